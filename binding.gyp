@@ -1,0 +1,96 @@
+# The one description of what is built from C++. `npm run setup` configures and builds it; by hand:
+#
+#   make -C build capsuled                                         build/Release/capsuled.node
+#   make -C build BUILDTYPE=Asan native_tests                      build/Asan/native_tests
+#   make -C build BUILDTYPE=Fuzz CXX=clang++-19 pdu_reader_fuzz    build/Fuzz/pdu_reader_fuzz
+#
+# Which source belongs to which program is said in scripts/sources.mjs; fuzzers and benchmarks, one executable for each
+# source, come from the generated build/programs.gypi with the settings in scripts/fuzz.gypi and scripts/bench.gypi.
+{
+  'includes': ['build/programs.gypi'],
+
+  'target_defaults': {
+    'default_configuration': 'Release',
+    'include_dirs': ['addon'],
+    # Node's common.gypi decides language version, optimisation and warnings for addons; the project decides for itself.
+    'cflags!': ['-O3', '-Wno-unused-parameter', '-fno-strict-aliasing'],
+    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-O3'],
+    'cflags': ['-g', '-fno-omit-frame-pointer', '-fdiagnostics-color=auto'],
+    'cflags_cc': [
+      '-std=gnu++20',
+      '-fno-exceptions',
+      '-fno-rtti',
+      '-Wall',
+      '-Wextra',
+      '-Wconversion',
+      '-Wno-sign-conversion',
+      '-Wshadow',
+      '-Werror',
+    ],
+    # Node's headers use V8 and OpenSSL macros; the engine sees neither.
+    'defines!': ['V8_DEPRECATION_WARNINGS=1', 'V8_IMMINENT_DEPRECATION_WARNINGS'],
+    'configurations': {
+      'Release': {
+        'cflags!': ['-O3'],
+        'cflags': ['-O2'],
+      },
+      'Asan': {
+        'cflags': ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
+        'ldflags': ['-fsanitize=address,undefined'],
+      },
+      'Tsan': {
+        'cflags': ['-O1', '-fsanitize=thread'],
+        'ldflags': ['-fsanitize=thread'],
+      },
+      'Fuzz': {
+        'defines': ['CAPSULED_LIBFUZZER'],
+        'cflags': [
+          '-O1',
+          '-fsanitize=fuzzer-no-link,address,undefined',
+          '-fno-sanitize-recover=undefined',
+        ],
+        'ldflags': ['-fsanitize=address,undefined'],
+      },
+    },
+  },
+
+  'targets': [
+    {
+      # Everything but the edge to Node. Links without Node.
+      'target_name': 'engine',
+      'type': 'static_library',
+      'sources': ['<!@(node scripts/sources.mjs engine)'],
+      'direct_dependent_settings': {
+        'libraries': ['-luring', '-lisal', '-lpthread'],
+      },
+    },
+    {
+      # build/Release/capsuled.node
+      'target_name': 'capsuled',
+      'type': 'loadable_module',
+      'dependencies': ['engine'],
+      'sources': ['<!@(node scripts/sources.mjs binding)'],
+      'defines': ['NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS'],
+      # As system headers: their warnings are not ours to fix.
+      'cflags_cc': ['-isystem <!(node -p "require(\'node-addon-api\').include_dir")'],
+      'ldflags': ['-Wl,--exclude-libs,ALL'],
+    },
+    {
+      'target_name': 'native_tests',
+      'type': 'executable',
+      'dependencies': ['engine'],
+      'include_dirs': ['test/native'],
+      'sources': ['<!@(node scripts/sources.mjs nativeTests)'],
+      # doctest's REQUIRE leaves a test case by an exception.
+      'cflags_cc!': ['-fno-exceptions'],
+      'cflags_cc': ['-fexceptions'],
+    },
+    {
+      # Prints src/wire/layout.gen.ts.
+      'target_name': 'wire_layout',
+      'type': 'executable',
+      'dependencies': ['engine'],
+      'sources': ['<!@(node scripts/sources.mjs wireLayout)'],
+    },
+  ],
+}
