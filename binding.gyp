@@ -13,8 +13,8 @@
     'default_configuration': 'Release',
     'include_dirs': ['addon'],
     # Node's common.gypi decides language version, optimisation and warnings for addons; the project decides for itself.
-    'cflags!': ['-O3', '-Wno-unused-parameter', '-fno-strict-aliasing'],
-    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-O3'],
+    'cflags!': ['-O3', '-Wno-unused-parameter'],
+    'cflags_cc!': ['-std=gnu++17'],
     'cflags': ['-g', '-fno-omit-frame-pointer', '-fdiagnostics-color=auto'],
     'cflags_cc': [
       '-std=gnu++20',
@@ -27,11 +27,8 @@
       '-Wshadow',
       '-Werror',
     ],
-    # Node's headers use V8 and OpenSSL macros; the engine sees neither.
-    'defines!': ['V8_DEPRECATION_WARNINGS=1', 'V8_IMMINENT_DEPRECATION_WARNINGS'],
     'configurations': {
       'Release': {
-        'cflags!': ['-O3'],
         'cflags': ['-O2'],
       },
       'Asan': {
@@ -72,7 +69,7 @@
       'sources': ['<!@(node scripts/sources.mjs binding)'],
       'defines': ['NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS'],
       # As system headers: their warnings are not ours to fix.
-      'cflags_cc': ['-isystem <!(node -p "require(\'node-addon-api\').include_dir")'],
+      'cflags_cc': ['-isystem', '<(module_root_dir)/<!(node -p "require(\'node-addon-api\').include_dir")'],
       'ldflags': ['-Wl,--exclude-libs,ALL'],
     },
     {

@@ -1,5 +1,5 @@
 # Settings of one benchmark executable, included by build/programs.gypi.
 {
   'type': 'executable',
-  'dependencies': ['../binding.gyp:engine'],
+  'dependencies': ['engine'],
 }

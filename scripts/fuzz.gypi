@@ -2,7 +2,7 @@
 # under the others it runs the corpus files it is given, so that an input can be replayed with any compiler or tool.
 {
   'type': 'executable',
-  'dependencies': ['../binding.gyp:engine'],
+  'dependencies': ['engine'],
   'sources': ['../test/fuzz/replay.cc'],
   'configurations': {
     'Fuzz': {
