@@ -1,0 +1,26 @@
+// BdevStats: counters of one bdev on one reactor; 64-bit words, one writer (the reactor), read without locks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace capsuled {
+
+struct BdevOperationStats {
+  uint64_t operations = 0;
+  uint64_t bytes = 0;
+  uint64_t errors = 0;
+  uint64_t latency_ns = 0;  ///< sum
+};
+
+/// Indexed by BdevIoType.
+struct alignas(64) BdevStats {
+  std::array<BdevOperationStats, 6> by_type{};
+};
+static_assert(sizeof(BdevStats) == 192);
+
+inline constexpr std::array kBdevOperationStatNames = {"operations", "bytes", "errors", "latency_ns"};
+inline constexpr std::array kBdevIoTypeNames = {"read",  "write",        "flush",
+                                                "unmap", "write_zeroes", "compare"};
+
+}  // namespace capsuled

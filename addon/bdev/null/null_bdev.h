@@ -1,0 +1,19 @@
+// null: discards what is written, reads as zeros, takes no time. For measuring everything above it.
+// Manual: docs/reference/bdev/null.md
+#pragma once
+
+#include <memory>
+
+#include "bdev/bdev.h"
+
+namespace capsuled {
+
+struct NullBdevOptions {
+  std::string name;
+  uint64_t bytes = 0;
+  uint32_t block_size = 512;
+};
+
+Result<std::unique_ptr<Bdev>> make_null_bdev(const NullBdevOptions& options);
+
+}  // namespace capsuled

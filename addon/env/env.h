@@ -1,0 +1,87 @@
+// Env: the only door to the machine besides Ring: clock, threads, memory, sockets and files at set-up time.
+//
+// Ownership: one Env per process, outliving every reactor. Calls marked "may block" are for the control thread or a
+// worker thread; reactors use Ring. `env/linux` is production.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "env/ring.h"
+
+namespace capsuled::env {
+
+/// A thread pinned to a core; joins in its destructor.
+class Thread {
+ public:
+  virtual ~Thread() = default;
+};
+
+/// Memory for pools: page-aligned, zeroed, touched by nobody yet (costs no RSS until used).
+class Region {
+ public:
+  virtual ~Region() = default;
+  virtual std::byte* base() = 0;
+  virtual size_t bytes() const = 0;
+};
+
+/// A socket address as text and number, IPv4 or IPv6.
+struct Endpoint {
+  std::string address;
+  uint16_t port = 0;
+};
+
+/// What a file or block device is.
+struct FileFacts {
+  int fd = -1;
+  uint64_t bytes = 0;
+  uint32_t direct_alignment = 512;  ///< what O_DIRECT needs of offsets and lengths
+  bool block_device = false;
+  bool direct = false;              ///< opened with O_DIRECT
+  bool created = false;
+};
+
+struct FileOpen {
+  std::string path;
+  uint64_t create_bytes = 0;  ///< with `create`: size of a new file
+  bool create = false;
+  bool read_only = false;
+};
+
+enum class HugePages : uint8_t { Auto, Never, Required };
+
+class Env {
+ public:
+  virtual ~Env() = default;
+  /// Monotonic nanoseconds.
+  virtual uint64_t now_ns() = 0;
+  virtual Result<std::unique_ptr<Ring>> make_ring(uint32_t entries) = 0;
+  /// Starts `run` on a thread named `name`, pinned to `core` (-1: not pinned).
+  virtual Result<std::unique_ptr<Thread>> start_thread(const std::string& name, int core,
+                                                       std::function<void()> run) = 0;
+  virtual Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) = 0;
+  /// Bound and listening, SO_REUSEADDR, non-blocking, close-on-exec; port 0 picks one. May block.
+  virtual Result<int> listen(const Endpoint& endpoint, int backlog) = 0;
+  virtual Result<Endpoint> local_endpoint(int fd) = 0;
+  virtual Result<Endpoint> peer_endpoint(int fd) = 0;
+  /// TCP_NODELAY and buffer sizes of an accepted connection.
+  virtual void prepare_connection(int fd) = 0;
+  virtual void shutdown(int fd) = 0;
+  virtual void close(int fd) = 0;
+  /// May block. O_DIRECT where the file system has it.
+  virtual Result<FileFacts> open_file(const FileOpen& request) = 0;
+  /// Kernel release and the io_uring features found, for the log: "recv_provided", "accept_multishot", …
+  virtual std::vector<std::string> features() = 0;
+};
+
+/// The production environment. Error: io_uring missing or forbidden, kernel too old; `what` says which and the fix.
+Result<std::unique_ptr<Env>> make_linux_env();
+
+}  // namespace capsuled::env

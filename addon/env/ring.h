@@ -1,0 +1,92 @@
+// Ring: the one door through which a reactor reaches sockets and files.
+//
+// Every operation is asynchronous: it is described by a RingOp that the caller owns, prepared by one of the calls
+// below, handed to the machine by poll() or wait(), and answered by RingOp::complete, which runs inside poll() or
+// wait() and never inside the call that prepared the operation. A RingOp stays at its address until its last
+// completion ran (the one without kMore).
+//
+// Owner and thread: one Ring belongs to one reactor and is used on that reactor's thread only, except wake().
+// `env/linux` implements it on io_uring; a deterministic implementation for simulation implements the same calls.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace capsuled::env {
+
+/// What a completion says besides its result.
+struct Completion {
+  int32_t result;        ///< >= 0: bytes or a file descriptor, as the operation has it; < 0: -errno
+  uint32_t flags;        ///< kMore and kBuffer below
+  uint16_t buffer_index; ///< with kBuffer: which provided buffer holds the bytes
+
+  static constexpr uint32_t kMore = 1;    ///< a multishot operation stays armed
+  static constexpr uint32_t kBuffer = 2;  ///< `buffer_index` is valid; the caller must recycle it
+};
+
+/// One operation in flight. Owned by the caller; not copied, not moved while in flight.
+struct RingOp {
+  using Complete = void (*)(RingOp& op, Completion completion);
+  Complete complete = nullptr;
+  bool in_flight = false;  ///< kept by the Ring: true from the preparing call until the last completion
+};
+
+enum class Durability : uint8_t { Cached, Durable };          ///< Durable: RWF_DSYNC (Force Unit Access)
+enum class WaitFor : uint8_t { Some, All };                   ///< All: MSG_WAITALL, one completion for the whole
+enum class AllocateMode : uint8_t { PunchHole, ZeroRange };   ///< both keep the file's size
+
+/// A pool of equal buffers that the kernel picks from when bytes arrive (a provided-buffer ring).
+class ProvidedBuffers {
+ public:
+  virtual ~ProvidedBuffers() = default;
+  virtual std::byte* at(uint16_t index) = 0;
+  /// Gives a buffer back; every buffer that a completion named is recycled exactly once.
+  virtual void recycle(uint16_t index) = 0;
+  virtual uint32_t buffer_bytes() const = 0;
+  virtual uint32_t count() const = 0;
+  /// Buffers that the kernel does not hold now.
+  virtual uint32_t taken() const = 0;
+};
+
+class Ring {
+ public:
+  virtual ~Ring() = default;
+
+  /// `op` completes once per accepted connection with its descriptor, with kMore while armed.
+  virtual void accept(RingOp& op, int listen_fd) = 0;
+  /// Receives into one buffer of `buffers`; -ENOBUFS when none is free.
+  virtual void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) = 0;
+  /// Receives into `iov`, which stays valid until completion.
+  virtual void receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) = 0;
+  /// Sends all of `message` (MSG_WAITALL | MSG_NOSIGNAL); result is the number of bytes sent.
+  virtual void send(RingOp& op, int fd, msghdr& message) = 0;
+  virtual void read(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset) = 0;
+  virtual void write(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset,
+                     Durability durability) = 0;
+  virtual void sync_data(RingOp& op, int fd) = 0;
+  virtual void allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset, uint64_t length) = 0;
+  virtual void close(RingOp& op, int fd) = 0;
+  /// Asks for `op` to end early; its completion comes in any case (-ECANCELED if it was in time).
+  virtual void cancel(RingOp& op) = 0;
+
+  virtual Result<std::unique_ptr<ProvidedBuffers>> provide_buffers(uint32_t buffer_bytes,
+                                                                   uint32_t count) = 0;
+
+  /// Hands prepared operations over and runs the completions that are there; returns how many ran.
+  virtual uint32_t poll() = 0;
+  /// Like poll(), but sleeps until a completion, wake() or `deadline_ns` (monotonic clock) if there is none.
+  virtual uint32_t wait(uint64_t deadline_ns) = 0;
+  /// Any thread: makes a wait() that is running, or the next one, return.
+  virtual void wake() = 0;
+  /// Operations whose last completion has not run.
+  virtual uint32_t in_flight() const = 0;
+};
+
+}  // namespace capsuled::env

@@ -1,0 +1,22 @@
+// The NVM command set on an I/O queue: plan() before any data is moved, execute() once it is there.
+//
+// Order of checks: opcode, flags, NSID, write protection, LBA range, transfer size, SGL (NVM Command Set 1.0, 2.x, 3.2;
+// NVMe over TCP 1.0). Every command is answered exactly once through Request::answer().
+// Thread: the reactor of the queue.
+#pragma once
+
+#include "nvmf/request.h"
+
+namespace capsuled::nvmf {
+
+/// Checks an I/O command and says what data it moves. Does not start anything.
+/// `capsule_bytes`: the in-capsule data that came with it.
+Plan io_plan(Request& request, uint32_t capsule_bytes);
+
+/// Runs a planned command whose host data, if any, is in `request.data.buffers`.
+void io_execute(Request& request);
+
+/// Asks an executing command to end early; it still answers exactly once.
+void io_cancel(Request& request);
+
+}  // namespace capsuled::nvmf

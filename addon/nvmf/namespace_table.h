@@ -1,0 +1,71 @@
+// NamespaceTable: the namespaces that a group of controllers sees, as one reactor uses them.
+//
+// The control plane publishes a table as an immutable list of entries; each reactor swaps its NamespaceTable's contents
+// at once, in place, so that queue pairs keep their pointer. A namespace that a new version no longer has is detached:
+// no new command finds it, those under way hold it, and when the last one ended `drained` runs. Nothing else stops.
+//
+// Thread: the reactor's own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "bdev/bdev_core.h"
+#include "nvmf/queue_stats.h"
+
+namespace capsuled::nvmf {
+
+/// A namespace as published: shared by every reactor, immutable.
+struct NamespaceEntry {
+  uint32_t nsid = 0;
+  bool read_only = false;
+  std::shared_ptr<BdevEntry> bdev;
+  std::vector<NamespaceStats*> stats;  ///< by reactor; owned by the publisher, outlives the entry's channels
+};
+
+/// A namespace on one reactor.
+struct NamespaceChannel {
+  std::shared_ptr<const NamespaceEntry> entry;
+  CoreChannel* bdev = nullptr;
+  NamespaceStats* stats = nullptr;
+  uint64_t block_count = 0;
+  uint32_t block_shift = 9;
+  bool read_only = false;
+  bool detached = false;
+  uint32_t in_flight = 0;
+  class NamespaceTable* table = nullptr;
+};
+
+class NamespaceTable {
+ public:
+  explicit NamespaceTable(Reactor& reactor) : reactor_(reactor) {}
+  ~NamespaceTable();
+
+  /// The namespace, or null if it is not active in this table. NSID 0 and FFFFFFFFh give null.
+  NamespaceChannel* find(uint32_t nsid) const {
+    return nsid - 1 < by_nsid_.size() ? by_nsid_[nsid - 1].get() : nullptr;
+  }
+  uint32_t nsid_max() const { return static_cast<uint32_t>(by_nsid_.size()); }
+
+  /// Replaces the contents. Entries that are the same object keep their channel. `drained` runs once from this call
+  /// or later, when no command is left on a namespace that went away with this call.
+  void publish(const std::vector<std::shared_ptr<const NamespaceEntry>>& entries,
+               std::function<void()> drained);
+
+  /// A command begins and ends on a namespace.
+  static void hold(NamespaceChannel& channel) { channel.in_flight++; }
+  static void release(NamespaceChannel& channel);
+
+ private:
+  struct Drain;
+  void finish(NamespaceChannel& channel);
+
+  Reactor& reactor_;
+  std::vector<std::unique_ptr<NamespaceChannel>> by_nsid_;
+  std::vector<std::unique_ptr<NamespaceChannel>> detached_;
+  std::vector<std::unique_ptr<Drain>> drains_;
+};
+
+}  // namespace capsuled::nvmf

@@ -1,0 +1,58 @@
+// Request: one command from its capsule to its answer, without the transport's part.
+//
+// The transport owns requests in a pool per reactor (its own type derives from Request), fills `sqe` and `qpair`, moves
+// the data that plan() asks for, and hands the request to execute(). Whoever executes answers exactly once with
+// answer(); the transport's `on_answer` then sends it. Between execute() and the answer the request belongs to the
+// executor; the transport may only ask cancel().
+//
+// Thread: the reactor of its queue.
+#pragma once
+
+#include <cstdint>
+
+#include "base/assert.h"
+#include "base/intrusive_list.h"
+#include "bdev/bdev_io.h"
+#include "reactor/buffer_pool.h"
+#include "wire/command.h"
+
+namespace capsuled::nvmf {
+
+class Qpair;
+struct NamespaceChannel;
+
+enum class Direction : uint8_t { None, HostToController, ControllerToHost };
+
+/// What must be moved before and after a command; `status` other than success ends it before any data is asked for.
+struct Plan {
+  Direction direction = Direction::None;
+  uint32_t bytes = 0;
+  wire::Status status = {};
+};
+
+struct Request {
+  ListNode node;  ///< the transport's or, while parked, the controller's
+  wire::SubmissionQueueEntry sqe;
+  wire::CompletionQueueEntry cqe;
+  Qpair* qpair = nullptr;
+  Plan plan;
+  BufferWaiter data;                ///< `data.buffers` holds `plan.bytes`
+  BdevIo io;
+  NamespaceChannel* ns = nullptr;   ///< held while executing on a namespace
+  uint64_t started_ns = 0;          ///< when the capsule was complete
+  uint32_t step = 0;                ///< Dataset Management: next range; Flush of all namespaces: next index
+  uint32_t step_count = 0;
+  bool executing = false;           ///< an answer is owed
+  bool cancel_requested = false;
+  void (*on_answer)(Request& request) = nullptr;  ///< the transport's
+
+  /// The one answer. `cqe.status` and dwords are filled; SQHD, SQID and CID are the transport's to fill.
+  void answer(wire::Status status) {
+    ASSERT(executing);
+    executing = false;
+    cqe.status.set(status.field());
+    on_answer(*this);
+  }
+};
+
+}  // namespace capsuled::nvmf

@@ -1,0 +1,68 @@
+// BufferPool: the I/O memory of one reactor, carved once into small (8 KiB) and large (128 KiB) buffers.
+//
+// A transfer takes one small buffer if it fits there, else as many large ones as it needs: all of them or none. Who
+// finds none waits in one line, first come first served; nobody behind the first is served before it, so a large
+// transfer is not starved by small ones. Memory that was never used costs no RSS.
+//
+// Thread: the reactor's own. Invariant: free + used == total for both sizes; the line is empty or its first cannot
+// be served.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/intrusive_list.h"
+#include "env/env.h"
+#include "reactor/reactor_stats.h"
+
+namespace capsuled {
+
+inline constexpr uint32_t kSmallBufferBytes = 8 * 1024;
+inline constexpr uint32_t kLargeBufferBytes = 128 * 1024;
+inline constexpr uint32_t kTransferBytesMax = 1024 * 1024;  ///< MDTS
+inline constexpr uint32_t kTransferBuffersMax = kTransferBytesMax / kLargeBufferBytes;
+
+/// The buffers of one transfer: `iov[0..count)` covers exactly `bytes`. Page-aligned segments.
+struct IoBuffers {
+  std::array<iovec, kTransferBuffersMax> iov{};
+  uint32_t count = 0;
+  uint32_t bytes = 0;
+};
+
+/// Who waits for buffers. `ready` runs from the reactor's loop (never inside put()) with `buffers` filled.
+struct BufferWaiter {
+  ListNode node;  ///< in the line
+  void (*ready)(BufferWaiter& waiter) = nullptr;
+  uint32_t bytes = 0;
+  IoBuffers buffers;
+  bool waiting = false;
+};
+
+class BufferPool {
+ public:
+  static Result<std::unique_ptr<BufferPool>> create(env::Env& env, uint64_t memory_bytes,
+                                                    env::HugePages huge_pages, ReactorStats& stats);
+  ~BufferPool();
+
+  /// True: `buffers` filled. False: none free, or others wait in line already. `bytes` in 1..kTransferBytesMax.
+  [[nodiscard]] bool try_get(uint32_t bytes, IoBuffers& buffers);
+  /// Gives all buffers back and empties `buffers`.
+  void put(IoBuffers& buffers);
+  /// Joins the line.
+  void wait(BufferWaiter& waiter);
+  /// Leaves the line; false if it was not in it.
+  bool cancel(BufferWaiter& waiter);
+  /// Reactor loop: serves the line as far as it goes; returns how many were served.
+  uint32_t serve();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  explicit BufferPool(std::unique_ptr<Impl> impl);
+};
+
+}  // namespace capsuled

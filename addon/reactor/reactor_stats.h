@@ -1,0 +1,37 @@
+// ReactorStats: counters of one reactor, written by its thread alone and read by the control thread without locks.
+// A plain array of 64-bit words, so that JavaScript can read it as a BigUint64Array; kReactorStatNames has the order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace capsuled {
+
+struct alignas(64) ReactorStats {
+  uint64_t busy_ns = 0;
+  uint64_t idle_ns = 0;
+  uint64_t iterations = 0;
+  uint64_t sleeps = 0;
+  uint64_t messages = 0;
+  uint64_t stalls = 0;
+  uint64_t stall_longest_ns = 0;
+  uint64_t small_buffers_free = 0;
+  uint64_t small_buffers_used = 0;
+  uint64_t large_buffers_free = 0;
+  uint64_t large_buffers_used = 0;
+  uint64_t buffer_waiters = 0;
+  uint64_t requests_free = 0;
+  uint64_t requests_used = 0;
+  uint64_t receive_buffers_free = 0;
+  uint64_t receive_buffers_used = 0;
+};
+
+inline constexpr std::array kReactorStatNames = {
+    "busy_ns",            "idle_ns",            "iterations",         "sleeps",
+    "messages",           "stalls",             "stall_longest_ns",   "small_buffers_free",
+    "small_buffers_used", "large_buffers_free", "large_buffers_used", "buffer_waiters",
+    "requests_free",      "requests_used",      "receive_buffers_free", "receive_buffers_used",
+};
+static_assert(sizeof(ReactorStats) == kReactorStatNames.size() * sizeof(uint64_t));
+
+}  // namespace capsuled

@@ -1,0 +1,87 @@
+// ControlQueue: what reactors tell the control plane (TypeScript): commands of the admin queue, Fabrics commands, and
+// the life of connections.
+//
+// One bounded queue for all reactors, drained by the control thread in batches. Events of one connection arrive in
+// order. A command is copied into its event, so that its memory does not depend on the connection's. When the queue is
+// full the reactor keeps the event and tries again; the connection whose command it is stops reading at its own limits.
+//
+// Threads: try_push() any reactor; drain() the control thread only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bounded_ring.h"
+#include "env/env.h"
+#include "wire/command.h"
+
+namespace capsuled::transport {
+
+/// Names a connection for the control plane: slot, reactor and generation; below 2^53; 0 is none.
+using ConnectionId = uint64_t;
+/// Names a command until it is answered: reactor, request and generation; 0 is none.
+using CommandToken = uint64_t;
+
+enum class ControlEventType : uint8_t { Command, ConnectionOpened, ConnectionClosed, KeepAliveExpired };
+
+struct ControlEvent {
+  ControlEventType type = ControlEventType::Command;
+  ConnectionId connection = 0;
+  uint32_t controller = 0;
+  // Command
+  CommandToken token = 0;
+  uint16_t qid = 0;
+  wire::SubmissionQueueEntry sqe = {};
+  std::vector<std::byte> data;   ///< from the host
+  uint32_t data_bytes_max = 0;   ///< room in the host's SGL, when the command reads
+  // ConnectionOpened
+  uint32_t listener = 0;
+  uint32_t reactor = 0;
+  env::Endpoint local;
+  env::Endpoint peer;
+  // ConnectionClosed
+  const char* reason = "";       ///< a stable lower_snake word
+};
+
+class ControlQueue {
+ public:
+  /// `notify` is called (any thread) when the queue goes from drained to not; it makes the control thread drain().
+  ControlQueue(uint32_t capacity, void (*notify)(void* argument), void* argument);
+  /// False: full; `event` is untouched.
+  [[nodiscard]] bool try_push(std::unique_ptr<ControlEvent>& event);
+  /// Takes up to `limit` events, in order.
+  std::vector<std::unique_ptr<ControlEvent>> drain(uint32_t limit);
+
+ private:
+  MpscRing<std::unique_ptr<ControlEvent>> ring_;
+  std::atomic<bool> notified_{false};
+  void (*notify_)(void* argument);
+  void* argument_;
+};
+
+/// The control plane's answer to a command; made on the control thread, sent on the connection's reactor.
+struct ControlAnswer {
+  CommandToken token = 0;
+  uint16_t status = 0;  ///< Status Field without the phase bit
+  uint32_t dw0 = 0;
+  uint32_t dw1 = 0;
+  std::vector<std::byte> data;  ///< cut to the command's length
+  bool close = false;           ///< close the connection once the answer was sent
+};
+
+/// What an accepted Connect makes of its connection.
+struct QueueAttach {
+  CommandToken token = 0;
+  uint32_t dw0 = 0;
+  uint32_t controller = 0;
+  uint16_t qid = 0;
+  uint32_t entries = 0;
+  bool flow_control_disabled = false;
+  uint32_t table = 0;                    ///< 0: none
+  uint32_t asynchronous_events_max = 4;
+};
+
+}  // namespace capsuled::transport

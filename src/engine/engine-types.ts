@@ -1,0 +1,216 @@
+/**
+ * The contract between the admin plane (TypeScript) and the engine (C++), in the admin plane's words.
+ *
+ * `src/engine/engine.ts` implements {@link Engine} over the addon; tests may implement it over a fake. Everything here
+ * is called on the JavaScript thread; promises resolve when every reactor concerned has applied the change.
+ */
+
+export type PollMode = 'adaptive' | 'busy' | 'interrupt';
+
+export interface EngineOptions {
+  /** One reactor per entry: the core that it is pinned to. */
+  readonly cores: readonly number[];
+  readonly poll: PollMode;
+  /** Adaptive mode: how long to spin after the last work, ns. */
+  readonly idleAfterNs: number;
+  /** I/O buffers of all reactors together, bytes. */
+  readonly memoryBytes: number;
+  readonly hugepages: 'auto' | 'never' | 'required';
+  /** Connections of all reactors together; one more is closed at accept. */
+  readonly connectionsMax: number;
+  /** From accept to a complete ICReq, and from ICResp to a complete Connect, ms. */
+  readonly connectTimeoutMs: number;
+  /** A PDU that has begun must be complete after this time, ms. */
+  readonly pduTimeoutMs: number;
+}
+
+export interface EngineFacts {
+  /** What was found and chosen: kernel release, io_uring features; for the log. */
+  readonly features: readonly string[];
+  /** Largest data transfer of one command, bytes (a power of two times 4 KiB). */
+  readonly transferBytesMax: number;
+  /** Largest SQSIZE + 1. */
+  readonly queueEntriesMax: number;
+  /** In-capsule data that an I/O queue takes, bytes. */
+  readonly inCapsuleBytes: number;
+  /** Names of the words in the statistics arrays, in order. */
+  readonly statNames: StatNames;
+}
+
+/** Word order of the shared statistics; every array is a BigUint64Array over memory that reactors write. */
+export interface StatNames {
+  readonly reactor: readonly string[];
+  readonly transport: readonly string[];
+  /** Operations of a namespace: `read`, `write`, `flush`, … in index order. */
+  readonly namespaceOperations: readonly string[];
+  /** Words of one operation of a namespace; behind them `latencyBoundsNs.length` + 1 histogram words. */
+  readonly namespaceOperationWords: readonly string[];
+  /** Upper bounds of the latency histogram's buckets, ns; one more word follows for +Inf. */
+  readonly latencyBoundsNs: readonly number[];
+  readonly bdevOperations: readonly string[];
+  readonly bdevOperationWords: readonly string[];
+  readonly controllerOperations: readonly string[];
+  readonly controllerOperationWords: readonly string[];
+}
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One data direction of a command; from the opcode's low two bits, or fctype for Fabrics commands. */
+export interface CommandEvent {
+  readonly type: 'command';
+  /** Names the command in {@link Engine.complete}; valid until then. */
+  readonly token: bigint;
+  readonly connection: number;
+  /** The engine's handle of the controller, 0 before Connect. */
+  readonly controller: number;
+  readonly qid: number;
+  /** The submission queue entry, 64 bytes. */
+  readonly sqe: Buffer;
+  /** Data from the host (in-capsule or by R2T), or null. */
+  readonly data: Buffer | null;
+  /** Bytes that the host's SGL has room for, when the command reads data from the controller. */
+  readonly dataLengthMax: number;
+}
+
+export interface ConnectionOpenedEvent {
+  readonly type: 'connection_opened';
+  readonly connection: number;
+  readonly listener: number;
+  readonly reactor: number;
+  readonly local: Endpoint;
+  readonly peer: Endpoint;
+}
+
+export interface ConnectionClosedEvent {
+  readonly type: 'connection_closed';
+  readonly connection: number;
+  /** Why, as a stable lower_snake word: peer_closed, header_digest, icreq_timeout, keep_alive, terminated, … */
+  readonly reason: string;
+}
+
+export interface KeepAliveExpiredEvent {
+  readonly type: 'keep_alive_expired';
+  readonly controller: number;
+}
+
+export type EngineEvent =
+  | CommandEvent
+  | ConnectionOpenedEvent
+  | ConnectionClosedEvent
+  | KeepAliveExpiredEvent;
+
+/** A namespace as the controllers of one table see it. */
+export interface NamespaceEntry {
+  readonly nsid: number;
+  readonly bdev: string;
+  readonly readOnly: boolean;
+}
+
+/** The answer to a command. */
+export interface CommandAnswer {
+  /** Status Field without the phase bit: SC in bits 7:0, SCT in 10:8, CRD in 12:11, M in 13, DNR in 14. */
+  readonly status: number;
+  readonly dw0?: number;
+  readonly dw1?: number;
+  /** Data for the host; cut to the command's length. */
+  readonly data?: Uint8Array;
+  /** Close the connection once the answer was sent (Disconnect). */
+  readonly close?: boolean;
+}
+
+/** What an accepted Connect makes of its connection. */
+export interface QueueAttach {
+  /** Chosen by the admin plane, unique among living controllers, > 0. The first queue (qid 0) creates it. */
+  readonly controller: number;
+  readonly qid: number;
+  /** Entries of the queue (SQSIZE + 1). */
+  readonly entries: number;
+  /** CATTR bit 2: the host disabled SQ flow control. */
+  readonly flowControlDisabled: boolean;
+  /** Namespace table of the controller's I/O queues; 0 for discovery controllers. */
+  readonly table: number;
+  /** Asynchronous Event Requests that may be outstanding (AERL + 1). */
+  readonly asynchronousEventsMax: number;
+}
+
+export interface BdevDescription {
+  readonly name: string;
+  readonly kind: string;
+  readonly blockSize: number;
+  readonly blockCount: bigint;
+  readonly readOnly: boolean;
+  readonly canUnmap: boolean;
+  readonly canWriteZeroes: boolean;
+  readonly volatileCache: boolean;
+  readonly optimalWriteBlocks: number;
+}
+
+export interface BdevParameters {
+  readonly name: string;
+  readonly kind: string;
+  /** malloc, null, uring: bytes. */
+  readonly size?: bigint;
+  readonly blockSize?: number;
+  /** uring */
+  readonly path?: string;
+  readonly create?: boolean;
+  readonly readOnly?: boolean;
+}
+
+export interface ListenerAddress extends Endpoint {
+  readonly listener: number;
+}
+
+export interface Engine {
+  readonly facts: EngineFacts;
+  /** Stops every listener and connection, drains I/O, joins the reactors. */
+  stop(): Promise<void>;
+
+  listenerAdd(endpoint: Endpoint): Promise<ListenerAddress>;
+  /** Stops accepting; connections that came through it live on. */
+  listenerRemove(listener: number): Promise<void>;
+
+  /** Errors are TargetError with the field at fault. */
+  bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
+  bdevDelete(name: string): Promise<void>;
+
+  /**
+   * Publishes a namespace table (creates it the first time). Resolves when every reactor uses it and no I/O is left on
+   * namespaces that it no longer has.
+   */
+  namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): Promise<void>;
+  namespaceTableDelete(table: number): Promise<void>;
+
+  /** Answers a command. A token whose connection is gone is ignored. */
+  complete(token: bigint, answer: CommandAnswer): void;
+  /** Answers a Connect with success and attaches the connection as that queue; in one step. */
+  completeConnect(token: bigint, attach: QueueAttach, dw0: number): void;
+
+  /** Starts (or moves) the controller's keep-alive timer; 0 stops it. */
+  controllerKeepAlive(controller: number, timeoutMs: number): void;
+  /** Terminates I/O queues only (CC.EN cleared) or all of the controller. Resolves when they are gone. */
+  controllerTerminate(controller: number, queues: 'io' | 'all', reason: string): Promise<void>;
+  /** Completes a parked Asynchronous Event Request with this dword 0, or keeps the event for the next one. */
+  asynchronousEvent(controller: number, dw0: number): void;
+  /** True: the command was found and ends with Abort Requested. */
+  abort(controller: number, sqid: number, cid: number): Promise<boolean>;
+  connectionTerminate(connection: number, reason: string): void;
+
+  /** One array per reactor. */
+  reactorStats(): readonly BigUint64Array[];
+  transportStats(): readonly BigUint64Array[];
+  namespaceStats(table: number, nsid: number): readonly BigUint64Array[];
+  /** (opcode, status) -> count, summed over reactors, for capsuled_io_errors_total. */
+  namespaceErrors(
+    table: number,
+    nsid: number,
+  ): readonly { operation: string; status: number; count: bigint }[];
+  controllerStats(controller: number): readonly BigUint64Array[];
+  bdevStats(name: string): readonly BigUint64Array[];
+}
+
+/** Receives events in batches, in order per connection. */
+export type EngineEventsSink = (events: readonly EngineEvent[]) => void;
