@@ -58,7 +58,7 @@
       'type': 'static_library',
       'sources': ['<!@(node scripts/sources.mjs engine)'],
       'direct_dependent_settings': {
-        'libraries': ['-luring', '-lisal', '-lpthread'],
+        'libraries': ['-l:liburing.a', '-lisal', '-lpthread'],
       },
     },
     {
