@@ -1,0 +1,69 @@
+/** What a target is given beside its engine, and what its changes report. */
+
+import type { Logger } from './logger.js';
+import type { ChangeKind } from './change.js';
+
+/** Time, so that tests need not wait for it. */
+export interface Clock {
+  /** Monotonic, ms. */
+  nowMs(): number;
+  /** Calls back once after `delayMs`; the answer cancels. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+};
+
+/** Limits on everything that hosts or configurations can grow. */
+export interface TargetLimits {
+  /** Living controllers of all subsystems and of discovery. */
+  readonly controllersMax: number;
+  /** I/O queues of one controller. */
+  readonly ioQueuesMax: number;
+  /** NN: the largest NSID. */
+  readonly namespacesMax: number;
+  readonly subsystemsMax: number;
+  /** How long a Connect for a QID whose old connection still drains waits for it, ms. */
+  readonly duplicateQidWaitMs: number;
+}
+
+export const limitsDefault: TargetLimits = {
+  controllersMax: 4096,
+  ioQueuesMax: 64,
+  namespacesMax: 1024,
+  subsystemsMax: 1024,
+  duplicateQidWaitMs: 1000,
+};
+
+export interface TargetOptions {
+  readonly logger?: Logger;
+  /** Of capsuled; Firmware Revision shows its first 8 characters. */
+  readonly version: string;
+  readonly limits?: Partial<TargetLimits>;
+  readonly clock?: Clock;
+  /** Called after each admin or Fabrics command was answered, for `capsuled_admin_command_seconds_bucket{opcode}`. */
+  readonly onCommandAnswered?: (opcodeName: string, seconds: number) => void;
+}
+
+/** One change of a plan or of a report. */
+export interface ChangeSummary {
+  readonly kind: ChangeKind;
+  /** The configuration key that it comes from. */
+  readonly key: string;
+  /** One line for people. */
+  readonly text: string;
+}
+
+export interface ApplyReport {
+  readonly changes: readonly ChangeSummary[];
+  /** What an operator should know: data lost with a RAM disk, hosts that saw a namespace go and come back. */
+  readonly warnings: readonly string[];
+}
