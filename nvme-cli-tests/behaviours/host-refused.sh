@@ -1,0 +1,19 @@
+# A host that is not on the list is refused: the kernel says so, the daemon's log says why.
+# The refusal is counted, and the host on the list connects.
+# needs: capsuled
+. /run/testbed/guest.sh
+stranger=nqn.2026-11.test.host:stranger
+before=$(metric capsuled_connect_rejected_total)
+
+step "the stranger"
+refused /tmp/out nvme connect -t tcp -a $address -s "$PORT" -n "$nqn" --hostnqn="$stranger"
+cat /tmp/out
+dmesg | grep -q "is not allowed, hostnqn: $stranger" || fail "the kernel was not told that the host is not allowed"
+no_controllers || fail "a controller is left"
+expect "capsuled_connect_rejected_total more" $(($(metric capsuled_connect_rejected_total) - before)) 1
+outer log-names "$stranger" || exit
+
+step "the friend"
+connect --hostnqn=nqn.2026-11.test.host:friend
+fio_verify --bs=4k --size=1M --iodepth=4
+disconnect

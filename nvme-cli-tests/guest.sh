@@ -1,0 +1,103 @@
+# Sourced by every behaviour in the guest: . /run/testbed/guest.sh
+#
+# From the runner: KIND (capsuled or nvmet), PORT, DISCOVERY_PORT, ADMIN_PORT,
+# TRADDR (what the target advertises), LISTENERS ("nqn=port ..."), OUTER_PORT.
+. /usr/share/testbed/testbed.sh
+address=10.0.2.2
+nqn=nqn.2026-11.test.capsuled:one
+set -o pipefail
+
+dmesg_at_start=$(dmesg | wc -l)
+trap 'status=$?; [ $status = 0 ] || { echo "--- dmesg"; dmesg | tail -n +$((dmesg_at_start + 1)) | tail -n 40; }; exit $status' EXIT
+
+step() { echo "== $(cut -d" " -f1 /proc/uptime) $*"; }
+fail() { echo "FAIL: $*"; exit 1; }
+
+# expect WHAT GOT WANTED
+expect() { [ "$2" = "$3" ] || fail "$1 is '$2', expected '$3'"; }
+
+# expect_at_least WHAT GOT LEAST
+expect_at_least() { [ "$2" -ge "$3" ] 2>/dev/null || fail "$1 is '$2', expected $3 or more"; }
+
+# wait_until SECONDS WHAT COMMAND...
+wait_until() {
+  local end=$(($(date +%s) + $1)) what=$2; shift 2
+  until "$@"; do
+    [ "$(date +%s)" -le "$end" ] || fail "$what: not in time"
+    sleep 0.1
+  done
+}
+
+# refused OUTPUT COMMAND...  runs a command that must fail; its words in OUTPUT
+refused() {
+  local out=$1; shift
+  "$@" > "$out" 2>&1 && fail "succeeded: $*"
+  return 0
+}
+
+# port_of NQN
+port_of() {
+  local l
+  for l in $LISTENERS; do [ "${l%=*}" = "$1" ] && echo "${l##*=}"; done
+}
+
+# connect [OPTION]...  sets controller (nvme0) and device (/dev/nvme0n1)
+connect() {
+  nvme connect -t tcp -a $address -s "$PORT" -n "$nqn" "$@" > /tmp/connect 2>&1 ||
+    fail "nvme connect $*: $(cat /tmp/connect)"
+  device=$(nvme_wait "$nqn") || fail "no device appeared"
+  controller=$(controller_of "$nqn")
+  [ "$controller" ] || fail "no controller appeared"
+}
+
+# controller_of NQN
+controller_of() {
+  local c
+  for c in /sys/class/nvme/nvme*; do
+    [ -e "$c/subsysnqn" ] && [ "$(cat "$c/subsysnqn")" = "$1" ] && echo "${c##*/}"
+  done
+}
+
+state() { cat "/sys/class/nvme/$controller/state" 2>/dev/null; }
+is_live() { [ "$(state)" = live ]; }
+no_controllers() { [ -z "$(ls /sys/class/nvme 2>/dev/null)" ]; }
+
+disconnect() {
+  nvme disconnect -n "$nqn" > /tmp/disconnect || fail "nvme disconnect"
+  wait_until 10 "no controller left" no_controllers
+}
+
+# field NAME FILE  the value of a line "name : value" of nvme-cli
+field() { awk -F: -v n="$1" '{ k = $1; gsub(/^[ \t]+|[ \t]+$/, "", k) } k == n { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]+$/, ""); print; exit }' "$2"; }
+
+# completed DEVICE  reads and writes completed so far
+completed() { awk '{ print $1 + $5 }' "/sys/block/${1##*/}/stat"; }
+completed_over() { [ "$(completed "$1")" -gt "$2" ]; }
+
+# fio_verify [OPTION]...  random reads and writes on $device, then every checksum read back
+fio_verify() {
+  fio --name=verify --filename="$device" --rw=randrw --ioengine=libaio --direct=1 \
+    --verify=crc32c --verify_fatal=1 --do_verify=1 --minimal "$@" > /tmp/fio.out 2>&1 ||
+    { tail -n 20 /tmp/fio.out; fail "fio $*"; }
+}
+
+# metric NAME  the sum of a metric's samples
+metric() {
+  wget -q -T 10 -O /tmp/metrics "http://$address:$ADMIN_PORT/metrics" || fail "GET /metrics"
+  awk -v n="$1" '{ k = $1; sub(/\{.*/, "", k) } k == n { s += $NF } END { print s + 0 }' /tmp/metrics
+}
+
+# outer NAME [ARGUMENT]...  has the runner do something; prints its answer
+outer() {
+  local path=$1 a; shift
+  for a; do path=$path/$a; done
+  wget -q -T 60 -O /tmp/outer "http://$address:$OUTER_PORT/$path" || fail "outer $path: no answer"
+  [ "$(head -n 1 /tmp/outer)" = ok ] || fail "outer $path: $(tail -n +2 /tmp/outer)"
+  tail -n +2 /tmp/outer
+}
+
+# The network to the target is cut: whatever is sent or received is dropped.
+cut_network() { ip route add blackhole $address/32 || fail "ip route"; }
+mend_network() { ip route del blackhole $address/32 || fail "ip route"; }
+
+modprobe nvme-tcp || fail "modprobe nvme-tcp"
