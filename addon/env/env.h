@@ -1,7 +1,8 @@
-// Env: the only door to the machine besides Ring: clock, threads, memory, sockets and files at set-up time.
+// Env: the only door to the machine besides Ring: clock, threads, memory, sockets and files at
+// set-up time.
 //
-// Ownership: one Env per process, outliving every reactor. Calls marked "may block" are for the control thread or a
-// worker thread; reactors use Ring. `env/linux` is production.
+// Ownership: one Env per process, outliving every reactor. Calls marked "may block" are for the
+// control thread or a worker thread; reactors use Ring. `env/linux` is production.
 #pragma once
 
 #include <sys/socket.h>
@@ -44,7 +45,7 @@ struct FileFacts {
   uint64_t bytes = 0;
   uint32_t direct_alignment = 512;  ///< what O_DIRECT needs of offsets and lengths
   bool block_device = false;
-  bool direct = false;              ///< opened with O_DIRECT
+  bool direct = false;  ///< opened with O_DIRECT
   bool created = false;
 };
 
@@ -62,26 +63,38 @@ class Env {
   virtual ~Env() = default;
   /// Monotonic nanoseconds.
   virtual uint64_t now_ns() = 0;
+  /// The ring belongs to the thread that first calls poll(), sleep() or wait(); operations and
+  /// buffers may be prepared before that. `entries`: operations prepared between two polls without
+  /// an extra system call.
   virtual Result<std::unique_ptr<Ring>> make_ring(uint32_t entries) = 0;
   /// Starts `run` on a thread named `name`, pinned to `core` (-1: not pinned).
   virtual Result<std::unique_ptr<Thread>> start_thread(const std::string& name, int core,
                                                        std::function<void()> run) = 0;
   virtual Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) = 0;
-  /// Bound and listening, SO_REUSEADDR, non-blocking, close-on-exec; port 0 picks one. May block.
+  /// Bound and listening, SO_REUSEADDR, IPV6_V6ONLY, close-on-exec; port 0 picks one. Not
+  /// O_NONBLOCK: Ring::accept() wants it blocking. EADDRINUSE is tried again for a moment, because
+  /// the kernel lets go of the sockets of a killed process's io_uring a little after the process is
+  /// gone. May block.
   virtual Result<int> listen(const Endpoint& endpoint, int backlog) = 0;
   virtual Result<Endpoint> local_endpoint(int fd) = 0;
   virtual Result<Endpoint> peer_endpoint(int fd) = 0;
-  /// TCP_NODELAY and buffer sizes of an accepted connection.
+  /// TCP_NODELAY of an accepted connection. Its buffer sizes are left to the kernel, which adapts
+  /// them.
   virtual void prepare_connection(int fd) = 0;
+  /// Both directions: pending receives and sends of `fd` complete, later ones fail.
   virtual void shutdown(int fd) = 0;
   virtual void close(int fd) = 0;
-  /// May block. O_DIRECT where the file system has it.
+  /// May block. O_DIRECT where the file system has it. A block device is claimed (EBUSY if
+  /// mounted). With `create` a missing or empty file gets `create_bytes` (sparse) and is durable on
+  /// return, name and all.
   virtual Result<FileFacts> open_file(const FileOpen& request) = 0;
-  /// Kernel release and the io_uring features found, for the log: "recv_provided", "accept_multishot", …
+  /// Kernel release and the io_uring features found, for the log: "recv_provided",
+  /// "accept_multishot", …
   virtual std::vector<std::string> features() = 0;
 };
 
-/// The production environment. Error: io_uring missing or forbidden, kernel too old; `what` says which and the fix.
+/// The production environment. Error: io_uring missing or forbidden, kernel too old; `what` says
+/// which and the fix.
 Result<std::unique_ptr<Env>> make_linux_env();
 
 }  // namespace capsuled::env

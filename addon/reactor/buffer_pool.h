@@ -1,11 +1,13 @@
-// BufferPool: the I/O memory of one reactor, carved once into small (8 KiB) and large (128 KiB) buffers.
+// BufferPool: the I/O memory of one reactor, carved once into small (8 KiB) and large (128 KiB)
+// buffers.
 //
-// A transfer takes one small buffer if it fits there, else as many large ones as it needs: all of them or none. Who
-// finds none waits in one line, first come first served; nobody behind the first is served before it, so a large
-// transfer is not starved by small ones. Memory that was never used costs no RSS.
+// A transfer takes one small buffer if it fits there, else as many large ones as it needs: all of
+// them or none. Who finds none waits in one line, first come first served; nobody behind the first
+// is served before it, so a large transfer is not starved by small ones. Memory that was never used
+// costs no RSS.
 //
-// Thread: the reactor's own. Invariant: free + used == total for both sizes; the line is empty or its first cannot
-// be served.
+// Thread: the reactor's own. Invariant: free + used == total for both sizes; the line is empty or
+// its first cannot be served.
 #pragma once
 
 #include <sys/uio.h>
@@ -33,7 +35,8 @@ struct IoBuffers {
   uint32_t bytes = 0;
 };
 
-/// Who waits for buffers. `ready` runs from the reactor's loop (never inside put()) with `buffers` filled.
+/// Who waits for buffers. `ready` runs from the reactor's loop (never inside put()) with `buffers`
+/// filled.
 struct BufferWaiter {
   ListNode node;  ///< in the line
   void (*ready)(BufferWaiter& waiter) = nullptr;
@@ -48,7 +51,8 @@ class BufferPool {
                                                     env::HugePages huge_pages, ReactorStats& stats);
   ~BufferPool();
 
-  /// True: `buffers` filled. False: none free, or others wait in line already. `bytes` in 1..kTransferBytesMax.
+  /// True: `buffers` filled. False: none free, or others wait in line already. `bytes`
+  /// in 1..kTransferBytesMax.
   [[nodiscard]] bool try_get(uint32_t bytes, IoBuffers& buffers);
   /// Gives all buffers back and empties `buffers`.
   void put(IoBuffers& buffers);

@@ -1,9 +1,10 @@
-// Reactor: one pinned thread that owns one Ring, one buffer pool, one inbox, its timers and its pollers.
+// Reactor: one pinned thread that owns one Ring, one buffer pool, one inbox, its timers and its
+// pollers.
 //
-// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, poll the ring. When an
-// iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring at once, Adaptive goes on until
-// `idle_after_ns` passed without work and then sleeps. A sleeping reactor is woken by a completion, by a message
-// (send_message wakes it) or by its next timer.
+// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, poll the
+// ring. When an iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring
+// at once, Adaptive goes on until `idle_after_ns` passed without work and then sleeps. A sleeping
+// reactor is woken by a completion, by a message (send_message wakes it) or by its next timer.
 //
 // Thread: everything here is for the reactor's own thread, except send_message() and stats().
 // Lifecycle: created by the control thread, start(), stop() (joins).
@@ -49,7 +50,8 @@ class Reactor {
   ~Reactor();
 
   Result<void> start();
-  /// Control thread: ends the loop and joins. What is still in flight must have been drained before.
+  /// Control thread: ends the loop and joins. What is still in flight must have been drained
+  /// before.
   void stop();
 
   /// Any thread. False: the inbox is full; the caller keeps the message and decides.

@@ -1,5 +1,6 @@
-// ReactorStats: counters of one reactor, written by its thread alone and read by the control thread without locks.
-// A plain array of 64-bit words, so that JavaScript can read it as a BigUint64Array; kReactorStatNames has the order.
+// ReactorStats: counters of one reactor, written by its thread alone and read by the control thread
+// without locks. A plain array of 64-bit words, so that JavaScript can read it as a BigUint64Array;
+// kReactorStatNames has the order.
 #pragma once
 
 #include <array>
@@ -27,10 +28,22 @@ struct alignas(64) ReactorStats {
 };
 
 inline constexpr std::array kReactorStatNames = {
-    "busy_ns",            "idle_ns",            "iterations",         "sleeps",
-    "messages",           "stalls",             "stall_longest_ns",   "small_buffers_free",
-    "small_buffers_used", "large_buffers_free", "large_buffers_used", "buffer_waiters",
-    "requests_free",      "requests_used",      "receive_buffers_free", "receive_buffers_used",
+    "busy_ns",
+    "idle_ns",
+    "iterations",
+    "sleeps",
+    "messages",
+    "stalls",
+    "stall_longest_ns",
+    "small_buffers_free",
+    "small_buffers_used",
+    "large_buffers_free",
+    "large_buffers_used",
+    "buffer_waiters",
+    "requests_free",
+    "requests_used",
+    "receive_buffers_free",
+    "receive_buffers_used",
 };
 static_assert(sizeof(ReactorStats) == kReactorStatNames.size() * sizeof(uint64_t));
 

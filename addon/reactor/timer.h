@@ -1,5 +1,6 @@
-// Timer: one deadline on a reactor, owned by whoever started it; start again to move it, cancel to drop it.
-// Thread: the reactor's own. `expired` runs from the loop, after which the timer may be started again.
+// Timer: one deadline on a reactor, owned by whoever started it; start again to move it, cancel to
+// drop it. Thread: the reactor's own. `expired` runs from the loop, after which the timer may be
+// started again.
 #pragma once
 
 #include <cstdint>

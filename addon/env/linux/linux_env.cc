@@ -1,0 +1,131 @@
+#include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "env/env.h"
+#include "env/linux/linux_parts.h"
+#include "env/linux/linux_ring.h"
+
+namespace capsuled::env {
+namespace {
+
+class LinuxEnv final : public Env {
+ public:
+  uint64_t now_ns() override {
+    timespec now;
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+  }
+
+  Result<std::unique_ptr<Ring>> make_ring(uint32_t entries) override {
+    Result<std::unique_ptr<LinuxRing>> ring = LinuxRing::create(entries);
+    if (!ring.ok()) return ring.error();
+    return std::unique_ptr<Ring>(std::move(ring).value());
+  }
+
+  Result<std::unique_ptr<Thread>> start_thread(const std::string& name, int core,
+                                               std::function<void()> run) override {
+    return linux_start_thread(name, core, std::move(run));
+  }
+
+  Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) override {
+    return linux_allocate(bytes, huge_pages);
+  }
+
+  Result<int> listen(const Endpoint& endpoint, int backlog) override {
+    return linux_listen(endpoint, backlog);
+  }
+  Result<Endpoint> local_endpoint(int fd) override { return linux_local_endpoint(fd); }
+  Result<Endpoint> peer_endpoint(int fd) override { return linux_peer_endpoint(fd); }
+
+  void prepare_connection(int fd) override {
+    const int on = 1;
+    // Fails if the peer has gone already, which the first receive will tell.
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+
+  void shutdown(int fd) override { (void)::shutdown(fd, SHUT_RDWR); }
+  void close(int fd) override { ASSERT(::close(fd) == 0 || errno != EBADF); }
+
+  Result<FileFacts> open_file(const FileOpen& request) override { return linux_open_file(request); }
+
+  std::vector<std::string> features() override;
+};
+
+/// Kernel release as major * 1000 + minor; 0 if it cannot be read.
+int kernel_release(const utsname& name) {
+  int major = 0;
+  int minor = 0;
+  if (std::sscanf(name.release, "%d.%d", &major, &minor) != 2) return 0;
+  return major * 1000 + minor;
+}
+
+constexpr int kKernelReleaseMin = 6001;
+
+/// kernel.io_uring_disabled, or 0 where there is no such setting.
+int io_uring_disabled() {
+  std::FILE* const file = std::fopen("/proc/sys/kernel/io_uring_disabled", "re");
+  if (file == nullptr) return 0;
+  int value = 0;
+  if (std::fscanf(file, "%d", &value) != 1) value = 0;
+  std::fclose(file);
+  return value;
+}
+
+Error explain(Error error) {
+  switch (error.errnum) {
+    case ENOSYS:
+      return {ENOSYS,
+              "this kernel has no io_uring: use one built with CONFIG_IO_URING, 6.1 or newer"};
+    case EPERM:
+    case EACCES:
+      if (io_uring_disabled() != 0) {
+        return {error.errnum,
+                "io_uring is switched off: set it with `sysctl -w kernel.io_uring_disabled=0`, or "
+                "put this user's group in kernel.io_uring_group"};
+      }
+      return {error.errnum,
+              "io_uring is forbidden here, probably by a container's seccomp profile: allow "
+              "io_uring_setup, io_uring_enter and io_uring_register"};
+    case EINVAL: return {EINVAL, "this kernel's io_uring is too old: Linux 6.1 or newer is needed"};
+    default: return error;
+  }
+}
+
+std::vector<std::string> LinuxEnv::features() {
+  std::vector<std::string> features;
+  utsname name = {};
+  if (::uname(&name) == 0) features.emplace_back(std::string("linux ") + name.release);
+  // What every kernel that make_linux_env() accepts has.
+  for (const char* const feature : {"single_issuer", "defer_taskrun", "recv_provided",
+                                    "accept_multishot", "poll_multishot", "send_waitall"}) {
+    features.emplace_back(feature);
+  }
+  return features;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Env>> make_linux_env() {
+  utsname name = {};
+  if (::uname(&name) == 0) {
+    const int release = kernel_release(name);
+    if (release != 0 && release < kKernelReleaseMin) {
+      return Error{ENOSYS, "this kernel is too old: Linux 6.1 or newer is needed"};
+    }
+  }
+  // Proves that rings can be made, with the flags that reactors will use.
+  Result<std::unique_ptr<LinuxRing>> probe = LinuxRing::create(8);
+  if (!probe.ok()) return explain(probe.error());
+  return std::unique_ptr<Env>(std::make_unique<LinuxEnv>());
+}
+
+}  // namespace capsuled::env

@@ -1,0 +1,132 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "env/linux/linux_parts.h"
+
+namespace capsuled::env {
+namespace {
+
+constexpr int kClaimAttemptsMax = 20;
+constexpr long kClaimPauseNs = 100'000'000;
+
+/// Closes its descriptor unless released.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Gives a missing or empty regular file its size. Empty counts as missing, because a crash between
+/// creating and sizing leaves exactly that, and an empty file has nothing to lose. True: created.
+Result<bool> create_if_missing(const FileOpen& request) {
+  // Without O_DIRECT: a file system that refuses it may leave the new file behind.
+  const Descriptor file(::open(request.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (file.get() < 0) return Error{errno, "cannot create the file"};
+  struct stat facts;
+  if (::fstat(file.get(), &facts) != 0) return Error{errno, "cannot stat the file"};
+  if (!S_ISREG(facts.st_mode) || facts.st_size != 0 || request.create_bytes == 0) return false;
+  if (::ftruncate(file.get(), static_cast<off_t>(request.create_bytes)) != 0) {
+    return Error{errno, "cannot size the new file"};
+  }
+  if (::fsync(file.get()) != 0) return Error{errno, "cannot sync the new file"};
+  const Descriptor directory(
+      ::open(directory_of(request.path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) return Error{errno, "cannot open the new file's directory"};
+  if (::fsync(directory.get()) != 0) return Error{errno, "cannot sync the new file's directory"};
+  return true;
+}
+
+/// Opens, with O_DIRECT if the file system has it. Waits a little for a block device that is busy:
+/// the kernel lets go of the files of a killed process's io_uring a little after the process.
+Result<Descriptor> open_existing(const FileOpen& request, bool block_device, bool& direct) {
+  int flags = O_CLOEXEC | O_DIRECT | (request.read_only ? O_RDONLY : O_RDWR);
+  // Without O_CREAT, and on a block device only: claim it, so that a mounted disk is refused.
+  if (block_device && !request.read_only) flags |= O_EXCL;
+  for (int attempt = 1;; ++attempt) {
+    int fd = ::open(request.path.c_str(), flags);
+    direct = fd >= 0;
+    if (fd < 0 && errno == EINVAL) fd = ::open(request.path.c_str(), flags & ~O_DIRECT);
+    if (fd >= 0) return Descriptor(fd);
+    if (errno != EBUSY) return Error{errno, "cannot open the file"};
+    if (attempt == kClaimAttemptsMax) {
+      return Error{EBUSY, "the block device is mounted or claimed by another process"};
+    }
+    const timespec pause{0, kClaimPauseNs};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+/// What O_DIRECT asks of offsets and lengths in a regular file.
+uint32_t file_direct_alignment(int fd) {
+  constexpr uint32_t kSafe = 4096;  // of any file system that does not say
+  struct statx facts = {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &facts) != 0) return kSafe;
+  if ((facts.stx_mask & STATX_DIOALIGN) == 0 || facts.stx_dio_offset_align == 0) return kSafe;
+  return facts.stx_dio_offset_align;
+}
+
+Result<void> measure(int fd, FileFacts& facts) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return Error{errno, "cannot stat the file"};
+  if (S_ISBLK(status.st_mode)) {
+    int sector_bytes = 0;
+    if (::ioctl(fd, BLKGETSIZE64, &facts.bytes) != 0 || ::ioctl(fd, BLKSSZGET, &sector_bytes) != 0)
+      return Error{errno, "cannot read the size of the block device"};
+    facts.block_device = true;
+    facts.direct_alignment = static_cast<uint32_t>(sector_bytes);
+    return {};
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return Error{EINVAL, "expected a regular file or a block device"};
+  }
+  facts.bytes = static_cast<uint64_t>(status.st_size);
+  if (facts.direct) facts.direct_alignment = file_direct_alignment(fd);
+  return {};
+}
+
+}  // namespace
+
+Result<FileFacts> linux_open_file(const FileOpen& request) {
+  FileFacts facts;
+  struct stat status = {};
+  const bool exists = ::stat(request.path.c_str(), &status) == 0;
+  const bool block_device = exists && S_ISBLK(status.st_mode);
+  if (request.create && !request.read_only && !block_device) {
+    Result<bool> created = create_if_missing(request);
+    if (!created.ok()) return created.error();
+    facts.created = created.value();
+  }
+  Result<Descriptor> opened = open_existing(request, block_device, facts.direct);
+  if (!opened.ok()) return opened.error();
+  const Result<void> measured = measure(opened.value().get(), facts);
+  if (!measured.ok()) return measured.error();
+  facts.fd = opened.value().release();
+  return facts;
+}
+
+}  // namespace capsuled::env

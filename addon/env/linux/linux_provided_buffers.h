@@ -1,0 +1,53 @@
+// LinuxProvidedBuffers: ProvidedBuffers over a buffer ring registered with io_uring.
+//
+// Owner: whoever asked Ring::provide_buffers() for it; destroyed before the ring, after its last
+// receive. Thread: the ring's. Invariant: each buffer is either in the kernel's ring or marked
+// taken.
+#pragma once
+
+#include <liburing.h>
+
+#include <memory>
+#include <vector>
+
+#include "env/ring.h"
+
+namespace capsuled::env {
+
+class LinuxProvidedBuffers final : public ProvidedBuffers {
+ public:
+  static Result<std::unique_ptr<ProvidedBuffers>> create(io_uring& ring, uint16_t group,
+                                                         uint32_t buffer_bytes, uint32_t count);
+  ~LinuxProvidedBuffers() override;
+  LinuxProvidedBuffers(const LinuxProvidedBuffers&) = delete;
+  LinuxProvidedBuffers& operator=(const LinuxProvidedBuffers&) = delete;
+
+  std::byte* at(uint16_t index) override;
+  void recycle(uint16_t index) override;
+  uint32_t buffer_bytes() const override { return buffer_bytes_; }
+  uint32_t count() const override { return count_; }
+  uint32_t taken() const override { return taken_count_; }
+
+  uint16_t group() const { return group_; }
+  /// The ring's: a completion named this buffer.
+  void take(uint16_t index);
+
+ private:
+  LinuxProvidedBuffers(io_uring& ring, uint16_t group, uint32_t buffer_bytes, uint32_t count);
+  void give(uint16_t index);
+  size_t ring_bytes() const { return ring_entries_ * sizeof(io_uring_buf); }
+  size_t memory_bytes() const { return size_t{buffer_bytes_} * count_; }
+
+  io_uring& ring_;
+  const uint16_t group_;
+  const uint32_t buffer_bytes_;
+  const uint32_t count_;
+  const uint32_t ring_entries_;  ///< `count_` rounded up to a power of two
+  uint32_t taken_count_ = 0;
+  bool registered_ = false;
+  std::vector<bool> taken_;
+  io_uring_buf_ring* buffer_ring_ = nullptr;
+  std::byte* memory_ = nullptr;
+};
+
+}  // namespace capsuled::env

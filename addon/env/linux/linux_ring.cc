@@ -1,0 +1,334 @@
+#include "env/linux/linux_ring.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "env/linux/linux_provided_buffers.h"
+
+namespace capsuled::env {
+namespace {
+
+// What `user_data` says when it is not the address of a RingOp.
+constexpr uint64_t kUserDataCancel = 1;
+constexpr uint64_t kUserDataWake = 2;
+
+// The completion queue is this much larger than the submission queue. More completions than that
+// are kept by the kernel, at the price of an allocation each, until there is room.
+constexpr uint32_t kCompletionsPerEntry = 4;
+
+// How often an out-of-memory kernel is asked again before we give up.
+constexpr int kSubmitAttemptsMax = 1000;
+
+uint64_t monotonic_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint64_t user_data_of(const RingOp& op) { return reinterpret_cast<uintptr_t>(&op); }
+
+}  // namespace
+
+Result<std::unique_ptr<LinuxRing>> LinuxRing::create(uint32_t entries) {
+  std::unique_ptr<LinuxRing> ring(new LinuxRing());
+  io_uring_params parameters = {};
+  parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                     IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
+                     IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  parameters.cq_entries = entries * kCompletionsPerEntry;
+  const int result = io_uring_queue_init_params(entries, &ring->ring_, &parameters);
+  if (result < 0) {
+    ring->ring_.ring_fd = -1;
+    return Error{-result, result == -ENOMEM
+                              ? "io_uring: not enough lockable memory; raise RLIMIT_MEMLOCK "
+                                "(ulimit -l, LimitMEMLOCK= in systemd)"
+                              : "io_uring: cannot make a ring"};
+  }
+  ring->wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (ring->wake_fd_ < 0) return Error{errno, "cannot make an eventfd"};
+  return ring;
+}
+
+LinuxRing::~LinuxRing() {
+  ASSERT_MSG(in_flight_ == 0, "a ring destroyed with operations in flight");
+  ASSERT_MSG(!wake_armed_, "a ring destroyed without finish()");
+  if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
+  if (wake_fd_ >= 0) ::close(wake_fd_);
+}
+
+// ---- Preparing ---------------------------------------------------------------------------------
+
+io_uring_sqe& LinuxRing::next_sqe() {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  for (int attempt = 0; sqe == nullptr; ++attempt) {
+    ASSERT_MSG(attempt < kSubmitAttemptsMax, "io_uring takes no submissions: out of memory");
+    if (attempt > 0) ::sched_yield();
+    submit();
+    sqe = io_uring_get_sqe(&ring_);
+  }
+  return *sqe;
+}
+
+io_uring_sqe& LinuxRing::begin(RingOp& op) {
+  ASSERT_MSG(!op.in_flight, "a RingOp prepared twice");
+  ASSERT(op.complete != nullptr);
+  op.in_flight = true;
+  op.cancelled = false;
+  op.accept_fd = -1;
+  op.provided = nullptr;
+  ++in_flight_;
+  return next_sqe();
+}
+
+void LinuxRing::prepare_accept(io_uring_sqe& sqe, RingOp& op) {
+  if (multishot_accept_) {
+    io_uring_prep_multishot_accept(&sqe, op.accept_fd, nullptr, nullptr, SOCK_CLOEXEC);
+  } else {
+    io_uring_prep_accept(&sqe, op.accept_fd, nullptr, nullptr, SOCK_CLOEXEC);
+  }
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::accept(RingOp& op, int listen_fd) {
+  ASSERT(listen_fd >= 0);
+  io_uring_sqe& sqe = begin(op);
+  op.accept_fd = listen_fd;
+  prepare_accept(sqe, op);
+}
+
+void LinuxRing::receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) {
+  io_uring_sqe& sqe = begin(op);
+  op.provided = &buffers;
+  // Length 0: as much as the buffer holds.
+  io_uring_prep_recv(&sqe, fd, nullptr, 0, 0);
+  sqe.flags |= IOSQE_BUFFER_SELECT;
+  sqe.buf_group = static_cast<LinuxProvidedBuffers&>(buffers).group();
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_recvmsg(&sqe, fd, &message, wait_for == WaitFor::All ? MSG_WAITALL : 0);
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::send(RingOp& op, int fd, msghdr& message) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_sendmsg(&sqe, fd, &message, MSG_WAITALL | MSG_NOSIGNAL);
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::read(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_readv(&sqe, fd, iov, iov_count, offset);
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::write(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset,
+                      Durability durability) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_writev2(&sqe, fd, iov, iov_count, offset,
+                        durability == Durability::Durable ? RWF_DSYNC : 0);
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::sync_data(RingOp& op, int fd) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_fsync(&sqe, fd, IORING_FSYNC_DATASYNC);
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset, uint64_t length) {
+  io_uring_sqe& sqe = begin(op);
+  const int how = mode == AllocateMode::PunchHole ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+  io_uring_prep_fallocate(&sqe, fd, how | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                          static_cast<off_t>(length));
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::close(RingOp& op, int fd) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_close(&sqe, fd);
+  sqe.user_data = user_data_of(op);
+}
+
+void LinuxRing::cancel(RingOp& op) {
+  if (!op.in_flight) return;
+  op.cancelled = true;
+  // The kernel takes submissions in order, so this one finds `op` even if both are still in the
+  // queue, and cannot hit a later operation prepared at the same address.
+  io_uring_sqe& sqe = next_sqe();
+  io_uring_prep_cancel64(&sqe, user_data_of(op), 0);
+  sqe.user_data = kUserDataCancel;
+}
+
+Result<std::unique_ptr<ProvidedBuffers>> LinuxRing::provide_buffers(uint32_t buffer_bytes,
+                                                                    uint32_t count) {
+  return LinuxProvidedBuffers::create(ring_, buffer_group_next_++, buffer_bytes, count);
+}
+
+// ---- Submitting and completing -----------------------------------------------------------------
+
+void LinuxRing::bind_thread() {
+  if (bound_) return;
+  ASSERT_MSG(io_uring_enable_rings(&ring_) == 0, "io_uring: cannot enable the ring");
+  // Saves the kernel a look-up per call; without it the ring works as well.
+  (void)io_uring_register_ring_fd(&ring_);
+  bound_ = true;
+}
+
+void LinuxRing::submit() {
+  bind_thread();
+  const int result = io_uring_submit_and_get_events(&ring_);
+  // EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or of room for completions.
+  // What it did not take stays queued for the next call.
+  ASSERT_MSG(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY,
+             "io_uring: submission failed (another thread than the ring's?)");
+}
+
+uint32_t LinuxRing::poll() {
+  bind_thread();
+  // Relaxed: a flag seen late is seen at the next poll.
+  const uint32_t flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
+  if (io_uring_sq_ready(&ring_) > 0 || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
+    submit();
+  }
+  // Only what is there now: completions may prepare operations that complete at once, and the loop
+  // has other things to do between.
+  uint32_t ran = 0;
+  for (uint32_t ready = io_uring_cq_ready(&ring_); ready > 0; --ready) {
+    io_uring_cqe* cqe = nullptr;
+    if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
+    const io_uring_cqe copy = *cqe;
+    io_uring_cqe_seen(&ring_, cqe);
+    ran += dispatch(copy);
+  }
+  return ran;
+}
+
+uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
+  if (cqe.user_data == kUserDataCancel) return 0;
+  if (cqe.user_data == kUserDataWake) {
+    if ((cqe.flags & IORING_CQE_F_MORE) == 0) wake_armed_ = false;
+    return 0;
+  }
+
+  RingOp& op = *reinterpret_cast<RingOp*>(static_cast<uintptr_t>(cqe.user_data));
+  ASSERT(op.in_flight);
+  Completion completion{cqe.res, 0, 0};
+  bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+  if (op.accept_fd >= 0 && !more) {
+    more = accept_again(op, cqe);
+    if (more && cqe.res < 0) return 0;
+  }
+  if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
+    auto& buffers = static_cast<LinuxProvidedBuffers&>(*op.provided);
+    const auto index = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    buffers.take(index);
+    if (cqe.res > 0) {
+      completion.flags |= Completion::kBuffer;
+      completion.buffer_index = index;
+    } else {
+      buffers.recycle(index);  // an end of stream may use one up
+    }
+  }
+  if (more) {
+    completion.flags |= Completion::kMore;
+  } else {
+    op.in_flight = false;
+    --in_flight_;
+  }
+  op.complete(op, completion);
+  return 1;
+}
+
+/// An accept whose kernel operation has ended: true if it goes on with another one.
+bool LinuxRing::accept_again(RingOp& op, const io_uring_cqe& cqe) {
+  if (op.cancelled) return false;
+  if (cqe.res == -EINVAL && multishot_accept_) {
+    multishot_accept_ = false;  // if it was something else, single shot says so again
+  } else if (cqe.res < 0) {
+    return false;
+  }
+  prepare_accept(next_sqe(), op);
+  return true;
+}
+
+// ---- Sleeping and waking -----------------------------------------------------------------------
+
+void LinuxRing::arm_wake() {
+  if (wake_armed_) return;
+  io_uring_sqe& sqe = next_sqe();
+  // Multishot and never read: each write of the eventfd gives one completion, whatever its count.
+  io_uring_prep_poll_multishot(&sqe, wake_fd_, POLLIN);
+  sqe.user_data = kUserDataWake;
+  wake_armed_ = true;
+}
+
+void LinuxRing::sleep(uint64_t deadline_ns) {
+  bind_thread();
+  arm_wake();
+  // Sequentially consistent (S1, S2 in the header): the store must not pass the load.
+  sleeping_.store(true, std::memory_order_seq_cst);
+  if (!wake_pending_.load(std::memory_order_seq_cst)) {
+    io_uring_cqe* cqe = nullptr;
+    int result = 0;
+    if (deadline_ns == UINT64_MAX) {
+      result = io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, nullptr, nullptr);
+    } else {
+      const uint64_t now_ns = monotonic_ns();
+      const uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+      __kernel_timespec timeout = {};
+      timeout.tv_sec = static_cast<int64_t>(left_ns / 1'000'000'000u);
+      timeout.tv_nsec = static_cast<long long>(left_ns % 1'000'000'000u);
+      result = io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &timeout, nullptr);
+    }
+    ASSERT_MSG(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+                   result == -EBUSY,
+               "io_uring: waiting failed (another thread than the ring's?)");
+  }
+  // Sequentially consistent (S3, S4): later wakers see that nobody sleeps; and the exchange reads
+  // from the last waker, so that what it wrote before wake() is visible to us.
+  sleeping_.store(false, std::memory_order_seq_cst);
+  (void)wake_pending_.exchange(false, std::memory_order_seq_cst);
+}
+
+uint32_t LinuxRing::wait(uint64_t deadline_ns) {
+  sleep(deadline_ns);
+  return poll();
+}
+
+void LinuxRing::wake() {
+  // Sequentially consistent (W1, W2 in the header): the store must not pass the load.
+  if (wake_pending_.exchange(true, std::memory_order_seq_cst)) return;
+  if (!sleeping_.load(std::memory_order_seq_cst)) return;
+  const uint64_t one = 1;
+  // Fails only when the count is full after 2^64 wakes.
+  ASSERT(::write(wake_fd_, &one, sizeof(one)) == sizeof(one));
+}
+
+void LinuxRing::finish() {
+  ASSERT_MSG(in_flight_ == 0, "a ring finished with operations in flight");
+  if (wake_armed_) {
+    io_uring_sqe& sqe = next_sqe();
+    io_uring_prep_cancel64(&sqe, kUserDataWake, 0);
+    sqe.user_data = kUserDataCancel;
+    while (wake_armed_) {
+      io_uring_cqe* cqe = nullptr;
+      (void)io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, nullptr, nullptr);
+      (void)poll();
+    }
+  }
+  if (bound_) (void)io_uring_unregister_ring_fd(&ring_);
+}
+
+}  // namespace capsuled::env

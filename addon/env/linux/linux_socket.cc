@@ -1,0 +1,115 @@
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "env/linux/linux_parts.h"
+
+namespace capsuled::env {
+namespace {
+
+constexpr int kBindAttemptsMax = 20;
+constexpr long kBindPauseNs = 25'000'000;
+
+/// An address as the kernel has it.
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(sockaddr_storage);
+
+  sockaddr* raw() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+/// "127.0.0.1", "::", "fe80::1%eth0". Names are not resolved.
+Result<SocketAddress> parse(const Endpoint& endpoint) {
+  SocketAddress address;
+  auto* const ipv4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  if (::inet_pton(AF_INET, endpoint.address.c_str(), &ipv4->sin_addr) == 1) {
+    ipv4->sin_family = AF_INET;
+    ipv4->sin_port = htons(endpoint.port);
+    address.length = sizeof(sockaddr_in);
+    return address;
+  }
+  auto* const ipv6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  const size_t percent = endpoint.address.find('%');
+  if (::inet_pton(AF_INET6, endpoint.address.substr(0, percent).c_str(), &ipv6->sin6_addr) == 1) {
+    ipv6->sin6_family = AF_INET6;
+    ipv6->sin6_port = htons(endpoint.port);
+    if (percent != std::string::npos) {
+      ipv6->sin6_scope_id = ::if_nametoindex(endpoint.address.c_str() + percent + 1);
+      if (ipv6->sin6_scope_id == 0) return Error{errno, "listen: no such interface after %"};
+    }
+    address.length = sizeof(sockaddr_in6);
+    return address;
+  }
+  return Error{EINVAL, "listen: expected an IPv4 or IPv6 address"};
+}
+
+Result<Endpoint> format(const SocketAddress& address) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.storage.ss_family == AF_INET) {
+    const auto* const ipv4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
+    ::inet_ntop(AF_INET, &ipv4->sin_addr, text, sizeof(text));
+    return Endpoint{text, ntohs(ipv4->sin_port)};
+  }
+  if (address.storage.ss_family == AF_INET6) {
+    const auto* const ipv6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+    ::inet_ntop(AF_INET6, &ipv6->sin6_addr, text, sizeof(text));
+    return Endpoint{text, ntohs(ipv6->sin6_port)};
+  }
+  return Error{EAFNOSUPPORT, "the address of a socket that is neither IPv4 nor IPv6"};
+}
+
+/// Returns an errno value, or 0.
+int bind_and_listen(int fd, SocketAddress& address, int backlog) {
+  const int on = 1;
+  if (::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) return errno;
+  // Otherwise [::] would take the port of 0.0.0.0 too, and the two could not be listeners of
+  // their own.
+  if (address.storage.ss_family == AF_INET6 &&
+      ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) {
+    return errno;
+  }
+  if (::bind(fd, address.raw(), address.length) != 0) return errno;
+  if (::listen(fd, backlog) != 0) return errno;
+  return 0;
+}
+
+}  // namespace
+
+Result<int> linux_listen(const Endpoint& endpoint, int backlog) {
+  Result<SocketAddress> address = parse(endpoint);
+  if (!address.ok()) return address.error();
+  for (int attempt = 1;; ++attempt) {
+    const int fd =
+        ::socket(address.value().storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0) return Error{errno, "listen: cannot make a socket"};
+    const int errnum = bind_and_listen(fd, address.value(), backlog);
+    if (errnum == 0) return fd;
+    ::close(fd);
+    if (errnum != EADDRINUSE) return Error{errnum, "listen: cannot bind the address"};
+    if (attempt == kBindAttemptsMax) {
+      return Error{errnum, "listen: another process has the address and port"};
+    }
+    const timespec pause{0, kBindPauseNs};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+Result<Endpoint> linux_local_endpoint(int fd) {
+  SocketAddress address;
+  if (::getsockname(fd, address.raw(), &address.length) != 0) return Error{errno, "getsockname"};
+  return format(address);
+}
+
+Result<Endpoint> linux_peer_endpoint(int fd) {
+  SocketAddress address;
+  if (::getpeername(fd, address.raw(), &address.length) != 0) return Error{errno, "getpeername"};
+  return format(address);
+}
+
+}  // namespace capsuled::env
