@@ -17,6 +17,9 @@
 
 namespace capsuled::nvmf {
 
+/// The largest namespace identifier (NN of Identify Controller); tables are arrays indexed by it.
+inline constexpr uint32_t kNsidMax = 8192;
+
 /// A namespace as published: shared by every reactor, immutable.
 struct NamespaceEntry {
   uint32_t nsid = 0;
@@ -40,13 +43,15 @@ struct NamespaceChannel {
 
 class NamespaceTable {
  public:
-  explicit NamespaceTable(Reactor& reactor) : reactor_(reactor) {}
+  explicit NamespaceTable(Reactor& reactor);
   ~NamespaceTable();
 
   /// The namespace, or null if it is not active in this table. NSID 0 and FFFFFFFFh give null.
   NamespaceChannel* find(uint32_t nsid) const {
     return nsid - 1 < by_nsid_.size() ? by_nsid_[nsid - 1].get() : nullptr;
   }
+  /// Changes with every publish().
+  uint32_t version() const { return version_; }
   uint32_t nsid_max() const { return static_cast<uint32_t>(by_nsid_.size()); }
 
   /// Replaces the contents. Entries that are the same object keep their channel. `drained` runs once from this call
@@ -63,6 +68,7 @@ class NamespaceTable {
   void finish(NamespaceChannel& channel);
 
   Reactor& reactor_;
+  uint32_t version_ = 0;
   std::vector<std::unique_ptr<NamespaceChannel>> by_nsid_;
   std::vector<std::unique_ptr<NamespaceChannel>> detached_;
   std::vector<std::unique_ptr<Drain>> drains_;

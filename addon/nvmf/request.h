@@ -40,6 +40,7 @@ struct Request {
   BdevIo io;
   NamespaceChannel* ns = nullptr;   ///< held while executing on a namespace
   uint64_t started_ns = 0;          ///< when the capsule was complete
+  uint32_t table_version = 0;       ///< of the namespace table that `plan` was checked against
   uint32_t step = 0;                ///< Dataset Management: next range; Flush of all namespaces: next index
   uint32_t step_count = 0;
   bool executing = false;           ///< an answer is owed
@@ -50,7 +51,7 @@ struct Request {
   void answer(wire::Status status) {
     ASSERT(executing);
     executing = false;
-    cqe.status.set(status.field());
+    cqe.status.set(status.pack());
     on_answer(*this);
   }
 };

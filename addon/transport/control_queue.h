@@ -20,10 +20,31 @@
 
 namespace capsuled::transport {
 
-/// Names a connection for the control plane: slot, reactor and generation; below 2^53; 0 is none.
-using ConnectionId = uint64_t;
-/// Names a command until it is answered: reactor, request and generation; 0 is none.
-using CommandToken = uint64_t;
+/// Names something of one reactor's for other threads: reactor, slot there, and the slot's generation, so that a late
+/// word for something gone is recognised. Below 2^53 (JavaScript's exact integers); 0 is none: generations begin at 1.
+using Handle = uint64_t;
+inline constexpr uint32_t kHandleSlotBits = 20;
+inline constexpr uint32_t kHandleReactorBits = 8;
+inline constexpr uint32_t kHandleGenerationBits = 25;  ///< wraps to 1
+
+constexpr Handle make_handle(uint32_t reactor, uint32_t slot, uint32_t generation) {
+  return uint64_t{generation} << (kHandleSlotBits + kHandleReactorBits) |
+         uint64_t{slot} << kHandleReactorBits | reactor;
+}
+constexpr uint32_t handle_reactor(Handle handle) {
+  return static_cast<uint32_t>(handle & ((1u << kHandleReactorBits) - 1));
+}
+constexpr uint32_t handle_slot(Handle handle) {
+  return static_cast<uint32_t>(handle >> kHandleReactorBits & ((1u << kHandleSlotBits) - 1));
+}
+constexpr uint32_t handle_generation(Handle handle) {
+  return static_cast<uint32_t>(handle >> (kHandleSlotBits + kHandleReactorBits));
+}
+
+/// A connection: slot in its group.
+using ConnectionId = Handle;
+/// A command until it is answered: slot in its group's requests.
+using CommandToken = Handle;
 
 enum class ControlEventType : uint8_t { Command, ConnectionOpened, ConnectionClosed, KeepAliveExpired };
 

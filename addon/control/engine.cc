@@ -1,0 +1,244 @@
+#include "control/engine.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/assert.h"
+#include "control/engine_state.h"
+
+namespace capsuled::control {
+
+namespace {
+
+constexpr uint32_t kControlQueueCapacity = 16384;
+constexpr int kListenBacklog = 4096;
+constexpr uint32_t kRequestsMax = 32768;
+
+/// Requests and receive buffers in proportion to the I/O memory, within what the transport can name.
+transport::GroupOptions group_options(const EngineOptions& options, uint64_t memory_bytes) {
+  transport::GroupOptions group;
+  const auto reactors = static_cast<uint32_t>(options.cores.size());
+  group.connections_max = std::max(1u, (options.connections_max + reactors - 1) / reactors);
+  group.requests_max = kRequestsMax;
+  group.receive_buffers = static_cast<uint32_t>(
+      std::clamp<uint64_t>(memory_bytes / 8 / group.receive_buffer_bytes, 64, 2048));
+  group.icreq_timeout_ns = options.connect_timeout_ns;
+  group.connect_timeout_ns = options.connect_timeout_ns;
+  group.pdu_timeout_ns = options.pdu_timeout_ns;
+  return group;
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument)
+    : env_(std::move(env)),
+      notify_(notify),
+      notify_argument_(argument),
+      completions_(notify, argument),
+      queue_(kControlQueueCapacity, notify, argument) {}
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options,
+                                               void (*notify)(void* argument), void* argument) {
+  ASSERT(!options.cores.empty() && options.cores.size() < (1u << transport::kHandleReactorBits));
+  auto env = env::make_linux_env();
+  if (!env) return env.error();
+  std::unique_ptr<Engine> engine(new Engine(std::move(env).value(), notify, argument));
+  if (const auto started = engine->start(options); !started) return started.error();
+  return engine;
+}
+
+Result<void> Engine::start(const EngineOptions& options) {
+  const auto count = static_cast<uint32_t>(options.cores.size());
+  const uint64_t memory_bytes = options.memory_bytes / count;
+  bdevs_ = std::make_unique<BdevRegistry>(count);
+  for (uint32_t index = 0; index < count; index++) {
+    auto lane = std::make_unique<Lane>();
+    ReactorOptions reactor_options;
+    reactor_options.index = index;
+    reactor_options.core = options.cores[index];
+    reactor_options.mode = options.poll;
+    reactor_options.idle_after_ns = options.idle_after_ns;
+    reactor_options.memory_bytes = memory_bytes;
+    reactor_options.huge_pages = options.huge_pages;
+    auto reactor = Reactor::create(*env_, reactor_options);
+    if (!reactor) return reactor.error();
+    lane->reactor = std::move(reactor).value();
+    auto group =
+        transport::Group::create(*lane->reactor, group_options(options, memory_bytes), queue_);
+    if (!group) return group.error();
+    lane->group = std::move(group).value();
+    lanes_.push_back(std::move(lane));
+  }
+  for (auto& lane : lanes_) {
+    if (const auto started = lane->reactor->start(); !started) return started.error();
+    reactors_.push_back(lane->reactor.get());
+  }
+  return {};
+}
+
+Engine::~Engine() {
+  for (auto& lane : lanes_) lane->reactor->stop();
+}
+
+std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t limit) {
+  completions_.run();
+  auto events = queue_.drain(limit);
+  for (const auto& event : events) {
+    switch (event->type) {
+      case transport::ControlEventType::ConnectionOpened:
+        connections_.emplace(event->connection, Connection{});
+        break;
+      case transport::ControlEventType::ConnectionClosed: connection_closed(event->connection); break;
+      case transport::ControlEventType::Command:
+        // Only a command before Connect can become one.
+        if (event->controller == 0) connects_[event->token] = event->connection;
+        break;
+      case transport::ControlEventType::KeepAliveExpired: break;
+    }
+  }
+  return events;
+}
+
+void Engine::on_lane(Lane& lane, std::function<void(Lane& lane)> run) {
+  struct Task {
+    Lane& lane;
+    std::function<void(Lane& lane)> run;
+  };
+  auto* const task = new Task{lane, std::move(run)};
+  lane.reactor->send_message_wait(Message{
+      .run =
+          [](Reactor&, void* argument) {
+            const std::unique_ptr<Task> here(static_cast<Task*>(argument));
+            here->run(here->lane);
+          },
+      .argument = task,
+  });
+}
+
+void Engine::on_each(Done done, std::function<void(Lane& lane, Join& join)> run) {
+  Join* const join =
+      Join::make(completions_, static_cast<uint32_t>(lanes_.size()), std::move(done));
+  for (auto& lane : lanes_) {
+    on_lane(*lane, [join, run](Lane& here) { run(here, *join); });
+  }
+}
+
+void Engine::stop(Done done) {
+  Join* const join = Join::make(completions_, static_cast<uint32_t>(listeners_.size()) + 1,
+                                [this, done = std::move(done)] { stop_groups(done); });
+  while (!listeners_.empty()) {
+    listener_remove(listeners_.begin()->first, [join] { join->arrive(); });
+  }
+  join->arrive();
+}
+
+void Engine::stop_groups(Done done) {
+  on_each(
+      [this, done = std::move(done)] {
+        // The connections are gone: nothing is under way on any namespace, so the tables can go on their threads.
+        on_each(done, [](Lane& lane, Join& join) {
+          lane.tables.clear();
+          join.arrive();
+        });
+      },
+      [](Lane& lane, Join& join) { lane.group->stop([&join] { join.arrive(); }); });
+}
+
+Result<env::Endpoint> Engine::listener_add(uint32_t listener, const env::Endpoint& endpoint) {
+  ASSERT(!listeners_.contains(listener));
+  const auto fd = env_->listen(endpoint, kListenBacklog);
+  if (!fd) return fd.error();
+  auto local = env_->local_endpoint(fd.value());
+  if (!local) {
+    env_->close(fd.value());
+    return local.error();
+  }
+  listeners_[listener] = std::make_unique<Listener>(Listener{local.value()});
+  on_lane(*lanes_.front(), [this, listener, socket = fd.value()](Lane& lane) {
+    auto acceptor = std::make_unique<transport::Acceptor>(
+        *lane.reactor, socket, listener, [this](int accepted, uint32_t from) { place(accepted, from); });
+    acceptor->start();
+    lane.acceptors[listener] = std::move(acceptor);
+  });
+  return local;
+}
+
+void Engine::listener_remove(uint32_t listener, Done done) {
+  ASSERT(listeners_.contains(listener));
+  listeners_.erase(listener);
+  // Two steps: the acceptor is destroyed by a message of its own, not from its own last callback.
+  Join* const destroyed = Join::make(completions_, 1, std::move(done));
+  Join* const stopped = Join::make(completions_, 1, [this, listener, destroyed] {
+    on_lane(*lanes_.front(), [listener, destroyed](Lane& lane) {
+      lane.acceptors.erase(listener);
+      destroyed->arrive();
+    });
+  });
+  on_lane(*lanes_.front(), [listener, stopped](Lane& lane) {
+    lane.acceptors.at(listener)->stop([stopped] { stopped->arrive(); });
+  });
+}
+
+/// First reactor's thread: hands an accepted socket to the reactor with the fewest connections.
+void Engine::place(int fd, uint32_t listener) {
+  Lane* best = lanes_.front().get();
+  for (auto& lane : lanes_) {
+    // Relaxed: a hint for balance, nothing depends on it.
+    if (lane->placed.load(std::memory_order_relaxed) < best->placed.load(std::memory_order_relaxed)) {
+      best = lane.get();
+    }
+  }
+  const auto local = env_->local_endpoint(fd);
+  const auto peer = env_->peer_endpoint(fd);
+  if (!local || !peer) {  // the host is gone already
+    env_->close(fd);
+    return;
+  }
+  env_->prepare_connection(fd);
+  if (best == lanes_.front().get()) {
+    best->placed.fetch_add(1, std::memory_order_relaxed);
+    best->group->adopt(fd, listener, local.value(), peer.value());
+    return;
+  }
+  struct Arrival {
+    Lane& lane;
+    int fd;
+    uint32_t listener;
+    env::Endpoint local;
+    env::Endpoint peer;
+  };
+  auto arrival =
+      std::make_unique<Arrival>(Arrival{*best, fd, listener, local.value(), peer.value()});
+  best->placed.fetch_add(1, std::memory_order_relaxed);
+  const bool sent = best->reactor->send_message(Message{
+      .run =
+          [](Reactor&, void* argument) {
+            const std::unique_ptr<Arrival> here(static_cast<Arrival*>(argument));
+            here->lane.group->adopt(here->fd, here->listener, here->local, here->peer);
+          },
+      .argument = arrival.get(),
+  });
+  if (sent) {
+    (void)arrival.release();
+    return;
+  }
+  // That reactor has more to do than it can take in: this one serves the connection.
+  best->placed.fetch_sub(1, std::memory_order_relaxed);
+  lanes_.front()->placed.fetch_add(1, std::memory_order_relaxed);
+  lanes_.front()->group->adopt(fd, listener, local.value(), peer.value());
+}
+
+std::vector<const ReactorStats*> Engine::reactor_stats() {
+  std::vector<const ReactorStats*> stats;
+  for (auto& lane : lanes_) stats.push_back(&lane->reactor->stats());
+  return stats;
+}
+
+std::vector<const transport::TransportStats*> Engine::transport_stats() {
+  std::vector<const transport::TransportStats*> stats;
+  for (auto& lane : lanes_) stats.push_back(&lane->group->stats());
+  return stats;
+}
+
+}  // namespace capsuled::control

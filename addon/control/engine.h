@@ -1,0 +1,151 @@
+// Engine: the control thread's face of the data plane. It owns the environment, the reactors with their connection
+// groups, the listeners, the bdev registry and the published tables, and turns each request of the control plane into
+// messages to the reactors and one completion.
+//
+// Thread: the control thread (JavaScript's, or a test's main thread) calls everything here. `notify` may come from any
+// thread and asks the control thread to call drain(). Completions (`Done`) run inside drain(), never inside the call
+// that asked.
+// Lifecycle: create() -> requests -> stop() -> its completion -> destructor (joins the reactors).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bdev/bdev_core.h"
+#include "control/completions.h"
+#include "control/join.h"
+#include "env/env.h"
+#include "nvmf/namespace_table.h"
+#include "nvmf/queue_stats.h"
+#include "reactor/reactor.h"
+#include "transport/acceptor.h"
+#include "transport/control_queue.h"
+#include "transport/group.h"
+
+namespace capsuled::control {
+
+using transport::ConnectionId;
+using Done = std::function<void()>;
+
+struct EngineOptions {
+  std::vector<int> cores;
+  PollMode poll = PollMode::Adaptive;
+  uint64_t idle_after_ns = 50'000;
+  uint64_t memory_bytes = 256ull << 20;
+  env::HugePages huge_pages = env::HugePages::Auto;
+  uint32_t connections_max = 16384;  ///< of all reactors together
+  uint64_t connect_timeout_ns = 10'000'000'000;
+  uint64_t pdu_timeout_ns = 30'000'000'000;
+};
+
+/// A namespace to publish.
+struct NamespaceRequest {
+  uint32_t nsid = 0;
+  std::string bdev;
+  bool read_only = false;
+};
+
+/// Counters of one object, one block per reactor; shared with whoever reads them, so that they outlive the object.
+template <typename Stats>
+using StatsBlocks = std::vector<std::shared_ptr<Stats>>;
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> create(const EngineOptions& options,
+                                                void (*notify)(void* argument), void* argument);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Runs completions and takes up to `limit` events. Fewer than `limit` events: the queue was empty.
+  std::vector<std::unique_ptr<transport::ControlEvent>> drain(uint32_t limit);
+  /// Closes listeners and connections, drops the tables. `done` runs in a later drain(); then destroy.
+  void stop(Done done);
+
+  env::Env& env() { return *env_; }
+  uint32_t reactor_count() const { return static_cast<uint32_t>(reactors_.size()); }
+
+  /// Binds and starts accepting; the endpoint carries the real port.
+  Result<env::Endpoint> listener_add(uint32_t listener, const env::Endpoint& endpoint);
+  void listener_remove(uint32_t listener, Done done);
+
+  BdevRegistry& bdevs() { return *bdevs_; }
+
+  /// ENOENT: no such bdev. Nothing is changed then.
+  Result<void> namespaces_publish(uint32_t table, const std::vector<NamespaceRequest>& requests,
+                                  Done done);
+  /// Publishes nothing and forgets the table. No controller may use it any more.
+  void namespaces_delete(uint32_t table, Done done);
+
+  void answer(transport::ControlAnswer answer);
+  /// False: the connection is gone already.
+  bool attach(const transport::QueueAttach& attach);
+  void set_keep_alive(uint32_t controller, uint64_t timeout_ms);
+  void asynchronous_event(uint32_t controller, uint32_t dw0);
+  enum class Queues : uint8_t { Io, All };
+  void controller_terminate(uint32_t controller, Queues queues, const char* reason, Done done);
+  void abort(uint32_t controller, uint16_t sqid, uint16_t cid, std::function<void(bool)> done);
+  void connection_terminate(ConnectionId connection, const char* reason);
+
+  // Statistics; empty when there is no such object.
+  std::vector<const ReactorStats*> reactor_stats();
+  std::vector<const transport::TransportStats*> transport_stats();
+  StatsBlocks<nvmf::NamespaceStats> namespace_stats(uint32_t table, uint32_t nsid) const;
+  StatsBlocks<nvmf::QueueStats> controller_stats(uint32_t controller) const;
+
+ private:
+  struct Lane;        // one reactor with what lives on it
+  struct Listener;
+  struct Published {  // a namespace in a table, with what keeps it alive
+    NamespaceRequest request;
+    std::unique_ptr<BdevDesc> desc;
+    std::shared_ptr<const nvmf::NamespaceEntry> entry;
+    StatsBlocks<nvmf::NamespaceStats> stats;
+  };
+  using Table = std::map<uint32_t, std::shared_ptr<Published>>;  // by nsid
+  struct Controller {
+    StatsBlocks<nvmf::QueueStats> stats;
+    std::map<uint16_t, ConnectionId> queues;
+    bool terminated = false;
+  };
+  struct Connection {
+    uint32_t controller = 0;
+    uint16_t qid = 0;
+  };
+  struct ClosedWaiter {
+    std::set<ConnectionId> connections;
+    Done done;
+  };
+
+  Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument);
+  Result<void> start(const EngineOptions& options);
+  void place(int fd, uint32_t listener);
+  void connection_closed(ConnectionId connection);
+  void wait_closed(std::set<ConnectionId> connections, Done done);
+  void stop_groups(Done done);
+  /// Runs `run(lane)` on each reactor; `run` calls Join::arrive() when it is done there.
+  void on_each(Done done, std::function<void(Lane& lane, Join& join)> run);
+  /// Runs `run(lane)` on one reactor.
+  static void on_lane(Lane& lane, std::function<void(Lane& lane)> run);
+
+  std::unique_ptr<env::Env> env_;
+  void (*notify_)(void* argument);
+  void* notify_argument_;
+  Completions completions_;
+  transport::ControlQueue queue_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<Reactor*> reactors_;
+  std::unique_ptr<BdevRegistry> bdevs_;
+  std::map<uint32_t, std::unique_ptr<Listener>> listeners_;
+  std::map<uint32_t, Table> tables_;
+  std::map<uint32_t, Controller> controllers_;
+  std::map<ConnectionId, Connection> connections_;
+  std::map<transport::CommandToken, ConnectionId> connects_;  // Connect commands not answered yet
+  std::vector<ClosedWaiter> closed_waiters_;
+};
+
+}  // namespace capsuled::control

@@ -1,0 +1,341 @@
+#include "nvmf/io_command.h"
+
+#include <cstring>
+
+#include "nvmf/bdev_status.h"
+#include "nvmf/qpair.h"
+#include "reactor/reactor.h"
+#include "wire/io_command.h"
+
+namespace capsuled::nvmf {
+
+namespace {
+
+using wire::GenericStatus;
+using wire::IoOpcode;
+using wire::Status;
+
+Plan refused(Status status) { return Plan{.status = status.do_not_retry()}; }
+
+/// The SGL of a command that moves exactly `bytes`, or up to its own length when `exact` is not asked.
+Status check_sgl(const wire::SglDescriptor& sgl, Direction direction, uint32_t bytes,
+                 uint32_t capsule_bytes) {
+  if (sgl.is_in_capsule()) {
+    if (direction != Direction::HostToController) return GenericStatus::kSglDescriptorTypeInvalid;
+    // The data begins right behind the submission queue entry: ICDOFF is 0, and so is any other offset.
+    if (sgl.address.get() != 0) return GenericStatus::kSglOffsetInvalid;
+    if (sgl.length.get() > capsule_bytes) return GenericStatus::kDataSglLengthInvalid;
+  } else if (!sgl.is_transport()) {
+    return GenericStatus::kSglDescriptorTypeInvalid;
+  }
+  if (sgl.length.get() != bytes) return GenericStatus::kDataSglLengthInvalid;
+  return GenericStatus::kSuccess;
+}
+
+/// Read, Write and Compare: one range of blocks and exactly its data.
+Plan plan_transfer(const Request& request, const NamespaceChannel& ns, Direction direction,
+                   uint32_t capsule_bytes) {
+  const wire::LbaRangeCommand command(request.sqe);
+  const uint64_t slba = command.slba();
+  const uint32_t blocks = command.block_count();
+  if (slba > ns.block_count || blocks > ns.block_count - slba) {
+    return refused(GenericStatus::kLbaOutOfRange);
+  }
+  const uint64_t bytes = uint64_t{blocks} << ns.block_shift;
+  if (bytes > kTransferBytesMax) return refused(GenericStatus::kInvalidField);
+  const auto length = static_cast<uint32_t>(bytes);
+  const Status sgl = check_sgl(request.sqe.dptr, direction, length, capsule_bytes);
+  if (!sgl.is_success()) return refused(sgl);
+  return Plan{.direction = direction, .bytes = length};
+}
+
+Plan plan_write_zeroes(const Request& request, const NamespaceChannel& ns) {
+  const wire::LbaRangeCommand command(request.sqe);
+  const uint64_t slba = command.slba();
+  if (slba > ns.block_count || command.block_count() > ns.block_count - slba) {
+    return refused(GenericStatus::kLbaOutOfRange);
+  }
+  return Plan{};
+}
+
+/// The list of ranges. Its SGL may be longer than the list (Linux always sends room for 256 ranges).
+Plan plan_dataset_management(const Request& request, uint32_t capsule_bytes) {
+  const wire::DatasetManagementCommand command(request.sqe);
+  const uint32_t length = request.sqe.dptr.length.get();
+  const uint32_t needed = command.range_count() * static_cast<uint32_t>(sizeof(wire::DsmRange));
+  if (length < needed || length > kTransferBytesMax) {
+    return refused(GenericStatus::kDataSglLengthInvalid);
+  }
+  const Status sgl =
+      check_sgl(request.sqe.dptr, Direction::HostToController, length, capsule_bytes);
+  if (!sgl.is_success()) return refused(sgl);
+  return Plan{.direction = Direction::HostToController, .bytes = length};
+}
+
+IoOpcode opcode_of(const Request& request) { return static_cast<IoOpcode>(request.sqe.opcode); }
+
+bool is_known(IoOpcode opcode) {
+  switch (opcode) {
+    case IoOpcode::kFlush:
+    case IoOpcode::kWrite:
+    case IoOpcode::kRead:
+    case IoOpcode::kCompare:
+    case IoOpcode::kWriteZeroes:
+    case IoOpcode::kDatasetManagement: return true;
+    default: return false;
+  }
+}
+
+Operation operation_of(IoOpcode opcode) {
+  switch (opcode) {
+    case IoOpcode::kRead: return Operation::Read;
+    case IoOpcode::kWrite: return Operation::Write;
+    case IoOpcode::kFlush: return Operation::Flush;
+    case IoOpcode::kDatasetManagement: return Operation::Deallocate;
+    case IoOpcode::kWriteZeroes: return Operation::WriteZeroes;
+    case IoOpcode::kCompare: return Operation::Compare;
+    default: UNREACHABLE();
+  }
+}
+
+void count_error(NamespaceStats& stats, Operation operation, Status status) {
+  stats.by_operation[static_cast<size_t>(operation)].errors++;
+  const uint64_t key = uint64_t{static_cast<uint8_t>(operation)} << 16 | status.pack();
+  for (ErrorSlot& slot : stats.errors) {
+    if (slot.count == 0) slot.key = key;
+    if (slot.key != key) continue;
+    slot.count++;
+    return;
+  }
+  stats.errors_other++;
+}
+
+void count(Request& request, NamespaceChannel& ns, Status status) {
+  const Operation operation = operation_of(opcode_of(request));
+  if (!status.is_success()) {
+    count_error(*ns.stats, operation, status);
+    return;
+  }
+  const uint64_t bytes =
+      operation == Operation::Deallocate ? 0 : uint64_t{request.plan.bytes};
+  const uint64_t latency_ns = Reactor::current()->now_ns() - request.started_ns;
+  OperationStats& stats = ns.stats->by_operation[static_cast<size_t>(operation)];
+  stats.operations++;
+  stats.bytes += bytes;
+  stats.latency_ns += latency_ns;
+  stats.histogram[latency_bucket(latency_ns)]++;
+  QueueOperationStats& queue = request.qpair->stats->by_operation[static_cast<size_t>(operation)];
+  queue.operations++;
+  queue.bytes += bytes;
+}
+
+/// The last step of every command that reached a namespace.
+void finish(Request& request, Status status) {
+  NamespaceChannel& ns = *request.ns;
+  request.ns = nullptr;
+  count(request, ns, status);
+  request.answer(status);
+  NamespaceTable::release(ns);
+}
+
+Request& request_of(BdevIo& io) { return *static_cast<Request*>(io.user); }
+
+void submit(Request& request, BdevIoType type, uint64_t offset_blocks, uint64_t count_blocks,
+            void (*complete)(BdevIo& io)) {
+  BdevIo& io = request.io;
+  io.type = type;
+  io.offset_blocks = offset_blocks;
+  io.count_blocks = count_blocks;
+  io.status = BdevStatus::Success;
+  io.cancel_requested = request.cancel_requested;
+  io.complete = complete;
+  io.user = &request;
+  request.ns->bdev->submit(io);
+}
+
+void transfer_done(BdevIo& io) {
+  finish(request_of(io), nvme_status(io.status, io.type));
+}
+
+void execute_transfer(Request& request, BdevIoType type) {
+  const wire::LbaRangeCommand command(request.sqe);
+  request.io.force_unit_access = type != BdevIoType::Compare && command.fua();
+  request.io.iov = request.data.buffers.iov.data();
+  request.io.iov_count = request.data.buffers.count;
+  submit(request, type, command.slba(), command.block_count(), transfer_done);
+}
+
+void execute_write_zeroes(Request& request) {
+  const wire::LbaRangeCommand command(request.sqe);
+  request.io.force_unit_access = command.fua();
+  // Deallocated blocks read as zeros here (DLFEAT), so a host that allows it saves the writing.
+  const bool unmap = command.deallocate() && request.ns->bdev->facts().can_unmap &&
+                     !command.fua();
+  submit(request, unmap ? BdevIoType::Unmap : BdevIoType::WriteZeroes, command.slba(),
+         command.block_count(), transfer_done);
+}
+
+void flush_next(Request& request);
+
+void flush_done(BdevIo& io) {
+  Request& request = request_of(io);
+  if (io.status != BdevStatus::Success || request.sqe.nsid.get() != wire::kNsidBroadcast) {
+    finish(request, nvme_status(io.status, io.type));
+    return;
+  }
+  NamespaceChannel& ns = *request.ns;
+  request.ns = nullptr;
+  count(request, ns, GenericStatus::kSuccess);
+  NamespaceTable::release(ns);
+  flush_next(request);
+}
+
+/// Flush of all namespaces (NSID FFFFFFFFh): one after the other, in the order of their identifiers.
+void flush_next(Request& request) {
+  NamespaceTable& table = *request.qpair->table;
+  if (request.cancel_requested) {
+    request.answer(GenericStatus::kAbortRequested);
+    return;
+  }
+  while (++request.step <= table.nsid_max()) {
+    NamespaceChannel* const ns = table.find(request.step);
+    if (ns == nullptr) continue;
+    request.ns = ns;
+    NamespaceTable::hold(*ns);
+    submit(request, BdevIoType::Flush, 0, 0, flush_done);
+    return;
+  }
+  request.answer(GenericStatus::kSuccess);
+}
+
+wire::DsmRange dsm_range(const Request& request, uint32_t index) {
+  // A buffer's size is a multiple of a range's, so a range never lies across two.
+  static_assert(kSmallBufferBytes % sizeof(wire::DsmRange) == 0);
+  static_assert(kLargeBufferBytes % sizeof(wire::DsmRange) == 0);
+  uint64_t offset = uint64_t{index} * sizeof(wire::DsmRange);
+  const IoBuffers& buffers = request.data.buffers;
+  uint32_t segment = 0;
+  while (offset >= buffers.iov[segment].iov_len) offset -= buffers.iov[segment++].iov_len;
+  ASSERT(segment < buffers.count);
+  wire::DsmRange range;
+  std::memcpy(&range, static_cast<const std::byte*>(buffers.iov[segment].iov_base) + offset,
+              sizeof(range));
+  return range;
+}
+
+void deallocate_next(Request& request);
+
+void deallocate_done(BdevIo& io) {
+  Request& request = request_of(io);
+  if (io.status != BdevStatus::Success) {
+    finish(request, nvme_status(io.status, io.type));
+    return;
+  }
+  deallocate_next(request);
+}
+
+/// Deallocates the ranges one after the other; an empty one is skipped.
+void deallocate_next(Request& request) {
+  while (request.step < request.step_count) {
+    if (request.cancel_requested) {
+      finish(request, GenericStatus::kAbortRequested);
+      return;
+    }
+    const wire::DsmRange range = dsm_range(request, request.step++);
+    if (range.nlb.get() == 0) continue;
+    submit(request, BdevIoType::Unmap, range.slba.get(), range.nlb.get(), deallocate_done);
+    return;
+  }
+  finish(request, GenericStatus::kSuccess);
+}
+
+void execute_dataset_management(Request& request) {
+  const wire::DatasetManagementCommand command(request.sqe);
+  // All ranges are checked before the first is touched (NVM Command Set 1.0, 3.2.3).
+  for (uint32_t index = 0; index < command.range_count(); index++) {
+    const wire::DsmRange range = dsm_range(request, index);
+    const uint64_t slba = range.slba.get();
+    if (slba > request.ns->block_count || range.nlb.get() > request.ns->block_count - slba) {
+      finish(request, Status(GenericStatus::kLbaOutOfRange).do_not_retry());
+      return;
+    }
+  }
+  // The other attributes are hints, and a device that cannot deallocate may ignore this one too.
+  const bool deallocate = command.deallocate() && request.ns->bdev->facts().can_unmap;
+  request.step = 0;
+  request.step_count = deallocate ? command.range_count() : 0;
+  deallocate_next(request);
+}
+
+}  // namespace
+
+Plan io_plan(Request& request, uint32_t capsule_bytes) {
+  const wire::SubmissionQueueEntry& sqe = request.sqe;
+  const IoOpcode opcode = opcode_of(request);
+  request.table_version = request.qpair->table->version();
+  if (!is_known(opcode)) return refused(GenericStatus::kInvalidOpcode);
+  if (sqe.fuse() != wire::FusedOperation::kNormal || sqe.psdt() != wire::DataPointerType::kSgl) {
+    return refused(GenericStatus::kInvalidField);
+  }
+  const uint32_t nsid = sqe.nsid.get();
+  if (opcode == IoOpcode::kFlush && nsid == wire::kNsidBroadcast) return Plan{};
+  const NamespaceChannel* const ns = request.qpair->table->find(nsid);
+  if (ns == nullptr) return refused(GenericStatus::kInvalidNamespaceOrFormat);
+
+  const bool writes = opcode == IoOpcode::kWrite || opcode == IoOpcode::kWriteZeroes ||
+                      opcode == IoOpcode::kDatasetManagement;
+  if (writes && ns->read_only) return refused(GenericStatus::kNamespaceWriteProtected);
+
+  switch (opcode) {
+    case IoOpcode::kFlush: return Plan{};
+    case IoOpcode::kRead:
+      return plan_transfer(request, *ns, Direction::ControllerToHost, capsule_bytes);
+    case IoOpcode::kWrite:
+    case IoOpcode::kCompare:
+      return plan_transfer(request, *ns, Direction::HostToController, capsule_bytes);
+    case IoOpcode::kWriteZeroes: return plan_write_zeroes(request, *ns);
+    case IoOpcode::kDatasetManagement: return plan_dataset_management(request, capsule_bytes);
+    default: UNREACHABLE();
+  }
+}
+
+void io_execute(Request& request) {
+  ASSERT(request.executing);
+  const IoOpcode opcode = opcode_of(request);
+  if (opcode == IoOpcode::kFlush && request.sqe.nsid.get() == wire::kNsidBroadcast) {
+    request.step = 0;
+    flush_next(request);
+    return;
+  }
+  NamespaceTable& table = *request.qpair->table;
+  if (request.table_version != table.version()) {
+    // The table changed while the data came in: the command is checked against what is true now.
+    const Plan again = io_plan(request, request.plan.bytes);
+    if (!again.status.is_success() || again.bytes != request.plan.bytes) {
+      request.answer(again.status.is_success()
+                         ? Status(GenericStatus::kInvalidNamespaceOrFormat).do_not_retry()
+                         : again.status);
+      return;
+    }
+  }
+  NamespaceChannel* const ns = table.find(request.sqe.nsid.get());
+  request.ns = ns;
+  NamespaceTable::hold(*ns);
+  switch (opcode) {
+    case IoOpcode::kRead: execute_transfer(request, BdevIoType::Read); return;
+    case IoOpcode::kWrite: execute_transfer(request, BdevIoType::Write); return;
+    case IoOpcode::kCompare: execute_transfer(request, BdevIoType::Compare); return;
+    case IoOpcode::kFlush: submit(request, BdevIoType::Flush, 0, 0, flush_done); return;
+    case IoOpcode::kWriteZeroes: execute_write_zeroes(request); return;
+    case IoOpcode::kDatasetManagement: execute_dataset_management(request); return;
+    default: UNREACHABLE();
+  }
+}
+
+void io_cancel(Request& request) {
+  ASSERT(request.executing);
+  request.cancel_requested = true;
+  if (request.ns != nullptr) request.ns->bdev->cancel(request.io);
+}
+
+}  // namespace capsuled::nvmf

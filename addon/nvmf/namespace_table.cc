@@ -1,0 +1,90 @@
+#include "nvmf/namespace_table.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+
+namespace capsuled::nvmf {
+
+/// One publish() that waits for the namespaces it took away.
+struct NamespaceTable::Drain {
+  std::function<void()> drained;
+  std::vector<const NamespaceChannel*> waiting;
+};
+
+NamespaceTable::NamespaceTable(Reactor& reactor) : reactor_(reactor) {}
+
+NamespaceTable::~NamespaceTable() {
+  ASSERT_MSG(detached_.empty(), "namespaces still drain");
+  for (auto& channel : by_nsid_) {
+    if (channel == nullptr) continue;
+    ASSERT_MSG(channel->in_flight == 0, "commands under way on a dropped table");
+    channel->bdev->release();
+  }
+}
+
+void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEntry>>& entries,
+                             std::function<void()> drained) {
+  std::vector<std::unique_ptr<NamespaceChannel>> next;
+  for (const auto& entry : entries) {
+    ASSERT(entry->nsid >= 1 && entry->nsid <= kNsidMax);
+    if (entry->nsid > next.size()) next.resize(entry->nsid);
+    auto& slot = next[entry->nsid - 1];
+    ASSERT_MSG(slot == nullptr, "a namespace identifier twice in one table");
+    NamespaceChannel* const old = find(entry->nsid);
+    if (old != nullptr && old->entry == entry) {
+      slot = std::move(by_nsid_[entry->nsid - 1]);
+      continue;
+    }
+    slot = std::make_unique<NamespaceChannel>();
+    const BdevFacts& facts = entry->bdev->bdev->facts();
+    slot->entry = entry;
+    slot->bdev = CoreChannel::acquire(reactor_, entry->bdev);
+    slot->stats = entry->stats[reactor_.index()];
+    slot->block_count = facts.block_count;
+    slot->block_shift = static_cast<uint32_t>(std::countr_zero(facts.block_size));
+    slot->read_only = entry->read_only || facts.read_only;
+    slot->table = this;
+  }
+  by_nsid_.swap(next);
+  version_++;
+
+  auto drain = std::make_unique<Drain>();
+  drain->drained = std::move(drained);
+  for (auto& channel : next) {
+    if (channel == nullptr) continue;
+    channel->detached = true;
+    if (channel->in_flight == 0) {
+      channel->bdev->release();
+      continue;
+    }
+    drain->waiting.push_back(channel.get());
+    detached_.push_back(std::move(channel));
+  }
+  if (drain->waiting.empty()) {
+    drain->drained();
+    return;
+  }
+  drains_.push_back(std::move(drain));
+}
+
+void NamespaceTable::release(NamespaceChannel& channel) {
+  ASSERT(channel.in_flight > 0);
+  channel.in_flight--;
+  if (channel.detached && channel.in_flight == 0) channel.table->finish(channel);
+}
+
+void NamespaceTable::finish(NamespaceChannel& channel) {
+  std::vector<std::function<void()>> done;
+  for (auto& drain : drains_) {
+    std::erase(drain->waiting, &channel);
+    if (drain->waiting.empty()) done.push_back(std::move(drain->drained));
+  }
+  std::erase_if(drains_, [](const auto& drain) { return drain->waiting.empty(); });
+  channel.bdev->release();
+  std::erase_if(detached_, [&](const auto& each) { return each.get() == &channel; });
+  for (auto& run : done) run();
+}
+
+}  // namespace capsuled::nvmf
