@@ -1,16 +1,23 @@
 // BdevIo: one operation on a block device, from submit to exactly one completion.
 //
-// Owned by the submitter (an NVMe request embeds one), who fills the first part, submits it to a BdevChannel and must
-// keep it until `complete` ran. `complete` runs from the reactor's loop, never inside submit().
-// Thread: the reactor of the channel.
+// Owned by the submitter (an NVMe request embeds one), who fills the first part, submits it to a CoreChannel and must
+// keep it, and what `iov` points to, until `complete` ran. `complete` runs from the reactor's loop, never inside
+// submit(). Thread: the reactor of the channel.
+//
+//   Idle ──submit──► Backend ──bdev_complete──► Ended ──loop: complete()──► Idle
+//     ├────split, emulated──► Pieces ──last piece ended──► Ended
+//     └────refused──► Ended          Ended ──WriteZeroes refused by the backend──► Pieces
 #pragma once
 
 #include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "base/intrusive_list.h"
+#include "base/intrusive_queue.h"
+#include "bdev/iov_cursor.h"
 #include "env/ring.h"
 
 namespace capsuled {
@@ -32,28 +39,69 @@ enum class BdevStatus : uint8_t {
   Gone,         ///< the device was removed
 };
 
+enum class BdevIoState : uint8_t {
+  Idle,     ///< with the submitter, whose submit() moves it on
+  Backend,  ///< with the backend's channel, whose bdev_complete() moves it on
+  Pieces,   ///< carried out in pieces; the end of the last one moves it on
+  Ended,    ///< in the reactor's queue; the loop moves it on
+};
+inline constexpr size_t kBdevIoStateCount = 4;
+
+/// How the core carries out an operation in pieces.
+enum class PieceKind : uint8_t {
+  Same,           ///< the same operation on fewer blocks
+  CompareByRead,  ///< Compare on a backend that has none
+  ZeroByWrite,    ///< WriteZeroes on a backend that has none
+};
+
+/// Iovecs that one piece of an operation has room for. Contract for submitters: any this many consecutive iovecs of an
+/// operation hold at least one whole block.
+inline constexpr uint32_t kPieceIovMax = 16;
+
 struct BdevIo {
-  ListNode node;  ///< for whoever holds the operation: the core, then the backend, then the core again
+  BdevIo() = default;
+
   // Filled by the submitter.
   BdevIoType type = BdevIoType::Read;
-  bool force_unit_access = false;
-  uint64_t offset_blocks = 0;  ///< in blocks of the bdev
-  uint64_t count_blocks = 0;
-  iovec* iov = nullptr;        ///< Read: filled; Write, Compare: the data; else unused
+  bool force_unit_access = false;  ///< Write, WriteZeroes: on the medium before it completes
+  uint64_t offset_blocks = 0;      ///< in blocks of the bdev
+  uint64_t count_blocks = 0;       ///< 0 for Flush only
+  iovec* iov = nullptr;            ///< Read: filled; Write, Compare: the data; else unused. Never modified.
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
+  void* user = nullptr;  ///< the submitter's own
 
-  // Filled by the core and the backend.
+  // The outcome.
   BdevStatus status = BdevStatus::Success;
-  uint64_t submitted_ns = 0;
-  class BdevChannel* channel = nullptr;
+
+  // Kept by the core.
+  BdevIoState state = BdevIoState::Idle;
   bool cancel_requested = false;
+  uint64_t submitted_ns = 0;
+  class CoreChannel* channel = nullptr;
+  BdevIo* parent = nullptr;  ///< the operation that this one is a piece of
+  struct Progress {          ///< of an operation that is carried out in pieces
+    PieceKind kind = PieceKind::Same;
+    uint32_t outstanding = 0;     ///< pieces with the backend
+    uint64_t blocks_started = 0;  ///< handed to pieces so far, from the front
+    IovCursor data;               ///< where the data of the next piece starts
+  } progress;
+  QueueNode ended_node;  ///< in the reactor's queue of ended operations
+  ListNode line_node;    ///< in the channel's line of operations with pieces left to start
 
   // For the backend, while the operation is with it.
   env::RingOp op;
   iovec scratch_iov = {};
   uint64_t scratch = 0;
-  void* parent = nullptr;  ///< for the core: the operation that this one is a part of
+
+  /// Asserts that the transition is in the table.
+  void set_state(BdevIoState next);
+
+  /// The operation whose `op` completed.
+  static BdevIo& of(env::RingOp& op) {
+    return *reinterpret_cast<BdevIo*>(reinterpret_cast<std::byte*>(&op) - offsetof(BdevIo, op));
+  }
 };
+static_assert(std::is_standard_layout_v<BdevIo>, "of() needs offsetof");
 
 }  // namespace capsuled
