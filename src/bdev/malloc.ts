@@ -1,0 +1,41 @@
+/** `malloc`: a RAM disk. Its content is gone when the daemon stops. */
+
+import Type, { type Static } from 'typebox';
+import { blockSize, section, size, text } from '../config/schema-fields.js';
+import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
+import { formatSize } from '../config/size.js';
+
+export const mallocSchema = Type.Object(
+  {
+    name: text('name', { description: 'Name that namespaces refer to.', effect: 'new' }),
+    kind: Type.Literal('malloc', { description: 'A RAM disk.', 'x-effect': 'new' }),
+    size: size({
+      description: 'Capacity, a multiple of the block size. Memory is taken as it is written.',
+      effect: 'new',
+      least: '4KiB',
+      most: '1PiB',
+    }),
+    block_size: blockSize({
+      description: 'Logical block size. 512 suits every host; ESXi and UEFI need it.',
+      effect: 'new',
+      default: 512,
+    }),
+  },
+  section('A RAM disk: fast, and empty again after a restart.'),
+);
+
+export type MallocConfiguration = Static<typeof mallocSchema>;
+
+export function mallocParameters(bdev: MallocConfiguration): BdevParameters {
+  return { name: bdev.name, kind: 'malloc', size: bdev.size, blockSize: bdev.block_size };
+}
+
+/** The configuration that recreates the bdev. */
+export function describeMalloc(bdev: BdevDescription): Record<string, unknown> {
+  return {
+    name: bdev.name,
+    kind: 'malloc',
+    size: formatSize(bdev.blockCount * BigInt(bdev.blockSize)),
+    block_size: bdev.blockSize,
+  };
+}

@@ -1,0 +1,41 @@
+/** `null`: reads zeroes, forgets what is written. For measuring everything but the storage. */
+
+import Type, { type Static } from 'typebox';
+import { blockSize, section, size, text } from '../config/schema-fields.js';
+import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
+import { formatSize } from '../config/size.js';
+
+export const nullSchema = Type.Object(
+  {
+    name: text('name', { description: 'Name that namespaces refer to.', effect: 'new' }),
+    kind: Type.Literal('null', {
+      description:
+        'Reads zeroes, forgets writes. Written in quotes: a bare null is no string in YAML.',
+      'x-effect': 'new',
+    }),
+    size: size({
+      description: 'Capacity, a multiple of the block size. It takes no memory.',
+      effect: 'new',
+      least: '4KiB',
+      most: '8PiB',
+    }),
+    block_size: blockSize({ description: 'Logical block size.', effect: 'new', default: 512 }),
+  },
+  section('A device without storage: reads return zeroes and writes are forgotten.'),
+);
+
+export type NullConfiguration = Static<typeof nullSchema>;
+
+export function nullParameters(bdev: NullConfiguration): BdevParameters {
+  return { name: bdev.name, kind: 'null', size: bdev.size, blockSize: bdev.block_size };
+}
+
+/** The configuration that recreates the bdev. */
+export function describeNull(bdev: BdevDescription): Record<string, unknown> {
+  return {
+    name: bdev.name,
+    kind: 'null',
+    size: formatSize(bdev.blockCount * BigInt(bdev.blockSize)),
+    block_size: bdev.blockSize,
+  };
+}

@@ -1,0 +1,323 @@
+/**
+ * What the schema alone cannot say: names that must be unique or must exist, values that depend on each other or on
+ * this machine. Works on drafts: what the reader could not read is missing, and is not reported a second time.
+ */
+
+import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { totalmem } from 'node:os';
+import type { BdevConfiguration } from '../bdev/kinds.js';
+import { DISCOVERY_NQN } from './formats.js';
+import { nearest } from './nearest.js';
+import { reactorCores } from './normalize.js';
+import type { Reader } from './reader.js';
+import type { Configuration, Draft } from './schema.js';
+import { formatSize } from './size.js';
+
+/** What the checks ask the machine; tests put their own in. */
+export interface Machine {
+  readonly allowedCores: readonly number[];
+  /** Absolute form of a path in the file. */
+  readonly resolvePath: (path: string) => string;
+}
+
+const REACTOR_MEMORY_MIN = 16n << 20n;
+
+type DraftConfiguration = Draft<Configuration>;
+
+export function check(draft: DraftConfiguration, reader: Reader, machine: Machine): void {
+  checkEngine(draft, reader, machine);
+  checkAdmin(draft, reader, machine);
+  checkBdevs(draft, reader);
+  checkSubsystems(draft, reader);
+  checkNamespaces(draft, reader);
+  checkListeners(draft, reader);
+}
+
+function checkEngine({ engine }: DraftConfiguration, reader: Reader, machine: Machine): void {
+  const reactors = engine?.reactors;
+  const { allowedCores } = machine;
+  if (typeof reactors === 'number' && reactors > allowedCores.length) {
+    const available = String(allowedCores.length);
+    reader.error(
+      'engine.reactors',
+      `expected at most ${available}, the number of cores that this process may use, got ${String(reactors)}`,
+    );
+  }
+  if (Array.isArray(reactors)) {
+    reactors.forEach((core, index) => {
+      const path = `engine.reactors[${String(index)}]`;
+      if (reactors.indexOf(core) !== index) {
+        reader.error(path, `expected each core once, got ${String(core)} again`);
+      } else if (!allowedCores.includes(core)) {
+        const list = allowedCores.join(', ');
+        reader.error(
+          path,
+          `expected a core that this process may use (${list}), got ${String(core)}`,
+        );
+      }
+    });
+  }
+  if (engine?.memory === undefined || reactors === undefined) return;
+  const count = reactorCores(reactors as Configuration['engine']['reactors'], allowedCores).length;
+  const least = REACTOR_MEMORY_MIN * BigInt(count);
+  if (engine.memory < least) {
+    const got = formatSize(engine.memory);
+    reader.error(
+      'engine.memory',
+      `expected at least 16MiB for each of ${String(count)} reactors (${formatSize(least)}), got ${got}`,
+    );
+  }
+}
+
+function checkAdmin({ admin }: DraftConfiguration, reader: Reader, machine: Machine): void {
+  const listen = admin?.listen;
+  const tokenFile = admin?.token_file;
+  if (listen?.address !== undefined && !isLoopback(listen.address) && tokenFile === null) {
+    reader.error(
+      'admin.listen',
+      `expected a loopback address, or a token_file beside it, got "${listen.address}"`,
+    );
+  }
+  if (typeof tokenFile !== 'string') return;
+  const path = machine.resolvePath(tokenFile);
+  try {
+    if (readFileSync(path, 'utf8').trim().length < 16) {
+      reader.error('admin.token_file', `expected a token of at least 16 characters in ${path}`);
+    }
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    reader.error('admin.token_file', `expected a readable file, got ${reason}`);
+  }
+}
+
+export function isLoopback(address: string): boolean {
+  return isIPv6(address) ? /^(0*:)*:?0*1$/.test(address) : address.startsWith('127.');
+}
+
+function checkBdevs({ bdevs = [] }: DraftConfiguration, reader: Reader): void {
+  const names = new Map<string, string>();
+  const files = new Map<string, string>();
+  let ram = 0n;
+  bdevs.forEach((bdev: Draft<BdevConfiguration> | undefined, index) => {
+    if (bdev === undefined) return;
+    const path = `bdevs[${String(index)}]`;
+    unique(names, bdev.name, `${path}.name`, 'name', reader);
+    const { size, block_size: blockSize } = bdev;
+    if (size !== undefined && blockSize !== undefined && size % BigInt(blockSize) !== 0n) {
+      reader.error(
+        `${path}.size`,
+        `expected a multiple of block_size (${String(blockSize)}), got ${size.toString()}`,
+      );
+    }
+    if (bdev.kind === 'malloc') ram += size ?? 0n;
+    if (bdev.kind === 'uring') checkFile(bdev, path, files, reader);
+  });
+  if (ram > BigInt(totalmem())) {
+    reader.warn(
+      'bdevs',
+      `the malloc bdevs take ${formatSize(ram)} when they are full, this machine has ${formatSize(BigInt(totalmem()))}`,
+    );
+  }
+}
+
+function checkFile(
+  bdev: Extract<Draft<BdevConfiguration>, { kind?: 'uring' | undefined }>,
+  path: string,
+  files: Map<string, string>,
+  reader: Reader,
+): void {
+  unique(files, bdev.path, `${path}.path`, 'file', reader);
+  if (bdev.create === true && bdev.size === undefined) {
+    reader.error(
+      `${path}.size`,
+      'expected a size, because "create" is true, but "size" is missing',
+    );
+  }
+  if (bdev.create === true && bdev.read_only === true) {
+    reader.error(`${path}.create`, 'expected false, because "read_only" is true, got true');
+  }
+}
+
+function checkSubsystems({ subsystems = [] }: DraftConfiguration, reader: Reader): void {
+  const nqns = new Map<string, string>();
+  const serials = new Map<string, string>();
+  if (subsystems.length === 0) {
+    reader.warn('subsystems', 'there are no subsystems: hosts will find nothing to connect to');
+  }
+  subsystems.forEach((subsystem, index) => {
+    // The reader leaves holes where an item could not be read.
+    if ((subsystem as typeof subsystem | undefined) === undefined) return;
+    const path = `subsystems[${String(index)}]`;
+    unique(nqns, subsystem.nqn, `${path}.nqn`, 'NQN', reader);
+    unique(serials, subsystem.serial, `${path}.serial`, 'serial number', reader);
+    if (subsystem.nqn === DISCOVERY_NQN) {
+      reader.error(`${path}.nqn`, 'expected the NQN of an NVM subsystem, got the discovery NQN');
+    }
+    const [first, last] = subsystem.cntlid_range ?? [];
+    if (first !== undefined && last !== undefined && first > last) {
+      reader.error(
+        `${path}.cntlid_range`,
+        `expected the first controller ID not above the last, got [${String(first)}, ${String(last)}]`,
+      );
+    }
+    checkHosts(subsystem, path, reader);
+  });
+}
+
+function checkHosts(
+  subsystem: Draft<Configuration['subsystems'][number]>,
+  path: string,
+  reader: Reader,
+): void {
+  const seen = new Map<string, string>();
+  const hosts = subsystem.hosts ?? [];
+  hosts.forEach((host: { nqn?: string | undefined } | undefined, index) => {
+    unique(seen, host?.nqn, `${path}.hosts[${String(index)}]`, 'host', reader);
+  });
+  if (subsystem.allow_any_host === false && hosts.length === 0) {
+    reader.warn(`${path}.hosts`, 'no host may connect: allow_any_host is false and hosts is empty');
+  }
+  if (subsystem.allow_any_host === true && hosts.length > 0) {
+    reader.warn(`${path}.hosts`, 'the list has no effect: allow_any_host is true');
+  }
+}
+
+function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
+  const bdevs = new Set<string>();
+  for (const bdev of draft.bdevs ?? []) {
+    const name = (bdev as typeof bdev | undefined)?.name;
+    if (name !== undefined) bdevs.add(name);
+  }
+  const users = new Map<string, string>();
+  const identities = new Map<string, string>();
+  draft.subsystems?.forEach((subsystem, index) => {
+    const nsids = new Map<string, string>();
+    const namespaces = (subsystem as typeof subsystem | undefined)?.namespaces ?? [];
+    if ((subsystem as typeof subsystem | undefined)?.namespaces?.length === 0) {
+      reader.warn(`subsystems[${String(index)}].namespaces`, 'there are no namespaces');
+    }
+    namespaces.forEach((namespace, inner) => {
+      if ((namespace as typeof namespace | undefined) === undefined) return;
+      const path = `subsystems[${String(index)}].namespaces[${String(inner)}]`;
+      unique(nsids, namespace.nsid, `${path}.nsid`, 'NSID', reader);
+      for (const key of ['uuid', 'nguid', 'eui64'] as const) {
+        unique(identities, namespace[key], `${path}.${key}`, key.toUpperCase(), reader);
+      }
+      checkReference(namespace.bdev, `${path}.bdev`, bdevs, users, reader);
+    });
+  });
+}
+
+function checkReference(
+  name: string | undefined,
+  path: string,
+  bdevs: ReadonlySet<string>,
+  users: Map<string, string>,
+  reader: Reader,
+): void {
+  if (name === undefined) return;
+  if (!bdevs.has(name)) {
+    const near = nearest(name, bdevs);
+    const tail = near === undefined ? '' : `; did you mean "${near}"?`;
+    reader.error(path, `expected the name of a bdev, got "${name}"${tail}`);
+    return;
+  }
+  const first = users.get(name);
+  if (first === undefined) {
+    users.set(name, path);
+    return;
+  }
+  reader.warn(
+    path,
+    `"${name}" is used on line ${String(reader.line(first))} too: hosts of both write to the same blocks`,
+  );
+}
+
+interface ListenerPlace {
+  readonly address: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+function checkListeners(draft: DraftConfiguration, reader: Reader): void {
+  const places: ListenerPlace[] = [];
+  draft.subsystems?.forEach((subsystem, index) => {
+    const listeners = (subsystem as typeof subsystem | undefined)?.listeners;
+    const path = `subsystems[${String(index)}].listeners`;
+    if (listeners?.length === 0) reader.warn(path, 'there are no listeners: no host can connect');
+    checkListenerList(listeners, path, places, reader);
+  });
+  checkListenerList(draft.discovery?.listeners, 'discovery.listeners', places, reader);
+  const admin = draft.admin?.listen;
+  if (admin?.address === undefined || admin.port === undefined || admin.port === 0) return;
+  const { address, port } = admin;
+  const clash = places.find((place) => place.port === port && overlap(place.address, address));
+  if (clash !== undefined) {
+    reader.error(
+      'admin.listen',
+      `expected an address of its own, got ${shownEndpoint(address, port)}, which line ${String(reader.line(clash.path))} has`,
+    );
+  }
+}
+
+function checkListenerList(
+  listeners: Draft<Configuration['discovery']['listeners']> | undefined,
+  path: string,
+  places: ListenerPlace[],
+  reader: Reader,
+): void {
+  const own = new Map<string, string>();
+  listeners?.forEach((listener, index) => {
+    const { address, port } = (listener as typeof listener | undefined) ?? {};
+    if (address === undefined || port === undefined || port === 0) return;
+    const itemPath = `${path}[${String(index)}]`;
+    unique(own, shownEndpoint(address, port), itemPath, 'listener', reader);
+    const clash = places.find(
+      (place) =>
+        place.port === port && place.address !== address && overlap(place.address, address),
+    );
+    if (clash !== undefined) {
+      reader.error(
+        itemPath,
+        `expected an address that no other listener covers, got ${shownEndpoint(address, port)}, ` +
+          `which overlaps ${shownEndpoint(clash.address, clash.port)} on line ${String(reader.line(clash.path))}`,
+      );
+    }
+    places.push({ address, port, path: itemPath });
+  });
+}
+
+/** Whether two addresses cannot be listened on at once, on one port. */
+function overlap(left: string, right: string): boolean {
+  if (isIPv6(left) !== isIPv6(right)) return false;
+  return (
+    left === right || [left, right].some((address) => address === '0.0.0.0' || address === '::')
+  );
+}
+
+function shownEndpoint(address: string, port: number): string {
+  return isIPv6(address) ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+}
+
+/** One more user of something that may be used once. */
+function unique(
+  seen: Map<string, string>,
+  value: string | number | undefined,
+  path: string,
+  what: string,
+  reader: Reader,
+): void {
+  if (value === undefined) return;
+  const key = String(value);
+  const first = seen.get(key);
+  if (first === undefined) {
+    seen.set(key, path);
+    return;
+  }
+  const got = typeof value === 'number' ? key : JSON.stringify(value);
+  reader.error(
+    path,
+    `expected each ${what} once, got ${got} again; it is on line ${String(reader.line(first))} too`,
+  );
+}

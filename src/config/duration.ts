@@ -1,0 +1,48 @@
+/** Times in configuration: a number with a unit. */
+
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1_000,
+  ms: 1_000_000,
+  s: 1_000_000_000,
+  m: 60_000_000_000,
+  h: 3_600_000_000_000,
+};
+
+export const DURATION_EXPECTED = 'a time with its unit such as 50us, 10ms or 2s';
+
+/** Matches every time that {@link parseDuration} takes; for the JSON Schema. */
+export const DURATION_PATTERN = `^[0-9]+ ?(${Object.keys(UNITS).join('|')})$|^0$`;
+
+/** Nanoseconds, or undefined when the text is no time. `0` needs no unit. */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  const match = /^([0-9]{1,15}) ?([a-zµ]+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, digits = '', unit = ''] = match;
+  const factor = UNITS[unit === 'µs' ? 'us' : unit];
+  if (factor === undefined) return undefined;
+  const nanoseconds = Number(digits) * factor;
+  return Number.isSafeInteger(nanoseconds) ? nanoseconds : undefined;
+}
+
+/** Why the text is no time, for the end of an error message; empty when there is nothing to add. */
+export function durationHint(text: string): string {
+  if (/^[0-9]+$/.test(text)) return `the unit is missing: write "${text}us" or "${text}ms"`;
+  const unit = /^[0-9]+ ?([A-Za-z]+)$/.exec(text)?.[1];
+  if (unit !== undefined && UNITS[unit] === undefined) return `unknown unit "${unit}"`;
+  if (/^[0-9]*\.[0-9]+/.test(text)) return 'fractions are not allowed';
+  return '';
+}
+
+/** The shortest exact spelling: 50000 → `50us`. */
+export function formatDuration(nanoseconds: number): string {
+  if (nanoseconds === 0) return '0';
+  for (const unit of ['s', 'ms', 'us'] as const) {
+    const factor = UNITS[unit] ?? 1;
+    if (nanoseconds >= factor && nanoseconds % factor === 0) {
+      return `${String(nanoseconds / factor)}${unit}`;
+    }
+  }
+  return `${String(nanoseconds)}ns`;
+}

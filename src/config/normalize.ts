@@ -1,0 +1,95 @@
+/** From the file's content to what the engine, the target, the side-car and the log take. */
+
+import { bdevParameters } from '../bdev/kinds.js';
+import type { EngineOptions } from '../engine/engine-types.js';
+import type { SubsystemConfiguration, TargetConfiguration } from '../subsystem/configuration.js';
+import { autoCores, highestCores } from './cores.js';
+import type { HostPort } from './formats.js';
+import type { Configuration } from './schema.js';
+
+export interface AdminOptions {
+  readonly listen: HostPort;
+  /** Absolute; null when requests need no token. */
+  readonly tokenFile: string | null;
+}
+
+export interface LogOptions {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  readonly format: 'auto' | 'pretty' | 'json';
+}
+
+/** A whole configuration, ready for use. */
+export interface DaemonConfiguration {
+  readonly engine: EngineOptions;
+  readonly admin: AdminOptions;
+  readonly log: LogOptions;
+  readonly target: TargetConfiguration;
+}
+
+const NS_PER_MS = 1_000_000;
+
+export function normalize(
+  configuration: Configuration,
+  allowedCores: readonly number[],
+  resolvePath: (path: string) => string,
+): DaemonConfiguration {
+  const { engine, admin, log, discovery, bdevs, subsystems } = configuration;
+  return {
+    engine: {
+      cores: reactorCores(engine.reactors, allowedCores),
+      poll: engine.poll,
+      idleAfterNs: engine.idle_after,
+      memoryBytes: Number(engine.memory),
+      hugepages: engine.hugepages,
+      connectionsMax: engine.connections_max,
+      connectTimeoutMs: Math.ceil(engine.connect_timeout / NS_PER_MS),
+      pduTimeoutMs: Math.ceil(engine.pdu_timeout / NS_PER_MS),
+    },
+    admin: {
+      listen: admin.listen,
+      tokenFile: admin.token_file === null ? null : resolvePath(admin.token_file),
+    },
+    log,
+    target: {
+      discoveryListeners: discovery.listeners.map(({ address, port }) => ({ address, port })),
+      bdevs: bdevs.map((bdev) => {
+        const parameters = bdevParameters(bdev);
+        const { path } = parameters;
+        return path === undefined ? parameters : { ...parameters, path: resolvePath(path) };
+      }),
+      subsystems: subsystems.map(normalizeSubsystem),
+    },
+  };
+}
+
+/** The core of each reactor. */
+export function reactorCores(
+  reactors: Configuration['engine']['reactors'],
+  allowedCores: readonly number[],
+): number[] {
+  if (reactors === 'auto') return autoCores(allowedCores);
+  return typeof reactors === 'number' ? highestCores(allowedCores, reactors) : [...reactors];
+}
+
+function normalizeSubsystem(
+  subsystem: Configuration['subsystems'][number],
+): SubsystemConfiguration {
+  const [first = 1, last = 65519] = subsystem.cntlid_range;
+  return {
+    nqn: subsystem.nqn,
+    ...(subsystem.serial === undefined ? {} : { serial: subsystem.serial }),
+    model: subsystem.model,
+    allowAnyHost: subsystem.allow_any_host,
+    hosts: subsystem.hosts.map((host) => host.nqn),
+    cntlidRange: [first, last],
+    listeners: subsystem.listeners.map(({ address, port }) => ({ address, port })),
+    namespaces: subsystem.namespaces.map((namespace) => ({
+      nsid: namespace.nsid,
+      bdev: namespace.bdev,
+      readOnly: namespace.read_only,
+      ...(namespace.uuid === undefined ? {} : { uuid: namespace.uuid }),
+      ...(namespace.nguid === undefined ? {} : { nguid: namespace.nguid }),
+      ...(namespace.eui64 === undefined ? {} : { eui64: namespace.eui64 }),
+    })),
+  };
+}

@@ -1,0 +1,299 @@
+/**
+ * Reads a YAML document against the schema: values with their defaults out, issues with line and column in.
+ *
+ * Everything wrong is collected; what could not be read is missing from the result, so that the checks behind this
+ * one (checks.ts) can still say what else is wrong. The place of every key is kept for them.
+ */
+
+import {
+  type Document,
+  type LineCounter,
+  type Node,
+  type YAMLMap,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+} from 'yaml';
+import { FORMATS } from './formats.js';
+import type { ConfigurationIssue } from './issue.js';
+import { nearest } from './nearest.js';
+import { expectation, outOfRange } from './expectation.js';
+import type { SchemaNode } from './schema-node.js';
+
+export class Reader {
+  readonly issues: ConfigurationIssue[] = [];
+  readonly #offsets = new Map<string, number>();
+
+  constructor(
+    private readonly file: string,
+    private readonly document: Document,
+    private readonly lines: LineCounter,
+  ) {}
+
+  /** The value at `path`, or undefined with an issue. */
+  read(node: unknown, schema: SchemaNode, path: string): unknown {
+    const resolved = isAlias(node) ? node.resolve(this.document) : (node as Node | null);
+    this.#place(path, node as Node | null);
+    if (resolved === undefined) return this.#wrong(path, node, schema);
+    if (schema['x-discriminator'] !== undefined) return this.#readVariant(resolved, schema, path);
+    if (schema.anyOf !== undefined) return this.#readAny(resolved, schema, path);
+    if (schema.type === 'object') return this.#readMap(resolved, schema, path);
+    if (schema.type === 'array') return this.#readList(resolved, schema, path);
+    return this.#readScalar(resolved, schema, path);
+  }
+
+  error(path: string, message: string): undefined {
+    this.#issue('error', path, message);
+    return undefined;
+  }
+
+  warn(path: string, message: string): void {
+    this.#issue('warning', path, message);
+  }
+
+  /** The line of a key, for messages that name a second place. */
+  line(path: string): number {
+    return this.lines.linePos(this.#offset(path)).line;
+  }
+
+  #issue(severity: 'error' | 'warning', path: string, message: string): void {
+    const { line, col } = this.lines.linePos(this.#offset(path));
+    this.issues.push({ severity, file: this.file, line, column: col, path, message });
+  }
+
+  /** The offset of the path or, where it is not in the file, of what it would be in. */
+  #offset(path: string): number {
+    for (let at = path; ; at = at.replace(/(\.[^.[\]]*|\[[0-9]+\]|[^.[\]]+)$/, '')) {
+      const offset = this.#offsets.get(at);
+      if (offset !== undefined) return offset;
+      if (at === '') return 0;
+    }
+  }
+
+  #place(path: string, node: Node | null): void {
+    if (node?.range && !this.#offsets.has(path)) this.#offsets.set(path, node.range[0]);
+  }
+
+  #wrong(path: string, node: unknown, schema: SchemaNode, hint = ''): undefined {
+    const tail = hint === '' ? '' : `; ${hint}`;
+    return this.error(path, `expected ${expectation(schema)}, got ${shown(node)}${tail}`);
+  }
+
+  #readMap(node: Node | null, schema: SchemaNode, path: string): unknown {
+    if (node === null || (isScalar(node) && node.value === null && path !== '')) {
+      // A section whose keys are all commented out.
+      return this.#defaults(schema, path);
+    }
+    if (!isMap(node)) return this.#wrong(path, node, schema);
+    const properties = schema.properties ?? {};
+    const pairs = this.#pairs(node, schema, path);
+    const result: Record<string, unknown> = {};
+    for (const [key, property] of Object.entries(properties)) {
+      const keyPath = join(path, key);
+      const value = pairs.has(key)
+        ? this.read(pairs.get(key), property, keyPath)
+        : this.#absent(schema, property, key, path);
+      if (value !== undefined) result[key] = value;
+    }
+    return result;
+  }
+
+  /** The map's values by key; unknown and repeated keys are issues. */
+  #pairs(map: YAMLMap, schema: SchemaNode, path: string): Map<string, unknown> {
+    const pairs = new Map<string, unknown>();
+    const known = Object.keys(schema.properties ?? {});
+    for (const { key, value } of map.items) {
+      const name = isScalar(key) ? String(key.value) : '?';
+      const keyPath = join(path, name);
+      const place = isScalar(key) ? key.range?.[0] : undefined;
+      if (pairs.has(name)) {
+        this.#repeated(keyPath, name, place);
+        continue;
+      }
+      if (!known.includes(name)) {
+        if (place !== undefined) this.#offsets.set(keyPath, place);
+        this.#unknownKey(schema, name, path);
+      } else {
+        pairs.set(name, value);
+        // A key without a value is found by its own place.
+        if (isScalar(value) && value.source === '' && place !== undefined) {
+          this.#offsets.set(keyPath, place);
+        }
+      }
+    }
+    return pairs;
+  }
+
+  #repeated(path: string, name: string, place: number | undefined): void {
+    const first = this.#offsets.get(path);
+    if (place !== undefined) this.#offsets.set(path, place);
+    this.error(path, `expected each key once, got "${name}" again`);
+    if (first === undefined) this.#offsets.delete(path);
+    else this.#offsets.set(path, first);
+  }
+
+  #unknownKey(schema: SchemaNode, name: string, path: string): void {
+    const keyPath = join(path, name);
+    if (schema['x-later']?.includes(name) === true) {
+      this.error(keyPath, `"${name}" is not available in this version`);
+      return;
+    }
+    const known = Object.keys(schema.properties ?? {});
+    const near = nearest(name, known);
+    const tail = near === undefined ? '' : `; did you mean "${near}"?`;
+    this.error(
+      keyPath,
+      `expected one of ${known.join(', ')}, got the unknown key "${name}"${tail}`,
+    );
+  }
+
+  #absent(parent: SchemaNode, property: SchemaNode, key: string, path: string): unknown {
+    const keyPath = join(path, key);
+    if (property.default !== undefined) {
+      return this.read(this.document.createNode(property.default), property, keyPath);
+    }
+    if (property.type === 'object') return this.#defaults(property, keyPath);
+    if (parent.required?.includes(key) === true) {
+      return this.error(keyPath, `expected ${expectation(property)}, but "${key}" is missing`);
+    }
+    return undefined;
+  }
+
+  #defaults(schema: SchemaNode, path: string): Record<string, unknown> {
+    const result: Record<string, unknown> = {};
+    for (const [key, property] of Object.entries(schema.properties ?? {})) {
+      const value = this.#absent(schema, property, key, path);
+      if (value !== undefined) result[key] = value;
+    }
+    return result;
+  }
+
+  #readList(node: Node | null, schema: SchemaNode, path: string): unknown {
+    if (node === null || (isScalar(node) && node.value === null)) {
+      return schema.default === undefined ? this.#wrong(path, node, schema) : [];
+    }
+    if (!isSeq(node)) return this.#wrong(path, node, schema);
+    const { minItems = 0, maxItems = Infinity } = schema;
+    if (node.items.length < minItems || node.items.length > maxItems) {
+      const count = String(node.items.length);
+      return this.error(path, `expected ${expectation(schema)}, got a list of ${count}`);
+    }
+    return node.items.map((item, index) =>
+      this.read(item, schema.items ?? {}, `${path}[${String(index)}]`),
+    );
+  }
+
+  #readAny(node: Node | null, schema: SchemaNode, path: string): unknown {
+    const branch = schema.anyOf?.find((candidate) => {
+      if (candidate.type === 'object') return isMap(node);
+      if (candidate.type === 'array') return isSeq(node);
+      if (!isScalar(node)) return false;
+      if (candidate.type === 'integer') return typeof node.value === 'number';
+      if (candidate.enum !== undefined) return candidate.enum.includes(node.value as string);
+      return typeof node.value === 'string';
+    });
+    if (branch === undefined) return this.#wrong(path, node, schema);
+    const value = this.read(node, branch, path);
+    // A host may be written as its NQN alone.
+    const shorthand = branch.format === 'nqn' && typeof value === 'string';
+    return shorthand ? { nqn: value } : value;
+  }
+
+  /** A map whose discriminator says which of the variants it is. */
+  #readVariant(node: Node | null, schema: SchemaNode, path: string): unknown {
+    const discriminator = schema['x-discriminator'] ?? '';
+    if (!isMap(node)) return this.error(path, `expected a map, got ${shown(node)}`);
+    const value = node.get(discriminator, true) as Node | undefined;
+    const tag: unknown = isScalar(value) ? value.value : undefined;
+    const variant = schema.anyOf?.find(
+      (candidate) => candidate.properties?.[discriminator]?.const === tag,
+    );
+    if (variant !== undefined) return this.read(node, variant, path);
+    const tagPath = join(path, discriminator);
+    this.#place(tagPath, value ?? node);
+    this.error(tagPath, variantMessage(schema, discriminator, value));
+    const name = node.get('name');
+    return typeof name === 'string' ? { name } : {};
+  }
+
+  #readScalar(node: Node | null, schema: SchemaNode, path: string): unknown {
+    if (!isScalar(node)) return this.#wrong(path, node, schema);
+    const { value } = node;
+    const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
+    if (value === null && types.includes('null')) return null;
+    if (schema.format !== undefined) return this.#readFormat(node, schema, path);
+    if (schema.const !== undefined) {
+      return value === schema.const ? value : this.#wrong(path, node, schema);
+    }
+    if (schema.enum !== undefined) {
+      if (typeof value === 'string' && schema.enum.includes(value)) return value;
+      const near = typeof value === 'string' ? nearest(value, schema.enum) : undefined;
+      return this.#wrong(path, node, schema, near === undefined ? '' : `did you mean "${near}"?`);
+    }
+    if (types.includes('boolean')) {
+      if (typeof value === 'boolean') return value;
+      const word = typeof value === 'string' ? value.toLowerCase() : '';
+      const meant = { yes: 'true', on: 'true', no: 'false', off: 'false' }[word];
+      return this.#wrong(path, node, schema, meant === undefined ? '' : `write ${meant}`);
+    }
+    const { minimum = -Infinity, maximum = Infinity } = schema;
+    const valid = Number.isSafeInteger(value) && !(node.source ?? '').includes('.');
+    if (!valid || (value as number) < minimum || (value as number) > maximum) {
+      const quoted = typeof value === 'string' && /^[0-9]+$/.test(value);
+      return this.#wrong(path, node, schema, quoted ? 'write it without quotes' : '');
+    }
+    return value;
+  }
+
+  #readFormat(node: Node, schema: SchemaNode, path: string): unknown {
+    const format = FORMATS[schema.format ?? ''];
+    if (format === undefined || !isScalar(node)) return this.#wrong(path, node, schema);
+    const { value, source } = node;
+    const isNumber = typeof value === 'number' || typeof value === 'bigint';
+    if (isNumber && format.takesInteger !== true) {
+      return this.#wrong(path, node, schema, 'put it in quotes');
+    }
+    if (!isNumber && typeof value !== 'string') return this.#wrong(path, node, schema);
+    // The digits as written: a number may have lost its leading zeroes or its precision.
+    const text = isNumber ? (source ?? String(value)) : value;
+    const parsed = format.parse(text);
+    if (parsed === undefined) return this.#wrong(path, node, schema, format.hint?.(text) ?? '');
+    const range = outOfRange(schema, parsed);
+    if (range !== undefined) return this.error(path, `expected ${range}, got ${shown(node)}`);
+    return parsed;
+  }
+}
+
+function join(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`;
+}
+
+function variantMessage(schema: SchemaNode, discriminator: string, value: unknown): string {
+  const variants = (schema.anyOf ?? []).map((variant) =>
+    String(variant.properties?.[discriminator]?.const),
+  );
+  const available = variants.join(', ');
+  if (value === undefined) return `expected one of ${available}, but "${discriminator}" is missing`;
+  if (isScalar(value) && value.value === null && variants.includes('null')) {
+    return `expected one of ${available}, got null; write "null" in quotes`;
+  }
+  const tag = isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
+  if (tag !== undefined && schema['x-later-kinds']?.includes(tag) === true) {
+    return `${discriminator} "${tag}" is not available in this version; available: ${available}`;
+  }
+  const near = tag === undefined ? undefined : nearest(tag, variants);
+  const tail = near === undefined ? '' : `; did you mean "${near}"?`;
+  return `expected one of ${available}, got ${shown(value)}${tail}`;
+}
+
+/** A value as an error message shows it: on one line, not too long. */
+function shown(node: unknown): string {
+  if (isMap(node)) return 'a map';
+  if (isSeq(node)) return 'a list';
+  if (isAlias(node)) return `the unknown alias "*${node.source}"`;
+  if (!isScalar(node) || node.value === null) return 'nothing';
+  if (typeof node.value !== 'string') return node.source ?? String(node.value);
+  const text = node.value.length > 60 ? `${node.value.slice(0, 57)}...` : node.value;
+  return JSON.stringify(text);
+}

@@ -1,0 +1,156 @@
+/**
+ * What is generated from the schema: the reference page for readers (docs/reference/config.md) and the JSON Schema for
+ * editors (docs/reference/config.schema.json). `scripts/generate-reference.ts` writes them; a test compares.
+ */
+
+import { expectation } from './expectation.js';
+import { FORMATS } from './formats.js';
+import type { SchemaNode } from './schema-node.js';
+import { configurationSchema } from './schema.js';
+
+const root = configurationSchema as unknown as SchemaNode;
+
+const EFFECTS: Readonly<Record<string, string>> = {
+  restart: 'restart',
+  reload: 'reload',
+  new: 'reload, by removing and adding the object',
+};
+
+const PREAMBLE = `# config.yaml
+
+<!-- Generated from src/config/schema.ts by scripts/generate-reference.ts. Do not edit. -->
+
+\`capsuled serve\` and \`capsuled check\` read \`./config.yaml\`, or the file named with \`--config\`. The format is YAML 1.2.
+Unknown keys are errors. Everything wrong is reported at once, each as \`file:line:column: error: key: what was expected\`.
+
+- **Sizes** are integers of bytes, or numbers with a unit: \`512\`, \`64KiB\`, \`1GiB\` (powers of 1024); \`KB\`, \`MB\`, \`GB\` are decimal.
+- **Times** are numbers with a unit: \`50us\`, \`10ms\`, \`2s\`.
+- **Relative paths** begin at the folder of the configuration file.
+- **Takes effect**: *reload* means when the daemon gets SIGHUP; *restart* means at the next start. An invalid file leaves a
+  running daemon as it is.
+
+For completion and checks in an editor, put this line on top of the file:
+
+\`\`\`yaml
+# yaml-language-server: $schema=docs/reference/config.schema.json
+\`\`\`
+`;
+
+/** The text of docs/reference/config.md. */
+export function referencePage(): string {
+  const parts = [PREAMBLE, table('Top level', root)];
+  for (const [key, node] of Object.entries(root.properties ?? {})) {
+    parts.push(...sections(key, node));
+  }
+  return `${parts.join('\n').trimEnd()}\n`;
+}
+
+/** The tables of a section and of what is in it. */
+function sections(path: string, node: SchemaNode): string[] {
+  if (node['x-discriminator'] !== undefined) {
+    const tag = node['x-discriminator'];
+    return [
+      laterKinds(path, node),
+      ...(node.anyOf ?? []).map((variant) =>
+        table(`${path}, kind ${String(variant.properties?.[tag]?.const)}`, variant),
+      ),
+    ];
+  }
+  if (node.type === 'array' && node.items !== undefined) {
+    return sections(`${path}[]`, node.items);
+  }
+  const objects = node.type === 'object' ? [node] : (node.anyOf ?? []).filter(isObject);
+  return objects.flatMap((object) => [
+    table(path, object),
+    ...Object.entries(object.properties ?? {}).flatMap(([key, inner]) =>
+      sections(`${path}.${key}`, inner),
+    ),
+  ]);
+}
+
+function isObject(node: SchemaNode): boolean {
+  return node.type === 'object';
+}
+
+function laterKinds(path: string, node: SchemaNode): string {
+  const later = node['x-later-kinds'] ?? [];
+  if (later.length === 0) return '';
+  const kinds = later.map((kind) => `\`${kind}\``).join(', ');
+  return `## ${path}\n\nOne table for each kind follows. Known, but not available in this version: ${kinds}.\n`;
+}
+
+function table(title: string, node: SchemaNode): string {
+  const rows = Object.entries(node.properties ?? {}).map(([key, property]) =>
+    row(key, property, node.required?.includes(key) === true),
+  );
+  const later = (node['x-later'] ?? []).map((key) => `\`${key}\``).join(', ');
+  return [
+    `## ${title}`,
+    '',
+    node.description ?? '',
+    '',
+    '| key | what | takes | default | takes effect |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+    ...(later === '' ? [] : [`Known, but not available in this version: ${later}.`, '']),
+  ].join('\n');
+}
+
+function row(key: string, node: SchemaNode, required: boolean): string {
+  const fallback = defaultText(node, required);
+  const effect = EFFECTS[node['x-effect'] ?? ''] ?? '';
+  const cells = [`\`${key}\``, node.description ?? '', takes(node), fallback, effect];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function defaultText(node: SchemaNode, required: boolean): string {
+  if (node.default !== undefined)
+    return `\`${JSON.stringify(node.default).replace(/^"(.*)"$/, '$1')}\``;
+  if (node.type === 'object') return 'the defaults of its keys';
+  return required ? 'none: it must be given' : 'see there';
+}
+
+function takes(node: SchemaNode): string {
+  const least = node['x-least'];
+  const most = node['x-most'];
+  const range = least === undefined || most === undefined ? '' : `, ${least} to ${most}`;
+  return expectation(node) + range;
+}
+
+/** The text of docs/reference/config.schema.json. */
+export function jsonSchema(): string {
+  const schema = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'capsuled config.yaml',
+    ...(editorNode(root) as object),
+  };
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** A node without our own keywords, in standard words. */
+function editorNode(node: SchemaNode): unknown {
+  const pattern = node.format === undefined ? undefined : FORMATS[node.format]?.pattern;
+  const required = node.required?.filter((key) => isRequired(node.properties?.[key]));
+  const kept = Object.entries(node).filter(
+    ([key]) => !key.startsWith('x-') && !['format', 'required'].includes(key),
+  );
+  return {
+    ...Object.fromEntries(kept),
+    ...(pattern === undefined ? {} : { pattern }),
+    ...(required === undefined || required.length === 0 ? {} : { required }),
+    ...(node.properties === undefined ? {} : { properties: mapValues(node.properties) }),
+    ...(node.items === undefined ? {} : { items: editorNode(node.items) }),
+    ...(node.anyOf === undefined ? {} : { anyOf: node.anyOf.map(editorNode) }),
+  };
+}
+
+function mapValues(properties: Readonly<Record<string, SchemaNode>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(properties).map(([key, property]) => [key, editorNode(property)]),
+  );
+}
+
+function isRequired(node: SchemaNode | undefined): boolean {
+  return node !== undefined && node.default === undefined && node.type !== 'object';
+}

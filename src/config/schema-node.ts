@@ -1,0 +1,28 @@
+/** The part of JSON Schema that the configuration uses, with our own keywords, as the reader walks it. */
+export interface SchemaNode {
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly format?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly required?: readonly string[];
+  readonly items?: SchemaNode;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly anyOf?: readonly SchemaNode[];
+  /** When a changed value begins to count. */
+  readonly 'x-effect'?: string;
+  readonly 'x-unit'?: string;
+  /** Range of a size or time, written like the value. */
+  readonly 'x-least'?: string;
+  readonly 'x-most'?: string;
+  /** The key whose constant tells the variants of `anyOf` apart. */
+  readonly 'x-discriminator'?: string;
+  /** Keys, and variants, that a later version will know. */
+  readonly 'x-later'?: readonly string[];
+  readonly 'x-later-kinds'?: readonly string[];
+}

@@ -1,0 +1,308 @@
+/**
+ * The one schema of config.yaml. It gives the TypeScript types, the reader's checks, the JSON Schema for editors
+ * (docs/reference/config.schema.json) and the reference page (docs/reference/config.md).
+ */
+
+import Type, { type Static } from 'typebox';
+import { bdevSchema } from '../bdev/kinds.js';
+import {
+  choice,
+  duration,
+  flag,
+  hostPort,
+  integer,
+  list,
+  nullableText,
+  section,
+  size,
+  text,
+} from './schema-fields.js';
+
+export const CORE_MAX = 4095;
+
+const engineSchema = Type.Object(
+  {
+    reactors: Type.Unsafe<'auto' | number | number[]>({
+      description:
+        'The threads that move the data, each pinned to a core: a count, or a list of cores. `auto`: one fewer than ' +
+        'the cores that the process may use, at least 1 and at most 4. `auto` and a count take the highest cores.',
+      default: 'auto',
+      'x-effect': 'restart',
+      anyOf: [
+        { type: 'string', enum: ['auto'] },
+        { type: 'integer', minimum: 1, maximum: 64 },
+        {
+          type: 'array',
+          minItems: 1,
+          maxItems: 64,
+          items: { type: 'integer', minimum: 0, maximum: CORE_MAX },
+        },
+      ],
+    }),
+    poll: choice(['adaptive', 'busy', 'interrupt'], {
+      description:
+        'How a reactor waits: `adaptive` spins for idle_after, then sleeps; `busy` never sleeps; `interrupt` sleeps at ' +
+        'once.',
+      default: 'adaptive',
+      effect: 'restart',
+    }),
+    idle_after: duration({
+      description: 'Adaptive: how long to spin after the last work.',
+      default: '50us',
+      least: '0',
+      most: '1s',
+      effect: 'restart',
+    }),
+    memory: size({
+      description:
+        'I/O buffers, all reactors together; at least 16MiB for each. Untouched memory costs nothing.',
+      default: '256MiB',
+      least: '16MiB',
+      most: '1TiB',
+      effect: 'restart',
+    }),
+    hugepages: choice(['auto', 'never', 'required'], {
+      description:
+        'Huge pages for the I/O buffers: taken if there are any, never, or an error if there are none.',
+      default: 'auto',
+      effect: 'restart',
+    }),
+    connections_max: integer(16, 65536, {
+      description: 'Connections of all hosts together; one more is closed at once.',
+      default: 4096,
+      effect: 'restart',
+    }),
+    connect_timeout: duration({
+      description:
+        'A new connection must have sent its ICReq, and then its Connect, after this time.',
+      default: '10s',
+      least: '100ms',
+      most: '10m',
+      effect: 'restart',
+    }),
+    pdu_timeout: duration({
+      description: 'A PDU that has begun must be complete after this time.',
+      default: '30s',
+      least: '100ms',
+      most: '10m',
+      effect: 'restart',
+    }),
+  },
+  section('The threads and the memory that move the data.'),
+);
+
+const adminSchema = Type.Object(
+  {
+    listen: hostPort({
+      description: 'HTTP: /metrics, /healthz, /readyz, /v1/…. Port 0 takes any free port.',
+      default: '127.0.0.1:9920',
+      effect: 'restart',
+    }),
+    token_file: nullableText('path', {
+      description:
+        'File whose content is the bearer token that every request but /healthz and /readyz must carry. Required when ' +
+        'listening beyond loopback. A relative path begins at the folder of this file.',
+      default: null,
+      effect: 'restart',
+    }),
+  },
+  section('The HTTP side-car.'),
+);
+
+const transport = choice(['tcp'], {
+  description: 'Transport.',
+  default: 'tcp',
+  effect: 'reload',
+});
+const address = text('address', {
+  description: 'IPv4 or IPv6 address to listen on; 0.0.0.0 or :: for all.',
+  effect: 'reload',
+});
+
+const discoveryListenerSchema = Type.Object(
+  {
+    transport,
+    address,
+    port: integer(0, 65535, {
+      description: 'TCP port; 0 takes any free port, shown at start.',
+      default: 8009,
+      effect: 'reload',
+    }),
+  },
+  section('Where the discovery service listens.'),
+);
+
+const discoverySchema = Type.Object(
+  {
+    listeners: Type.Array(
+      discoveryListenerSchema,
+      list({
+        description:
+          'Listeners for discovery alone; every subsystem listener answers discovery too.',
+        default: [{ transport: 'tcp', address: '127.0.0.1', port: 8009 }],
+        effect: 'reload',
+      }),
+    ),
+  },
+  section('The discovery service.'),
+);
+
+const hostObjectSchema = Type.Object(
+  {
+    nqn: text('nqn', { description: 'NQN of the host.', effect: 'reload' }),
+  },
+  section('A host that may connect.', ['psk_file', 'dhchap_key_file', 'dhchap_ctrl_key_file']),
+);
+
+const listenerSchema = Type.Object(
+  {
+    transport,
+    address,
+    port: integer(0, 65535, {
+      description: 'TCP port; 0 takes any free port, shown at start.',
+      default: 4420,
+      effect: 'reload',
+    }),
+    ana_state: choice(['optimized'], {
+      description: 'Asymmetric namespace access state of this path.',
+      default: 'optimized',
+      effect: 'reload',
+    }),
+  },
+  section('Where a subsystem is reached. Several subsystems may share an address and port.'),
+);
+
+const namespaceSchema = Type.Object(
+  {
+    nsid: integer(1, 1024, {
+      description: 'Namespace ID.',
+      effect: 'reload',
+    }),
+    bdev: text('name', { description: 'Name of the bdev behind it.', effect: 'reload' }),
+    uuid: Type.Optional(
+      text('uuid', {
+        description: 'UUID. Default: derived from the NQN and the NSID; stable.',
+        effect: 'new',
+      }),
+    ),
+    nguid: Type.Optional(
+      text('nguid', {
+        description: 'NGUID, 32 hexadecimal digits. Default: derived as the UUID is.',
+        effect: 'new',
+      }),
+    ),
+    eui64: Type.Optional(
+      text('eui64', {
+        description: 'EUI-64, 16 hexadecimal digits. Default: none.',
+        effect: 'new',
+      }),
+    ),
+    read_only: flag({
+      description: 'Refuse writes with Namespace is Write Protected.',
+      default: false,
+      effect: 'reload',
+    }),
+  },
+  section('A namespace of the subsystem.', ['block_size', 'ana_group', 'hosts', 'qos']),
+);
+
+const subsystemSchema = Type.Object(
+  {
+    nqn: text('nqn', { description: 'NQN of the subsystem.', effect: 'reload' }),
+    serial: Type.Optional(
+      text('serial', {
+        description: 'Serial number, up to 20 characters. Default: derived from the NQN; stable.',
+        effect: 'new',
+      }),
+    ),
+    model: text('model', {
+      description: 'Model number, up to 40 characters.',
+      default: 'capsuled',
+      effect: 'new',
+    }),
+    allow_any_host: flag({
+      description: 'Let every host connect, whatever its NQN.',
+      default: false,
+      effect: 'reload',
+    }),
+    hosts: Type.Array(
+      Type.Unsafe<{ nqn: string }>({
+        anyOf: [
+          { type: 'string', format: 'nqn', description: 'NQN of the host.' },
+          hostObjectSchema,
+        ],
+      }),
+      list({
+        description: 'The hosts that may connect: NQNs, or objects with an `nqn`.',
+        default: [],
+        effect: 'reload',
+      }),
+    ),
+    cntlid_range: Type.Array(
+      integer(1, 65519, { description: 'First and last controller ID.', effect: 'new' }),
+      {
+        ...list({
+          description: 'First and last controller ID that this subsystem gives out.',
+          default: [1, 65519],
+          effect: 'new',
+        }),
+        minItems: 2,
+        maxItems: 2,
+      },
+    ),
+    listeners: Type.Array(
+      listenerSchema,
+      list({ description: 'Where hosts reach the subsystem.', default: [], effect: 'reload' }),
+    ),
+    namespaces: Type.Array(
+      namespaceSchema,
+      list({ description: 'The namespaces of the subsystem.', default: [], effect: 'reload' }),
+    ),
+  },
+  section('An NVM subsystem: what a host connects to.'),
+);
+
+const logSchema = Type.Object(
+  {
+    level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
+      description: 'The least severe events that are logged.',
+      default: 'info',
+      effect: 'reload',
+    }),
+    format: choice(['auto', 'pretty', 'json'], {
+      description: '`auto`: pretty on a terminal, JSON lines otherwise.',
+      default: 'auto',
+      effect: 'restart',
+    }),
+  },
+  section('The log, on standard output.'),
+);
+
+export const configurationSchema = Type.Object(
+  {
+    version: integer(1, 1, { description: 'Version of this format.', effect: 'restart' }),
+    engine: engineSchema,
+    admin: adminSchema,
+    discovery: discoverySchema,
+    bdevs: Type.Array(
+      bdevSchema,
+      list({ description: 'The block devices.', default: [], effect: 'reload' }),
+    ),
+    subsystems: Type.Array(
+      subsystemSchema,
+      list({ description: 'The NVM subsystems.', default: [], effect: 'reload' }),
+    ),
+    log: logSchema,
+  },
+  section('The configuration of capsuled.'),
+);
+
+/** The file's content after reading: defaults filled in, bytes as bigint, times in ns. */
+export type Configuration = Static<typeof configurationSchema>;
+
+/** What the reader makes of a file with errors: what could not be read is missing. */
+export type Draft<T> = T extends bigint | number | string | boolean | null | undefined
+  ? T
+  : T extends readonly (infer Item)[]
+    ? Draft<Item>[]
+    : { [Key in keyof T]?: Draft<T[Key]> | undefined };
