@@ -31,6 +31,9 @@ class Region {
   virtual ~Region() = default;
   virtual std::byte* base() = 0;
   virtual size_t bytes() const = 0;
+  /// Gives the memory of whole pages back: they read as zeros and cost no RSS until they are used
+  /// again. False: it cannot (huge pages); nothing changed. Any thread, if nobody uses the range.
+  [[nodiscard]] virtual bool discard(size_t offset, size_t length) = 0;
 };
 
 /// A socket address as text and number, IPv4 or IPv6.

@@ -6,8 +6,11 @@
 // is served before it, so a large transfer is not starved by small ones. Memory that was never used
 // costs no RSS.
 //
-// Thread: the reactor's own. Invariant: free + used == total for both sizes; the line is empty or
-// its first cannot be served.
+// Free buffers are kept as stacks of indexes beside the memory: what was used last is used next, so
+// a light load stays in few pages.
+//
+// Thread: the reactor's own. Invariant: free + used == total for both sizes; after serve() the line
+// is empty or its first cannot be served; while it is not empty, try_get() serves nobody.
 #pragma once
 
 #include <sys/uio.h>
@@ -35,18 +38,23 @@ struct IoBuffers {
   uint32_t bytes = 0;
 };
 
-/// Who waits for buffers. `ready` runs from the reactor's loop (never inside put()) with `buffers`
-/// filled.
+/// The least that a reactor can do with: the buffers of the largest transfer, and some small ones.
+inline constexpr uint64_t kBufferMemoryBytesMin = 1536 * 1024;
+
+/// Who waits for buffers. `ready` runs from the reactor's loop (never inside put() or wait()) with
+/// `buffers` filled.
 struct BufferWaiter {
-  ListNode node;  ///< in the line
   void (*ready)(BufferWaiter& waiter) = nullptr;
   uint32_t bytes = 0;
   IoBuffers buffers;
-  bool waiting = false;
+  bool waiting = false;  ///< kept by the pool: from wait() until `ready` runs or cancel()
+  ListNode line;         ///< the pool's
 };
 
 class BufferPool {
  public:
+  /// A quarter of `memory_bytes` becomes small buffers, the rest large ones. EINVAL: less than
+  /// kBufferMemoryBytesMin.
   static Result<std::unique_ptr<BufferPool>> create(env::Env& env, uint64_t memory_bytes,
                                                     env::HugePages huge_pages, ReactorStats& stats);
   ~BufferPool();
@@ -56,7 +64,7 @@ class BufferPool {
   [[nodiscard]] bool try_get(uint32_t bytes, IoBuffers& buffers);
   /// Gives all buffers back and empties `buffers`.
   void put(IoBuffers& buffers);
-  /// Joins the line.
+  /// Joins the line, with `waiter.bytes` in 1..kTransferBytesMax.
   void wait(BufferWaiter& waiter);
   /// Leaves the line; false if it was not in it.
   bool cancel(BufferWaiter& waiter);

@@ -4,8 +4,6 @@
 
 #include <cstdint>
 
-#include "base/intrusive_list.h"
-
 namespace capsuled {
 
 enum class PollResult : uint8_t { Idle, Busy };
@@ -14,7 +12,10 @@ class Poller {
  public:
   explicit Poller(const char* name) : name_(name) {}
   virtual ~Poller() = default;
-  /// Does a bounded amount of work. Busy: there was some (the reactor does not fall asleep).
+  /// Does a bounded amount of work. Busy: there was some (the reactor does not fall asleep). Idle:
+  /// nothing to do before the next completion, message or timer; pollers do not run while the
+  /// reactor sleeps, so one that watches memory which nothing announces answers Busy while it
+  /// expects something there. May add and remove pollers, itself too.
   virtual PollResult poll() = 0;
   const char* name() const { return name_; }
 

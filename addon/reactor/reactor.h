@@ -1,21 +1,33 @@
 // Reactor: one pinned thread that owns one Ring, one buffer pool, one inbox, its timers and its
 // pollers.
 //
-// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, poll the
-// ring. When an iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring
-// at once, Adaptive goes on until `idle_after_ns` passed without work and then sleeps. A sleeping
-// reactor is woken by a completion, by a message (send_message wakes it) or by its next timer.
+// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, serve
+// who waits for buffers, poll the ring. When an iteration did no work the mode decides: Busy goes
+// on, Interrupt sleeps in the ring at once, Adaptive goes on until `idle_after_ns` passed without
+// work and then sleeps. A sleeping reactor is woken by a completion, by a message (send_message
+// wakes it) or by its next timer; with none of them it sleeps for ever.
 //
-// Thread: everything here is for the reactor's own thread, except send_message() and stats().
-// Lifecycle: created by the control thread, start(), stop() (joins).
+// No wake-up is lost: send_message() pushes, then calls Ring::wake(). The reactor sleeps only after
+// an iteration that found the inbox empty. A push that it missed has its wake() after that look, so
+// either it ends this sleep or it comes before it, and then the Ring does not sleep. After a sleep
+// the inbox is drained again, and what was pushed before the wake() is visible by Ring's contract.
+// (A message behind one whose producer has not finished its push is taken when that producer's own
+// wake() comes.)
+//
+// Time: an iteration that did work is busy time, all else (empty polls, sleep) is idle time.
+// Stalls: the messages, timers, pollers, waiters and completions of an iteration are timed as five
+// sections, and a section that takes longer than `stall_after_ns` is one stall. One clock reading
+// for each section that did something is what can be afforded; a section holds so few callbacks
+// that only one that blocks makes it that long.
+//
+// Thread: everything here is for the reactor's own thread, except send_message() and stats();
+// before start() the control thread may add pollers, start timers and prepare operations.
+// Lifecycle: created by the control thread, start(), stop() (joins), once.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
-#include "base/bounded_ring.h"
 #include "env/env.h"
 #include "reactor/buffer_pool.h"
 #include "reactor/poller.h"
@@ -32,10 +44,10 @@ struct ReactorOptions {
   PollMode mode = PollMode::Adaptive;
   uint64_t idle_after_ns = 50'000;
   uint64_t stall_after_ns = 10'000'000;  ///< a callback that runs longer is counted as a stall
-  uint64_t memory_bytes = 0;             ///< I/O buffers of this reactor
+  uint64_t memory_bytes = 0;             ///< I/O buffers, at least kBufferMemoryBytesMin
   env::HugePages huge_pages = env::HugePages::Auto;
   uint32_t ring_entries = 4096;
-  uint32_t inbox_capacity = 4096;
+  uint32_t inbox_capacity = 4096;  ///< rounded up to a power of two
 };
 
 /// What one thread asks a reactor to do. `run` is called once on the reactor's thread.
@@ -46,12 +58,14 @@ struct Message {
 
 class Reactor {
  public:
+  /// Control thread. Allocates everything; errors are those of Env and BufferPool.
   static Result<std::unique_ptr<Reactor>> create(env::Env& env, const ReactorOptions& options);
   ~Reactor();
 
   Result<void> start();
-  /// Control thread: ends the loop and joins. What is still in flight must have been drained
-  /// before.
+  /// Control thread: ends the loop and joins. Messages that were sent before still run. What is in
+  /// flight in the ring must have been cancelled or must be about to end; it asserts if that takes
+  /// longer than a second. Nothing if not started or stopped already.
   void stop();
 
   /// Any thread. False: the inbox is full; the caller keeps the message and decides.
@@ -59,19 +73,25 @@ class Reactor {
   /// Control thread only: like send_message, but waits (yielding) while the inbox is full.
   void send_message_wait(Message message);
 
+  /// A poller added by a poller runs from the next iteration on; a removed one does not run again.
   void add_poller(Poller& poller);
   void remove_poller(Poller& poller);
+  /// Starts `timer`, or moves it. Runs in the first iteration whose now_ns() is at `deadline_ns` or
+  /// later; soonest first.
   void start_timer(Timer& timer, uint64_t deadline_ns);
+  /// Nothing if it is not started.
   void cancel_timer(Timer& timer);
 
   env::Env& env();
   env::Ring& ring();
   BufferPool& buffers();
   uint32_t index() const;
-  /// Monotonic time at the start of this iteration, in ns; refreshed after the ring was polled.
+  /// Monotonic time at the start of this iteration, in ns; refreshed after the ring was polled and
+  /// after a sleep.
   uint64_t now_ns() const;
   /// The reactor whose thread this is, or null.
   static Reactor* current();
+  /// Any thread, through read_stat(). The address stays while the reactor lives.
   ReactorStats& stats();
 
  private:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 
 namespace capsuled {
@@ -45,6 +46,24 @@ inline constexpr std::array kReactorStatNames = {
     "receive_buffers_free",
     "receive_buffers_used",
 };
+static_assert(std::atomic_ref<uint64_t>::is_always_lock_free);
+
+/// The reactor's thread: sets a word of its ReactorStats.
+inline void set_stat(uint64_t& word, uint64_t value) {
+  // Relaxed: a word by itself says something; readers expect no order between words.
+  std::atomic_ref<uint64_t>(word).store(value, std::memory_order_relaxed);
+}
+
+/// The reactor's thread: adds to a word of its ReactorStats. No locked instruction: it is the only
+/// writer.
+inline void add_stat(uint64_t& word, uint64_t amount) { set_stat(word, word + amount); }
+
+/// Any thread: reads a word.
+inline uint64_t read_stat(uint64_t& word) {
+  // Relaxed: see set_stat().
+  return std::atomic_ref<uint64_t>(word).load(std::memory_order_relaxed);
+}
+
 static_assert(sizeof(ReactorStats) == kReactorStatNames.size() * sizeof(uint64_t));
 
 }  // namespace capsuled

@@ -20,6 +20,10 @@ class LinuxRegion final : public Region {
 
   std::byte* base() override { return static_cast<std::byte*>(base_); }
   size_t bytes() const override { return bytes_; }
+  bool discard(size_t offset, size_t length) override {
+    ASSERT(offset <= mapped_bytes_ && length <= mapped_bytes_ - offset);
+    return ::madvise(static_cast<std::byte*>(base_) + offset, length, MADV_DONTNEED) == 0;
+  }
 
  private:
   void* const base_;

@@ -1,0 +1,202 @@
+#include "reactor/buffer_pool.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+
+namespace capsuled {
+namespace {
+
+/// Equal buffers, one behind the other, and which of them are free.
+class BufferClass {
+ public:
+  BufferClass(std::byte* base, uint32_t buffer_bytes, uint32_t count, uint64_t& free_stat,
+              uint64_t& used_stat)
+      : base_(base),
+        buffer_bytes_(buffer_bytes),
+        free_stat_(free_stat),
+        used_stat_(used_stat),
+        taken_(count, false) {
+    free_.reserve(count);
+    for (uint32_t index = count; index > 0; --index) free_.push_back(index - 1);
+    publish();
+  }
+
+  size_t free_count() const { return free_.size(); }
+  bool all_free() const { return free_.size() == taken_.size(); }
+
+  bool contains(const std::byte* address) const {
+    return address >= base_ && address < base_ + size_t{buffer_bytes_} * taken_.size();
+  }
+
+  std::byte* get() {
+    ASSERT(!free_.empty());
+    const uint32_t index = free_.back();
+    free_.pop_back();
+    taken_[index] = true;
+    publish();
+    return base_ + size_t{index} * buffer_bytes_;
+  }
+
+  void put(const std::byte* address) {
+    const auto distance = static_cast<size_t>(address - base_);
+    ASSERT_MSG(distance % buffer_bytes_ == 0, "not the start of a buffer");
+    const auto index = static_cast<uint32_t>(distance / buffer_bytes_);
+    ASSERT_MSG(taken_[index], "a buffer given back twice");
+    taken_[index] = false;
+    free_.push_back(index);
+    publish();
+  }
+
+ private:
+  void publish() {
+    set_stat(free_stat_, free_.size());
+    set_stat(used_stat_, taken_.size() - free_.size());
+  }
+
+  std::byte* const base_;
+  const uint32_t buffer_bytes_;
+  uint64_t& free_stat_;
+  uint64_t& used_stat_;
+  std::vector<uint32_t> free_;  // a stack: the last one used is the next
+  std::vector<bool> taken_;
+};
+
+uint32_t large_buffers_of(uint32_t bytes) {
+  return (bytes + kLargeBufferBytes - 1) / kLargeBufferBytes;
+}
+
+void check_size(uint32_t bytes) { ASSERT(bytes > 0 && bytes <= kTransferBytesMax); }
+
+}  // namespace
+
+struct BufferPool::Impl {
+  Impl(std::unique_ptr<env::Region> memory, uint32_t small_count, uint32_t large_count,
+       ReactorStats& reactor_stats)
+      : region(std::move(memory)),
+        stats(reactor_stats),
+        small(region->base(), kSmallBufferBytes, small_count, stats.small_buffers_free,
+              stats.small_buffers_used),
+        large(region->base() + size_t{small_count} * kSmallBufferBytes, kLargeBufferBytes,
+              large_count, stats.large_buffers_free, stats.large_buffers_used) {}
+
+  bool can_get(uint32_t bytes) const {
+    if (bytes <= kSmallBufferBytes) return small.free_count() > 0;
+    return large.free_count() >= large_buffers_of(bytes);
+  }
+
+  void get(uint32_t bytes, IoBuffers& buffers) {
+    ASSERT_MSG(buffers.count == 0, "would overwrite buffers");
+    buffers.bytes = bytes;
+    if (bytes <= kSmallBufferBytes) {
+      buffers.iov[0] = iovec{small.get(), bytes};
+      buffers.count = 1;
+      return;
+    }
+    buffers.count = large_buffers_of(bytes);
+    uint32_t left = bytes;
+    for (uint32_t index = 0; index < buffers.count; ++index) {
+      const uint32_t length = std::min(left, kLargeBufferBytes);
+      buffers.iov[index] = iovec{large.get(), length};
+      left -= length;
+    }
+    ASSERT(left == 0);
+  }
+
+  void publish_line() { set_stat(stats.buffer_waiters, line.size()); }
+
+  std::unique_ptr<env::Region> region;
+  ReactorStats& stats;
+  BufferClass small;
+  BufferClass large;
+  IntrusiveList<BufferWaiter, &BufferWaiter::line> line;
+};
+
+Result<std::unique_ptr<BufferPool>> BufferPool::create(env::Env& env, uint64_t memory_bytes,
+                                                       env::HugePages huge_pages,
+                                                       ReactorStats& stats) {
+  if (memory_bytes < kBufferMemoryBytesMin) {
+    return Error{EINVAL, "engine.memory is too small: expected at least 1536 KiB for each reactor"};
+  }
+  // Whole large buffers for the small ones' share too, so that the large ones behind are aligned.
+  const uint64_t small_bytes = memory_bytes / 4 / kLargeBufferBytes * kLargeBufferBytes;
+  const uint64_t large_count = (memory_bytes - small_bytes) / kLargeBufferBytes;
+  if (large_count > UINT32_MAX / 2) return Error{EINVAL, "engine.memory is too large"};
+  ASSERT(large_count >= kTransferBuffersMax);
+
+  Result<std::unique_ptr<env::Region>> region =
+      env.allocate(small_bytes + large_count * kLargeBufferBytes, huge_pages);
+  if (!region.ok()) return region.error();
+  auto impl = std::make_unique<Impl>(std::move(region).value(),
+                                     static_cast<uint32_t>(small_bytes / kSmallBufferBytes),
+                                     static_cast<uint32_t>(large_count), stats);
+  return std::unique_ptr<BufferPool>(new BufferPool(std::move(impl)));
+}
+
+BufferPool::BufferPool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+BufferPool::~BufferPool() {
+  ASSERT_MSG(impl_->line.empty(), "a buffer pool destroyed while someone waits");
+  ASSERT_MSG(impl_->small.all_free() && impl_->large.all_free(),
+             "a buffer pool destroyed with buffers in use");
+}
+
+bool BufferPool::try_get(uint32_t bytes, IoBuffers& buffers) {
+  check_size(bytes);
+  if (!impl_->line.empty() || !impl_->can_get(bytes)) return false;
+  impl_->get(bytes, buffers);
+  return true;
+}
+
+void BufferPool::put(IoBuffers& buffers) {
+  for (uint32_t index = 0; index < buffers.count; ++index) {
+    const auto* const address = static_cast<const std::byte*>(buffers.iov[index].iov_base);
+    if (impl_->small.contains(address)) {
+      impl_->small.put(address);
+    } else {
+      ASSERT_MSG(impl_->large.contains(address), "not a buffer of this pool");
+      impl_->large.put(address);
+    }
+    buffers.iov[index] = iovec{};
+  }
+  buffers.count = 0;
+  buffers.bytes = 0;
+}
+
+void BufferPool::wait(BufferWaiter& waiter) {
+  check_size(waiter.bytes);
+  ASSERT(!waiter.waiting && waiter.ready != nullptr && waiter.buffers.count == 0);
+  waiter.waiting = true;
+  impl_->line.push_back(waiter);
+  impl_->publish_line();
+}
+
+bool BufferPool::cancel(BufferWaiter& waiter) {
+  if (!waiter.waiting) return false;
+  waiter.waiting = false;
+  impl_->line.remove(waiter);
+  impl_->publish_line();
+  return true;
+}
+
+uint32_t BufferPool::serve() {
+  // Who is served may join the line again; it has its next turn in the next iteration.
+  const size_t served_max = impl_->line.size();
+  uint32_t served = 0;
+  while (served < served_max) {
+    BufferWaiter* const waiter = impl_->line.front();
+    if (waiter == nullptr || !impl_->can_get(waiter->bytes)) break;
+    impl_->line.remove(*waiter);
+    impl_->publish_line();
+    impl_->get(waiter->bytes, waiter->buffers);
+    waiter->waiting = false;
+    ++served;
+    waiter->ready(*waiter);
+  }
+  return served;
+}
+
+}  // namespace capsuled

@@ -1,0 +1,253 @@
+#include "reactor/reactor.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/bounded_ring.h"
+#include "reactor/timer_heap.h"
+
+namespace capsuled {
+namespace {
+
+constexpr uint32_t kMessagesPerIterationMax = 256;
+constexpr uint64_t kWindDownMaxNs = 1'000'000'000;
+
+thread_local Reactor* current_reactor = nullptr;
+
+}  // namespace
+
+struct Reactor::Impl {
+  Impl(env::Env& environment, const ReactorOptions& reactor_options)
+      : env(environment),
+        options(reactor_options),
+        inbox(std::bit_ceil(std::max(reactor_options.inbox_capacity, 2u))) {}
+
+  void run(Reactor& self);
+  bool work(Reactor& self);
+  void doze();
+  void wind_down(Reactor& self);
+  bool drain_inbox(Reactor& self);
+  bool run_pollers();
+  void end_section(bool worked);
+  void check_thread() const {
+    ASSERT_MSG(!started || current_reactor == owner, "called on another thread");
+  }
+
+  env::Env& env;
+  const ReactorOptions options;
+  ReactorStats stats;
+  std::unique_ptr<env::Ring> ring;
+  std::unique_ptr<BufferPool> buffers;
+  MpscRing<Message> inbox;
+  TimerHeap timers;
+  std::vector<Poller*> pollers;  // null: removed, swept after the iteration
+  bool pollers_removed = false;
+  uint64_t now_ns = 0;
+  uint64_t section_started_ns = 0;
+  uint64_t last_work_ns = 0;
+  std::atomic<bool> stop_requested{false};
+  bool started = false;  // the control thread's, and constant while the reactor's thread runs
+  Reactor* owner = nullptr;
+  std::unique_ptr<env::Thread> thread;
+};
+
+// ---- The loop ----------------------------------------------------------------------------------
+
+void Reactor::Impl::run(Reactor& self) {
+  current_reactor = &self;
+  now_ns = env.now_ns();
+  last_work_ns = now_ns;
+  // Acquire: pairs with the release in stop(), so that what the control thread did before it is
+  // visible to the end of the loop.
+  while (!stop_requested.load(std::memory_order_acquire)) {
+    if (work(self)) {
+      last_work_ns = now_ns;
+    } else if (options.mode == PollMode::Interrupt ||
+               (options.mode == PollMode::Adaptive &&
+                now_ns - last_work_ns >= options.idle_after_ns)) {
+      doze();
+    }
+  }
+  wind_down(self);
+  ring->finish();
+  current_reactor = nullptr;
+}
+
+/// One iteration. True if anything was done.
+bool Reactor::Impl::work(Reactor& self) {
+  const uint64_t started_ns = now_ns;
+  section_started_ns = now_ns;
+  const bool messages_ran = drain_inbox(self);
+  end_section(messages_ran);
+  const bool timers_ran = timers.deadline_ns() <= now_ns && timers.run_due(now_ns) > 0;
+  end_section(timers_ran);
+  const bool pollers_ran = run_pollers();
+  end_section(pollers_ran);
+  const bool waiters_ran = buffers->serve() > 0;
+  end_section(waiters_ran);
+  const bool completions_ran = ring->poll() > 0;
+  end_section(true);
+
+  now_ns = section_started_ns;
+  const bool worked = messages_ran || timers_ran || pollers_ran || waiters_ran || completions_ran;
+  add_stat(worked ? stats.busy_ns : stats.idle_ns, now_ns - started_ns);
+  add_stat(stats.iterations, 1);
+  return worked;
+}
+
+/// Ends a section of the iteration and begins the next one; without work there is no need to look
+/// at the clock.
+void Reactor::Impl::end_section(bool worked) {
+  if (!worked) return;
+  const uint64_t ended_ns = env.now_ns();
+  const uint64_t took_ns = ended_ns - section_started_ns;
+  section_started_ns = ended_ns;
+  if (took_ns <= options.stall_after_ns) [[likely]]
+    return;
+  add_stat(stats.stalls, 1);
+  set_stat(stats.stall_longest_ns, std::max(stats.stall_longest_ns, took_ns));
+}
+
+bool Reactor::Impl::drain_inbox(Reactor& self) {
+  uint32_t ran = 0;
+  Message message;
+  while (ran < kMessagesPerIterationMax && inbox.try_pop(message)) {
+    ++ran;
+    message.run(self, message.argument);
+  }
+  if (ran > 0) add_stat(stats.messages, ran);
+  return ran > 0;
+}
+
+bool Reactor::Impl::run_pollers() {
+  bool busy = false;
+  const size_t count = pollers.size();  // those that are added meanwhile have their turn later
+  for (size_t index = 0; index < count; ++index) {
+    if (pollers[index] != nullptr && pollers[index]->poll() == PollResult::Busy) busy = true;
+  }
+  if (pollers_removed) {
+    std::erase(pollers, nullptr);
+    pollers_removed = false;
+  }
+  return busy;
+}
+
+void Reactor::Impl::doze() {
+  add_stat(stats.sleeps, 1);
+  ring->sleep(timers.deadline_ns());
+  const uint64_t woken_ns = env.now_ns();
+  add_stat(stats.idle_ns, woken_ns - now_ns);
+  now_ns = woken_ns;
+}
+
+/// Runs what was sent before stop(), and waits for operations that are about to end.
+void Reactor::Impl::wind_down(Reactor& self) {
+  const uint64_t deadline_ns = now_ns + kWindDownMaxNs;
+  for (;;) {
+    const bool worked = work(self);
+    const bool done = inbox.empty() && ring->in_flight() == 0;
+    if (done || now_ns >= deadline_ns) break;
+    if (!worked) {
+      ring->sleep(std::min(deadline_ns, timers.deadline_ns()));
+      now_ns = env.now_ns();
+    }
+  }
+}
+
+// ---- The outside -------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Reactor>> Reactor::create(env::Env& env, const ReactorOptions& options) {
+  auto impl = std::make_unique<Impl>(env, options);
+  Result<std::unique_ptr<env::Ring>> ring = env.make_ring(options.ring_entries);
+  if (!ring.ok()) return ring.error();
+  impl->ring = std::move(ring).value();
+  Result<std::unique_ptr<BufferPool>> buffers =
+      BufferPool::create(env, options.memory_bytes, options.huge_pages, impl->stats);
+  if (!buffers.ok()) return buffers.error();
+  impl->buffers = std::move(buffers).value();
+  impl->now_ns = env.now_ns();
+  std::unique_ptr<Reactor> reactor(new Reactor(std::move(impl)));
+  reactor->impl_->owner = reactor.get();
+  return reactor;
+}
+
+Reactor::Reactor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Reactor::~Reactor() { stop(); }
+
+Result<void> Reactor::start() {
+  ASSERT_MSG(!impl_->started, "a reactor is started once");
+  impl_->started = true;
+  Result<std::unique_ptr<env::Thread>> thread =
+      impl_->env.start_thread("reactor-" + std::to_string(impl_->options.index),
+                              impl_->options.core, [this] { impl_->run(*this); });
+  if (!thread.ok()) {
+    impl_->started = false;
+    return thread.error();
+  }
+  impl_->thread = std::move(thread).value();
+  return {};
+}
+
+void Reactor::stop() {
+  if (impl_->thread == nullptr) return;
+  ASSERT_MSG(current() != this, "a reactor cannot join itself");
+  // Release: pairs with the acquire in run().
+  impl_->stop_requested.store(true, std::memory_order_release);
+  impl_->ring->wake();
+  impl_->thread.reset();
+}
+
+bool Reactor::send_message(Message message) {
+  ASSERT(message.run != nullptr);
+  if (!impl_->inbox.try_push(message)) return false;
+  impl_->ring->wake();
+  return true;
+}
+
+void Reactor::send_message_wait(Message message) {
+  // A reactor that waited for itself, or two for each other, would wait for ever.
+  ASSERT_MSG(current() == nullptr, "reactors must not wait");
+  while (!send_message(message)) ::sched_yield();
+}
+
+void Reactor::add_poller(Poller& poller) {
+  impl_->check_thread();
+  ASSERT(std::ranges::find(impl_->pollers, &poller) == impl_->pollers.end());
+  impl_->pollers.push_back(&poller);
+}
+
+void Reactor::remove_poller(Poller& poller) {
+  impl_->check_thread();
+  const auto place = std::ranges::find(impl_->pollers, &poller);
+  ASSERT_MSG(place != impl_->pollers.end(), "not a poller of this reactor");
+  *place = nullptr;
+  impl_->pollers_removed = true;
+}
+
+void Reactor::start_timer(Timer& timer, uint64_t deadline_ns) {
+  impl_->check_thread();
+  impl_->timers.start(timer, deadline_ns);
+}
+
+void Reactor::cancel_timer(Timer& timer) {
+  impl_->check_thread();
+  impl_->timers.cancel(timer);
+}
+
+env::Env& Reactor::env() { return impl_->env; }
+env::Ring& Reactor::ring() { return *impl_->ring; }
+BufferPool& Reactor::buffers() { return *impl_->buffers; }
+uint32_t Reactor::index() const { return impl_->options.index; }
+uint64_t Reactor::now_ns() const { return impl_->now_ns; }
+Reactor* Reactor::current() { return current_reactor; }
+ReactorStats& Reactor::stats() { return impl_->stats; }
+
+}  // namespace capsuled
