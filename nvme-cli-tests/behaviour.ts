@@ -11,11 +11,11 @@
  *   smp: 4            processors of the guest (QEMU; User-Mode Linux has one)
  *   timeout: 90       seconds, under User-Mode Linux (60)
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { Outer } from "./outer.js";
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Outer } from './outer.js';
 
-export type RunnerKind = "uml" | "qemu";
+export type RunnerKind = 'uml' | 'qemu';
 
 /** Answers the guest; a returned text is what `outer NAME` prints there, a throw fails it. */
 export type OuterAction = (
@@ -49,44 +49,44 @@ const timeoutSecondsDefault = 60;
 /** Reads the behaviours of a source folder; `compiled` is where tsc put their outer sides. */
 export function readBehaviours(folder: string, compiled: URL): Behaviour[] {
   return readdirSync(folder)
-    .filter((file) => file.endsWith(".sh"))
+    .filter((file) => file.endsWith('.sh'))
     .sort()
-    .map((file) => readBehaviour(folder, file.slice(0, -".sh".length), compiled));
+    .map((file) => readBehaviour(folder, file.slice(0, -'.sh'.length), compiled));
 }
 
 function readBehaviour(folder: string, name: string, compiled: URL): Behaviour {
   const scriptPath = join(folder, `${name}.sh`);
-  const header = readHeader(readFileSync(scriptPath, "utf8"));
+  const header = readHeader(readFileSync(scriptPath, 'utf8'));
   const own = join(folder, `${name}.yaml`);
-  const runner = header.keys.get("runner");
-  if (runner !== undefined && runner !== "qemu" && runner !== "uml") {
+  const runner = header.keys.get('runner');
+  if (runner !== undefined && runner !== 'qemu' && runner !== 'uml') {
     throw new Error(`expected qemu or uml for \`runner\` in ${scriptPath}, got ${runner}`);
   }
   return {
     name,
     summary: header.summary,
     scriptPath,
-    configText: readFileSync(existsSync(own) ? own : join(folder, "default.yaml"), "utf8"),
+    configText: readFileSync(existsSync(own) ? own : join(folder, 'default.yaml'), 'utf8'),
     outerSideUrl: existsSync(join(folder, `${name}.ts`))
       ? new URL(`${name}.js`, compiled)
       : undefined,
-    needsCapsuled: header.keys.get("needs") === "capsuled",
+    needsCapsuled: header.keys.get('needs') === 'capsuled',
     runner,
-    smp: Number(header.keys.get("smp") ?? 1),
-    timeoutSeconds: Number(header.keys.get("timeout") ?? timeoutSecondsDefault),
+    smp: Number(header.keys.get('smp') ?? 1),
+    timeoutSeconds: Number(header.keys.get('timeout') ?? timeoutSecondsDefault),
   };
 }
 
 function readHeader(text: string): { summary: string; keys: Map<string, string> } {
   const keys = new Map<string, string>();
   const sentences: string[] = [];
-  for (const line of text.split("\n")) {
-    if (!line.startsWith("#")) break;
-    const comment = line.replace(/^#!?\s?/, "");
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('#')) break;
+    const comment = line.replace(/^#!?\s?/, '');
     const key = /^(needs|runner|smp|timeout): (\S+)$/.exec(comment);
     if (key?.[1] !== undefined && key[2] !== undefined) keys.set(key[1], key[2]);
     else sentences.push(comment);
   }
-  const summary = /^.*?\.(?=\s|$)/.exec(sentences.join(" "))?.[0] ?? sentences.join(" ");
+  const summary = /^.*?\.(?=\s|$)/.exec(sentences.join(' '))?.[0] ?? sentences.join(' ');
   return { summary: summary.trim(), keys };
 }

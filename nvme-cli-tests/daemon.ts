@@ -4,13 +4,13 @@
  * the first start and the real ports after a restart, so that hosts find it again; `$DIR` is the
  * folder.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { appendFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { until, type Target } from "./target.js";
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { until, type Target } from './target.js';
 
-const discoveryNqn = "nqn.2014-08.org.nvmexpress.discovery";
+const discoveryNqn = 'nqn.2014-08.org.nvmexpress.discovery';
 const readySeconds = 20;
 const stopSeconds = 15;
 
@@ -25,7 +25,7 @@ export interface MetricFilter {
 
 export class Daemon implements Target {
   private child: ChildProcess | undefined;
-  private text = "";
+  private text = '';
   private lines: Record<string, unknown>[] = [];
   private port = 0;
   private discoveryPort = 0;
@@ -44,14 +44,14 @@ export class Daemon implements Target {
 
   get guestEnv(): Record<string, string> {
     return {
-      KIND: "capsuled",
+      KIND: 'capsuled',
       PORT: String(this.port),
       DISCOVERY_PORT: String(this.discoveryPort),
       ADMIN_PORT: String(this.adminPort),
-      TRADDR: "127.0.0.1",
+      TRADDR: '127.0.0.1',
       LISTENERS: this.listeners
         .flatMap(({ port, nqns }) => nqns.map((nqn) => `${nqn}=${String(port)}`))
-        .join(" "),
+        .join(' '),
     };
   }
 
@@ -62,28 +62,28 @@ export class Daemon implements Target {
 
   /** Starts the process and waits for its ready line. */
   async start(): Promise<void> {
-    const config = join(this.folder, "config.yaml");
+    const config = join(this.folder, 'config.yaml');
     this.writeConfig();
     this.lines = [];
-    const child = spawn(process.execPath, [this.main, "serve", "--config", config], {
+    const child = spawn(process.execPath, [this.main, 'serve', '--config', config], {
       cwd: this.folder,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1" },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
     });
     this.child = child;
     for (const stream of [child.stdout, child.stderr]) {
-      let rest = "";
-      stream.setEncoding("utf8").on("data", (chunk: string) => {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (chunk: string) => {
         this.text += chunk;
-        appendFileSync(join(this.folder, "daemon.log"), chunk);
-        const whole = (rest + chunk).split("\n");
-        rest = whole.pop() ?? "";
+        appendFileSync(join(this.folder, 'daemon.log'), chunk);
+        const whole = (rest + chunk).split('\n');
+        rest = whole.pop() ?? '';
         for (const line of whole) this.onLine(line);
       });
     }
     const ready = await until("the daemon's ready line", readySeconds, () => {
       this.assertAlive();
-      return this.lines.find((line) => line["msg"] === "ready");
+      return this.lines.find((line) => line['msg'] === 'ready');
     });
     this.onReady(ready);
   }
@@ -92,7 +92,7 @@ export class Daemon implements Target {
   reload(change: (text: string) => string): void {
     this.configText = change(this.configText);
     this.writeConfig(this.rendered);
-    this.child?.kill("SIGHUP");
+    this.child?.kill('SIGHUP');
   }
 
   /** Ends the process at once, as a crash would. */
@@ -101,8 +101,8 @@ export class Daemon implements Target {
     if (child === undefined) return;
     this.child = undefined;
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGKILL");
-    await once(child, "exit");
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   }
 
   async get(path: string): Promise<string> {
@@ -115,7 +115,7 @@ export class Daemon implements Target {
   /** The entries of a /v1 list. */
   async list(path: string): Promise<unknown[]> {
     const body: unknown = JSON.parse(await this.get(path));
-    if (Array.isArray(body)) return body;
+    if (Array.isArray(body)) return body as unknown[];
     const items = (body as { items?: unknown }).items;
     if (!Array.isArray(items)) throw new Error(`expected a list for \`${path}\``);
     return items as unknown[];
@@ -124,17 +124,17 @@ export class Daemon implements Target {
   /** The sum of a metric's samples whose labels pass; undefined if the metric is not there. */
   async metric(name: string, filter: MetricFilter = {}): Promise<number | undefined> {
     let sum: number | undefined;
-    for (const line of (await this.get("/metrics")).split("\n")) {
+    for (const line of (await this.get('/metrics')).split('\n')) {
       const sample = /^([a-z0-9_]+)(?:\{(.*)\})? (\S+)/i.exec(line);
       if (sample?.[1] !== name) {
         if (line.startsWith(`# TYPE ${name} `)) sum ??= 0;
         continue;
       }
       const labels = new Map<string, string>();
-      for (const pair of (sample[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
-        labels.set(pair[1] ?? "", pair[2] ?? "");
+      for (const pair of (sample[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
+        labels.set(pair[1] ?? '', pair[2] ?? '');
       }
-      const passes = Object.entries(filter).every(([label, test]) => test(labels.get(label) ?? ""));
+      const passes = Object.entries(filter).every(([label, test]) => test(labels.get(label) ?? ''));
       if (passes) sum = (sum ?? 0) + Number(sample[3]);
     }
     return sum;
@@ -142,16 +142,16 @@ export class Daemon implements Target {
 
   async checkClean(): Promise<void> {
     this.assertAlive();
-    await until("the daemon without connections and controllers", 10, async () => {
-      const connections = await this.list("/v1/connections");
+    await until('the daemon without connections and controllers', 10, async () => {
+      const connections = await this.list('/v1/connections');
       if (connections.length > 0) throw new Error(`connections ${JSON.stringify(connections)}`);
-      const controllers = await this.list("/v1/controllers");
+      const controllers = await this.list('/v1/controllers');
       if (controllers.length > 0) throw new Error(`controllers ${JSON.stringify(controllers)}`);
-      for (const name of ["capsuled_connections", "capsuled_controllers"]) {
+      for (const name of ['capsuled_connections', 'capsuled_controllers']) {
         const value = await this.metric(name);
         if (value !== 0) throw new Error(`${name} is ${String(value)}`);
       }
-      const busy = await this.metric("capsuled_buffers", { state: (state) => state !== "free" });
+      const busy = await this.metric('capsuled_buffers', { state: (state) => state !== 'free' });
       if (busy !== 0) throw new Error(`capsuled_buffers not free: ${String(busy)}`);
       return true;
     });
@@ -161,9 +161,9 @@ export class Daemon implements Target {
     const { child } = this;
     if (child === undefined) return;
     if (child.exitCode === null && child.signalCode === null) {
-      const timer = setTimeout(() => child.kill("SIGKILL"), stopSeconds * 1000);
-      const exit = once(child, "exit");
-      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill('SIGKILL'), stopSeconds * 1000);
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
       await exit;
       clearTimeout(timer);
     }
@@ -182,22 +182,22 @@ export class Daemon implements Target {
       adminPort: this.adminPort,
     };
     const text = this.configText
-      .replaceAll("$PORT", String(this.rendered.port))
-      .replaceAll("$DISCOVERY_PORT", String(this.rendered.discoveryPort))
-      .replaceAll("$ADMIN_PORT", String(this.rendered.adminPort))
-      .replaceAll("$DIR", this.folder);
-    writeFileSync(join(this.folder, "config.yaml"), text);
+      .replaceAll('$PORT', String(this.rendered.port))
+      .replaceAll('$DISCOVERY_PORT', String(this.rendered.discoveryPort))
+      .replaceAll('$ADMIN_PORT', String(this.rendered.adminPort))
+      .replaceAll('$DIR', this.folder);
+    writeFileSync(join(this.folder, 'config.yaml'), text);
   }
 
   private assertAlive(): void {
     const { child } = this;
-    if (child === undefined) throw new Error("the daemon is not running");
+    if (child === undefined) throw new Error('the daemon is not running');
     if (child.exitCode === null && child.signalCode === null) return;
     throw new Error(`the daemon ended with ${String(child.exitCode ?? child.signalCode)}`);
   }
 
   private onLine(line: string): void {
-    if (!line.startsWith("{")) return;
+    if (!line.startsWith('{')) return;
     try {
       this.lines.push(JSON.parse(line) as Record<string, unknown>);
     } catch {
@@ -206,8 +206,8 @@ export class Daemon implements Target {
   }
 
   private onReady(ready: Record<string, unknown>): void {
-    this.adminPort = Number(new URL(String(ready["admin"])).port);
-    const all = ready["listeners"] as { port: number; subnqn?: string[] }[];
+    this.adminPort = Number(new URL(String(ready['admin'])).port);
+    const all = ready['listeners'] as { port: number; subnqn?: string[] }[];
     this.listeners = all
       .map(({ port, subnqn }) => ({ port, nqns: (subnqn ?? []).filter((n) => n !== discoveryNqn) }))
       .filter(({ nqns }) => nqns.length > 0);

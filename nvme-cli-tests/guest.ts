@@ -2,11 +2,11 @@
  * One boot of the guest: a runner script of `testbed/` as a child process. Its output is the
  * guest's, byte for byte; whatever ends it ends the guest.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { RunnerKind } from "./behaviour.js";
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunnerKind } from './behaviour.js';
 
 export interface GuestOptions {
   readonly testbed: string;
@@ -32,25 +32,25 @@ export class Guest {
   readonly ended: Promise<GuestEnd>;
   private readonly child: ChildProcess;
   private readonly options: GuestOptions;
-  private text = "";
+  private text = '';
 
   constructor(options: GuestOptions) {
     this.options = options;
-    const args = ["--timeout", String(options.timeoutSeconds), "--log", options.consolePath];
-    if (options.runner === "qemu") args.push("--smp", String(options.smp));
-    for (const [name, value] of Object.entries(options.env)) args.push("--env", `${name}=${value}`);
-    for (const file of options.files) args.push("--file", file);
-    for (const forward of options.forward ?? []) args.push("--forward", forward);
+    const args = ['--timeout', String(options.timeoutSeconds), '--log', options.consolePath];
+    if (options.runner === 'qemu') args.push('--smp', String(options.smp));
+    for (const [name, value] of Object.entries(options.env)) args.push('--env', `${name}=${value}`);
+    for (const file of options.files) args.push('--file', file);
+    for (const forward of options.forward ?? []) args.push('--forward', forward);
     this.child = spawn(join(options.testbed, `run-${options.runner}`), [...args, options.script], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
         this.text += chunk;
         options.onOutput?.(chunk);
       });
     }
-    this.ended = once(this.child, "close").then((all) => {
+    this.ended = once(this.child, 'close').then((all) => {
       const [status, signal] = all as [number | null, NodeJS.Signals | null];
       return { status, signal };
     });
@@ -62,13 +62,13 @@ export class Guest {
 
   /** The last lines of the kernel's console. */
   consoleTail(lines: number): string {
-    const text = readFileSync(this.options.consolePath, "utf8").trimEnd();
-    return text.split("\n").slice(-lines).join("\n");
+    const text = readFileSync(this.options.consolePath, 'utf8').trimEnd();
+    return text.split('\n').slice(-lines).join('\n');
   }
 
   /** Kills the guest where it stands, without a word to the target. */
   async kill(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill("SIGTERM");
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
     await this.ended;
   }
 }

@@ -2,12 +2,12 @@
  * Linux's own target, nvmet, in a second guest: what a behaviour shows here it may ask of anyone.
  * It proves the behaviour files, not the daemon.
  */
-import { createServer } from "node:net";
-import { once } from "node:events";
-import { join } from "node:path";
-import type { RunnerKind } from "./behaviour.js";
-import { Guest } from "./guest.js";
-import { until, type Target } from "./target.js";
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { RunnerKind } from './behaviour.js';
+import { Guest } from './guest.js';
+import { until, type Target } from './target.js';
 
 export class Nvmet implements Target {
   private guest: Guest | undefined;
@@ -20,39 +20,39 @@ export class Nvmet implements Target {
   ) {}
 
   get log(): string {
-    return this.guest?.output ?? "";
+    return this.guest?.output ?? '';
   }
 
   get guestEnv(): Record<string, string> {
     return {
-      KIND: "nvmet",
+      KIND: 'nvmet',
       PORT: String(this.port),
       DISCOVERY_PORT: String(this.port),
-      ADMIN_PORT: "",
-      TRADDR: "10.0.2.15",
-      LISTENERS: ["one", "two"].map((n) => `nqn.2026-11.test.capsuled:${n}=4420`).join(" "),
+      ADMIN_PORT: '',
+      TRADDR: '10.0.2.15',
+      LISTENERS: ['one', 'two'].map((n) => `nqn.2026-11.test.capsuled:${n}=4420`).join(' '),
     };
   }
 
   async start(): Promise<void> {
-    const probe = createServer().listen(0, "127.0.0.1");
-    await once(probe, "listening");
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
     const address = probe.address();
-    if (address === null || typeof address === "string") throw new Error("no free port");
+    if (address === null || typeof address === 'string') throw new Error('no free port');
     this.port = address.port;
     probe.close();
     this.guest = new Guest({
       testbed: this.testbed,
       runner: this.runner,
-      script: join(this.testbed, "nvmet-target.sh"),
-      consolePath: join(this.folder, "nvmet-console"),
+      script: join(this.testbed, 'nvmet-target.sh'),
+      consolePath: join(this.folder, 'nvmet-console'),
       smp: 1,
       timeoutSeconds: 600,
       env: {},
       files: [],
       forward: [`${String(this.port)}:4420`],
     });
-    await until("nvmet", 60, () => (this.log.includes("ready\n") ? true : undefined));
+    await until('nvmet', 60, () => (this.log.includes('ready\n') ? true : undefined));
   }
 
   async checkClean(): Promise<void> {

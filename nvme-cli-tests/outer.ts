@@ -3,12 +3,12 @@
  * 10.0.2.2 (`outer NAME ARGUMENT…` in its script) and waits for the answer; the first line of the
  * answer is `ok` or `failed`.
  */
-import { createServer, type Server } from "node:http";
-import { once } from "node:events";
-import type { OuterSide } from "./behaviour.js";
-import { Daemon } from "./daemon.js";
-import type { Guest } from "./guest.js";
-import type { Target } from "./target.js";
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { OuterSide } from './behaviour.js';
+import { Daemon } from './daemon.js';
+import type { Guest } from './guest.js';
+import type { Target } from './target.js';
 
 export class Outer {
   guest: Guest | undefined;
@@ -24,22 +24,22 @@ export class Outer {
   /** The daemon; only for behaviours that need capsuled. */
   get daemon(): Daemon {
     if (this.target instanceof Daemon) return this.target;
-    throw new Error("this behaviour needs capsuled");
+    throw new Error('this behaviour needs capsuled');
   }
 
   /** Listens for the guest; gives the port. */
   async listen(): Promise<number> {
     this.server = createServer((request, response) => {
-      const [name = "", ...args] = (request.url ?? "").slice(1).split("/").map(decodeURIComponent);
+      const [name = '', ...args] = (request.url ?? '').slice(1).split('/').map(decodeURIComponent);
       this.act(name, args).then(
         (answer) => response.end(`ok\n${answer}`),
-        (error: unknown) => response.end(`failed\n${error instanceof Error ? error.message : ""}`),
+        (error: unknown) => response.end(`failed\n${error instanceof Error ? error.message : ''}`),
       );
     });
-    this.server.listen(0, "127.0.0.1");
-    await once(this.server, "listening");
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
     const address = this.server.address();
-    if (address === null || typeof address === "string") throw new Error("no port for the guest");
+    if (address === null || typeof address === 'string') throw new Error('no port for the guest');
     return address.port;
   }
 
@@ -51,6 +51,6 @@ export class Outer {
   private async act(name: string, args: string[]): Promise<string> {
     const action = this.side?.actions[name];
     if (action === undefined) throw new Error(`no action ${name}`);
-    return (await action(this, ...args)) ?? "";
+    return (await action(this, ...args)) ?? '';
   }
 }

@@ -2,18 +2,18 @@
  * Runs behaviours of a real Linux host against the daemon: for each one a daemon of its own, a
  * guest, its script. Ends only what it started.
  */
-import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { readBehaviours, type Behaviour, type OuterSide, type RunnerKind } from "./behaviour.js";
-import { Daemon } from "./daemon.js";
-import { Guest } from "./guest.js";
-import { Nvmet } from "./nvmet.js";
-import { Outer } from "./outer.js";
-import type { Target } from "./target.js";
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { readBehaviours, type Behaviour, type OuterSide, type RunnerKind } from './behaviour.js';
+import { Daemon } from './daemon.js';
+import { Guest } from './guest.js';
+import { Nvmet } from './nvmet.js';
+import { Outer } from './outer.js';
+import type { Target } from './target.js';
 
 const usage = `usage: node dist/nvme-cli-tests/run.js [OPTION]... [NAME]...
   --list             the behaviours, and what each shows
@@ -26,11 +26,11 @@ const usage = `usage: node dist/nvme-cli-tests/run.js [OPTION]... [NAME]...
 /** The same script takes about that much longer under TCG. */
 const qemuSlowdown = 4;
 
-const project = fileURLToPath(new URL("../../", import.meta.url));
-const source = join(project, "nvme-cli-tests");
-const testbed = join(source, "testbed");
+const project = fileURLToPath(new URL('../../', import.meta.url));
+const source = join(project, 'nvme-cli-tests');
+const testbed = join(source, 'testbed');
 
-type TargetKind = "capsuled" | "nvmet";
+type TargetKind = 'capsuled' | 'nvmet';
 
 interface Options {
   readonly names: readonly string[];
@@ -45,12 +45,12 @@ function readOptions(): Options {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      list: { type: "boolean", default: false },
-      runner: { type: "string" },
-      target: { type: "string", default: "capsuled" },
-      keep: { type: "boolean", default: false },
-      verbose: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
+      list: { type: 'boolean', default: false },
+      runner: { type: 'string' },
+      target: { type: 'string', default: 'capsuled' },
+      keep: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
@@ -58,10 +58,10 @@ function readOptions(): Options {
     process.exit(0);
   }
   const { runner, target } = values;
-  if (runner !== undefined && runner !== "uml" && runner !== "qemu") {
+  if (runner !== undefined && runner !== 'uml' && runner !== 'qemu') {
     throw new Error(`expected uml or qemu for \`--runner\`, got ${runner}`);
   }
-  if (target !== "capsuled" && target !== "nvmet") {
+  if (target !== 'capsuled' && target !== 'nvmet') {
     throw new Error(`expected capsuled or nvmet for \`--target\`, got ${target}`);
   }
   const { list, keep, verbose } = values;
@@ -71,11 +71,11 @@ function readOptions(): Options {
 /** Whether a User-Mode Linux kernel of this configuration lies in the cache. */
 function umlIsBuilt(): boolean {
   const cache =
-    process.env["CAPSULED_TESTBED_CACHE"] ?? join(homedir(), ".cache", "capsuled-testbed");
-  const stamp = join(cache, "uml", "stamp");
-  if (!existsSync(stamp) || !existsSync(join(cache, "uml", "linux"))) return false;
-  const wanted = createHash("sha256").update(readFileSync(join(testbed, "uml", "config")));
-  return readFileSync(stamp, "utf8").trim() === wanted.digest("hex");
+    process.env['CAPSULED_TESTBED_CACHE'] ?? join(homedir(), '.cache', 'capsuled-testbed');
+  const stamp = join(cache, 'uml', 'stamp');
+  if (!existsSync(stamp) || !existsSync(join(cache, 'uml', 'linux'))) return false;
+  const wanted = createHash('sha256').update(readFileSync(join(testbed, 'uml', 'config')));
+  return readFileSync(stamp, 'utf8').trim() === wanted.digest('hex');
 }
 
 function select(behaviours: readonly Behaviour[], names: readonly string[]): readonly Behaviour[] {
@@ -99,9 +99,9 @@ async function startTarget(
   runner: RunnerKind,
   folder: string,
 ): Promise<Target> {
-  const main = join(project, "dist", "src", "main.js");
+  const main = join(project, 'dist', 'src', 'main.js');
   const target =
-    kind === "nvmet"
+    kind === 'nvmet'
       ? new Nvmet(testbed, runner, folder)
       : new Daemon(main, folder, behaviour.configText);
   running.target = target;
@@ -125,11 +125,11 @@ async function runGuest(
     testbed,
     runner,
     script: behaviour.scriptPath,
-    consolePath: join(folder, "console"),
+    consolePath: join(folder, 'console'),
     smp: behaviour.smp,
-    timeoutSeconds: behaviour.timeoutSeconds * (runner === "qemu" ? qemuSlowdown : 1),
+    timeoutSeconds: behaviour.timeoutSeconds * (runner === 'qemu' ? qemuSlowdown : 1),
     env: { ...outer.target.guestEnv, OUTER_PORT: String(outerPort) },
-    files: [join(source, "guest.sh")],
+    files: [join(source, 'guest.sh')],
     ...(verbose ? { onOutput: (text: string) => process.stdout.write(text) } : {}),
   });
   running.guest = guest;
@@ -137,9 +137,9 @@ async function runGuest(
   const { status } = await guest.ended;
   running.guest = undefined;
   if (outer.side?.guestIsKilled === true) {
-    if (!outer.notes.has("killed")) throw new Error(`the guest ended with ${String(status)}`);
+    if (!outer.notes.has('killed')) throw new Error(`the guest ended with ${String(status)}`);
   } else if (status === 124) {
-    throw new Error("the guest ran out of time");
+    throw new Error('the guest ran out of time');
   } else if (status !== 0) {
     throw new Error(`the guest ended with ${String(status)}`);
   }
@@ -148,18 +148,18 @@ async function runGuest(
 }
 
 function report(error: unknown, outer: Outer | undefined, folder: string): void {
-  const indent = (text: string): string => text.replaceAll(/^/gm, "      ");
+  const indent = (text: string): string => text.replaceAll(/^/gm, '      ');
   const block = (title: string, text: string): void => {
-    if (text.trim() !== "") console.log(`    ${title}:\n${indent(text.trimEnd())}`);
+    if (text.trim() !== '') console.log(`    ${title}:\n${indent(text.trimEnd())}`);
   };
   console.log(`    ${error instanceof Error ? error.message : String(error)}`);
   const guest = outer?.guest;
   if (guest !== undefined) {
-    block("the guest", guest.output);
-    if (existsSync(join(folder, "console"))) block("its console", guest.consoleTail(20));
+    block('the guest', guest.output);
+    if (existsSync(join(folder, 'console'))) block('its console', guest.consoleTail(20));
   }
-  const log = outer?.target.log ?? running.target?.log ?? "";
-  block("the target", log.trimEnd().split("\n").slice(-60).join("\n"));
+  const log = outer?.target.log ?? running.target?.log ?? '';
+  block('the target', log.trimEnd().split('\n').slice(-60).join('\n'));
 }
 
 /** Runs one behaviour and prints its line; true if it passed. */
@@ -177,7 +177,7 @@ async function run(behaviour: Behaviour, runner: RunnerKind, options: Options): 
     outer = new Outer(await startTarget(options.target, behaviour, runner, folder), side);
     await runGuest(behaviour, runner, outer, folder, options.verbose);
   } catch (error) {
-    failure = error ?? new Error("unknown");
+    failure = error ?? new Error('unknown');
   }
   outer?.close();
   try {
@@ -185,7 +185,7 @@ async function run(behaviour: Behaviour, runner: RunnerKind, options: Options): 
   } catch (error) {
     failure ??= error;
   }
-  line(failure === undefined ? "ok" : "FAIL");
+  line(failure === undefined ? 'ok' : 'FAIL');
   if (failure !== undefined) report(failure, outer, folder);
   running.target = undefined;
   if (options.keep) console.log(`    kept: ${folder}`);
@@ -195,19 +195,20 @@ async function run(behaviour: Behaviour, runner: RunnerKind, options: Options): 
 
 async function main(): Promise<number> {
   const options = readOptions();
-  const compiled = new URL("behaviours/", import.meta.url);
-  const behaviours = select(readBehaviours(join(source, "behaviours"), compiled), options.names);
+  const compiled = new URL('behaviours/', import.meta.url);
+  const behaviours = select(readBehaviours(join(source, 'behaviours'), compiled), options.names);
   if (options.list) {
     for (const { name, summary } of behaviours) console.log(`${name.padEnd(24)} ${summary}`);
     return 0;
   }
-  const preferred = options.runner ?? (umlIsBuilt() ? "uml" : "qemu");
+  const preferred = options.runner ?? (umlIsBuilt() ? 'uml' : 'qemu');
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const behaviour of behaviours) {
     const misfit =
-      options.target === "nvmet" && behaviour.needsCapsuled
-        ? "needs capsuled"
-        : options.runner !== undefined && behaviour.runner !== undefined &&
+      options.target === 'nvmet' && behaviour.needsCapsuled
+        ? 'needs capsuled'
+        : options.runner !== undefined &&
+            behaviour.runner !== undefined &&
             behaviour.runner !== options.runner
           ? `needs ${behaviour.runner}`
           : undefined;
@@ -222,7 +223,7 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     void Promise.allSettled([running.guest?.kill(), running.target?.stop()]).then(() =>
       process.exit(1),

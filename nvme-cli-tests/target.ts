@@ -17,12 +17,12 @@ export async function until<T>(
   probe: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
   const end = performance.now() + seconds * 1000;
-  let last = "";
+  let last: string;
   for (;;) {
     try {
       const value = await probe();
       if (value !== undefined) return value;
-      last = "";
+      last = '';
     } catch (error) {
       last = `: ${error instanceof Error ? error.message : String(error)}`;
     }

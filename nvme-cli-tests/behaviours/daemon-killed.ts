@@ -1,12 +1,12 @@
-import type { OuterSide } from "../behaviour.js";
+import type { OuterSide } from '../behaviour.js';
 
 const side: OuterSide = {
   actions: {
-    "kill-daemon": async ({ daemon }) => {
+    'kill-daemon': async ({ daemon }) => {
       await daemon.kill();
       return undefined;
     },
-    "start-daemon": async ({ daemon }) => {
+    'start-daemon': async ({ daemon }) => {
       await daemon.start();
       return undefined;
     },
