@@ -1,15 +1,19 @@
-// Bdev: a block device as its users see it. What it is, its limits, and a maker of per-reactor channels.
+// Bdev: a block device as its users see it. What it is, its limits, and a maker of per-reactor
+// channels.
 //
-// A Bdev is created by its kind's factory on the control thread (may block: opens files), registered by name, opened
-// through BdevDesc (which claims it), and destroyed on the control thread after the last BdevDesc closed and every
-// channel was released. Facts do not change while it is open (resize arrives with its own event later).
+// A Bdev is created by its kind's factory on the control thread (may block: opens files),
+// registered by name, opened through BdevDesc (which claims it), and destroyed on the control
+// thread after the last BdevDesc closed and every channel was released. Facts do not change while
+// it is open (resize arrives with its own event later).
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
+#include "bdev/bdev_error.h"
 #include "bdev/bdev_io.h"
 #include "bdev/bdev_stats.h"
 
@@ -20,26 +24,33 @@ class Reactor;
 struct BdevFacts {
   std::string name;
   std::string kind;
-  uint32_t block_size = 512;              ///< bytes, power of two, 512..65536
+  uint32_t block_size = 512;  ///< bytes, power of two, 512..65536
   uint64_t block_count = 0;
-  uint32_t transfer_bytes_max = 0;        ///< of one operation with data; 0: no limit (the core splits above it)
-  uint64_t zero_blocks_max = 0;           ///< of one Unmap or WriteZeroes; 0: no limit
-  uint32_t boundary_blocks = 0;           ///< operations with data must not cross it (the core splits); 0: none
-  uint32_t optimal_write_blocks = 0;      ///< preferred granularity; 0: not said
+  uint32_t transfer_bytes_max =
+      0;  ///< of one operation with data; 0: no limit (the core splits above it)
+  uint64_t zero_blocks_max = 0;  ///< of one Unmap or WriteZeroes; 0: no limit
+  uint32_t boundary_blocks =
+      0;  ///< operations with data must not cross it (the core splits); 0: none
+  uint32_t buffer_alignment =
+      1;  ///< bytes, power of two up to 4096: of each iovec's address and length
+  uint32_t optimal_write_blocks = 0;  ///< preferred granularity; 0: not said
   bool read_only = false;
-  bool can_unmap = false;                 ///< Unmap; afterwards the blocks read as zeros
-  bool can_write_zeroes = false;          ///< else the core writes zeros
-  bool can_compare = false;               ///< else the core reads and compares
-  bool volatile_cache = false;            ///< Flush has something to do
+  bool can_unmap = false;         ///< Unmap; afterwards the blocks read as zeros
+  bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
+  bool can_compare = false;       ///< else the core reads and compares
+  bool volatile_cache = false;    ///< Flush has something to do
 };
 
-/// The part of a bdev that lives on one reactor. submit() is given operations already checked and split.
+/// The part of a bdev that lives on one reactor. submit() is given operations already checked and
+/// split.
 class BdevChannel {
  public:
   virtual ~BdevChannel() = default;
-  /// Starts `io`; ends with bdev_complete(io, status), from here or later: the core runs `io.complete` from the loop.
+  /// Starts `io`; ends with bdev_complete(io, status), from here or later: the core runs
+  /// `io.complete` from the loop.
   virtual void submit(BdevIo& io) = 0;
-  /// Tries to end `io` early (it then completes with Aborted); the default cannot.
+  /// Tries to end `io`, which was submitted here and has not ended, early (it then ends with
+  /// Aborted); the default cannot. Either way `io` ends by one bdev_complete().
   virtual void cancel(BdevIo& io) { (void)io; }
 };
 
@@ -47,15 +58,17 @@ class Bdev {
  public:
   explicit Bdev(BdevFacts facts) : facts_(std::move(facts)) {}
   virtual ~Bdev() = default;
+  Bdev(const Bdev&) = delete;
+  Bdev& operator=(const Bdev&) = delete;
   const BdevFacts& facts() const { return facts_; }
-  /// Reactor's thread. Never blocks.
+  /// Reactor's thread. Never blocks, never null.
   virtual std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) = 0;
 
  private:
-  BdevFacts facts_;
+  const BdevFacts facts_;
 };
 
-/// The backend's last word on `io`. Reactor's thread.
+/// The backend's last word on `io`: queues it for the loop. Reactor's thread.
 void bdev_complete(BdevIo& io, BdevStatus status);
 
 }  // namespace capsuled

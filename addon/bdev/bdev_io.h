@@ -1,8 +1,8 @@
 // BdevIo: one operation on a block device, from submit to exactly one completion.
 //
-// Owned by the submitter (an NVMe request embeds one), who fills the first part, submits it to a CoreChannel and must
-// keep it, and what `iov` points to, until `complete` ran. `complete` runs from the reactor's loop, never inside
-// submit(). Thread: the reactor of the channel.
+// Owned by the submitter (an NVMe request embeds one), who fills the first part, submits it to a
+// CoreChannel and must keep it, and what `iov` points to, until `complete` ran. `complete` runs
+// from the reactor's loop, never inside submit(). Thread: the reactor of the channel.
 //
 //   Idle ──submit──► Backend ──bdev_complete──► Ended ──loop: complete()──► Idle
 //     ├────split, emulated──► Pieces ──last piece ended──► Ended
@@ -36,7 +36,7 @@ enum class BdevStatus : uint8_t {
   OutOfRange,   ///< beyond the end of the device
   Unsupported,  ///< the backend cannot, and the core cannot emulate it
   ReadOnly,
-  Gone,         ///< the device was removed
+  Gone,  ///< the device was removed
 };
 
 enum class BdevIoState : uint8_t {
@@ -54,8 +54,8 @@ enum class PieceKind : uint8_t {
   ZeroByWrite,    ///< WriteZeroes on a backend that has none
 };
 
-/// Iovecs that one piece of an operation has room for. Contract for submitters: any this many consecutive iovecs of an
-/// operation hold at least one whole block.
+/// Iovecs that one piece of an operation has room for. Contract for submitters: any this many
+/// consecutive iovecs of an operation hold at least one whole block.
 inline constexpr uint32_t kPieceIovMax = 16;
 
 struct BdevIo {
@@ -66,7 +66,7 @@ struct BdevIo {
   bool force_unit_access = false;  ///< Write, WriteZeroes: on the medium before it completes
   uint64_t offset_blocks = 0;      ///< in blocks of the bdev
   uint64_t count_blocks = 0;       ///< 0 for Flush only
-  iovec* iov = nullptr;            ///< Read: filled; Write, Compare: the data; else unused. Never modified.
+  iovec* iov = nullptr;  ///< Read: filled; Write, Compare: the data; else unused. Never modified.
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
   void* user = nullptr;  ///< the submitter's own
@@ -90,6 +90,7 @@ struct BdevIo {
   ListNode line_node;    ///< in the channel's line of operations with pieces left to start
 
   // For the backend, while the operation is with it.
+  class BdevChannel* backend = nullptr;
   env::RingOp op;
   iovec scratch_iov = {};
   uint64_t scratch = 0;

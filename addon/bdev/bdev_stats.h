@@ -1,4 +1,5 @@
-// BdevStats: counters of one bdev on one reactor; 64-bit words, one writer (the reactor), read without locks.
+// BdevStats: counters of one bdev on one reactor; 64-bit words, one writer (the reactor), read
+// without locks.
 #pragma once
 
 #include <array>
@@ -13,13 +14,15 @@ struct BdevOperationStats {
   uint64_t latency_ns = 0;  ///< sum
 };
 
-/// Indexed by BdevIoType.
+/// Indexed by BdevIoType. `operations` counts all that completed, `bytes` those that ended with
+/// Success.
 struct alignas(64) BdevStats {
   std::array<BdevOperationStats, 6> by_type{};
 };
 static_assert(sizeof(BdevStats) == 192);
 
-inline constexpr std::array kBdevOperationStatNames = {"operations", "bytes", "errors", "latency_ns"};
+inline constexpr std::array kBdevOperationStatNames = {"operations", "bytes", "errors",
+                                                       "latency_ns"};
 inline constexpr std::array kBdevIoTypeNames = {"read",  "write",        "flush",
                                                 "unmap", "write_zeroes", "compare"};
 

@@ -2,7 +2,8 @@
 // Manual: docs/reference/bdev/null.md
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <string>
 
 #include "bdev/bdev.h"
 
@@ -14,6 +15,7 @@ struct NullBdevOptions {
   uint32_t block_size = 512;
 };
 
-Result<std::unique_ptr<Bdev>> make_null_bdev(const NullBdevOptions& options);
+/// Any thread. Errors: the geometry.
+BdevResult make_null_bdev(const NullBdevOptions& options);
 
 }  // namespace capsuled

@@ -1,0 +1,98 @@
+#include "bdev/bdev_registry.h"
+
+#include <bit>
+#include <cerrno>
+#include <utility>
+
+#include "bdev/bdev_geometry.h"
+
+namespace capsuled {
+
+namespace {
+
+/// What the core relies on; a factory that breaks it is our mistake.
+void assert_facts(const BdevFacts& facts) {
+  ASSERT(!facts.name.empty() && !facts.kind.empty());
+  ASSERT(facts.block_size >= kBlockSizeMin && facts.block_size <= kBlockSizeMax);
+  ASSERT(std::has_single_bit(facts.block_size));
+  ASSERT(facts.block_count > 0 && facts.block_count <= UINT64_MAX / facts.block_size);
+  ASSERT(std::has_single_bit(facts.buffer_alignment) && facts.buffer_alignment <= 4096);
+  ASSERT(facts.transfer_bytes_max == 0 || facts.transfer_bytes_max >= facts.block_size);
+}
+
+void destroy_bdev(BdevEntry& entry) {
+  // Acquire: pairs with the release in CoreChannel's destructor; what the last channel did to the
+  // bdev happened before its destruction here.
+  ASSERT_MSG(entry.channel_count.load(std::memory_order_acquire) == 0,
+             "a channel was not released");
+  entry.bdev.reset();
+}
+
+}  // namespace
+
+BdevDesc::BdevDesc(std::shared_ptr<BdevEntry> entry) : entry_(std::move(entry)) {
+  ++entry_->open_count;
+}
+
+BdevDesc::~BdevDesc() {
+  ASSERT(entry_->open_count > 0);
+  if (--entry_->open_count == 0) entry_->claim = BdevClaim::Shared;
+}
+
+const BdevFacts& BdevDesc::facts() const { return entry_->bdev->facts(); }
+const std::shared_ptr<BdevEntry>& BdevDesc::entry() const { return entry_; }
+
+BdevRegistry::BdevRegistry(uint32_t reactor_count) : reactor_count_(reactor_count) {}
+
+BdevRegistry::~BdevRegistry() {
+  for (auto& [name, entry] : entries_) {
+    ASSERT_MSG(entry->open_count == 0, "a bdev is still open");
+    destroy_bdev(*entry);
+  }
+}
+
+Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
+  ASSERT(bdev != nullptr);
+  assert_facts(bdev->facts());
+  const std::string& name = bdev->facts().name;
+  if (entries_.contains(name)) return Error{EEXIST, "add a bdev: the name is taken"};
+  auto entry = std::make_shared<BdevEntry>();
+  for (uint32_t index = 0; index < reactor_count_; ++index) {
+    entry->stats.push_back(std::make_unique<BdevStats>());
+  }
+  entry->bdev = std::move(bdev);
+  entries_.emplace(entry->bdev->facts().name, std::move(entry));
+  return {};
+}
+
+Result<void> BdevRegistry::remove(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return Error{ENOENT, "remove a bdev: there is none of that name"};
+  BdevEntry& entry = *found->second;
+  if (entry.open_count > 0) return Error{EBUSY, "remove a bdev: it is open"};
+  // Acquire: see destroy_bdev.
+  if (entry.channel_count.load(std::memory_order_acquire) > 0) {
+    return Error{EBUSY, "remove a bdev: a reactor still has a channel"};
+  }
+  destroy_bdev(entry);
+  entries_.erase(found);
+  return {};
+}
+
+Result<std::unique_ptr<BdevDesc>> BdevRegistry::open(const std::string& name, BdevClaim claim) {
+  const std::shared_ptr<BdevEntry> entry = find(name);
+  if (entry == nullptr) return Error{ENOENT, "open a bdev: there is none of that name"};
+  if (entry->open_count > 0 &&
+      (claim == BdevClaim::Exclusive || entry->claim == BdevClaim::Exclusive)) {
+    return Error{EBUSY, "open a bdev: it is claimed"};
+  }
+  entry->claim = claim;
+  return std::unique_ptr<BdevDesc>(new BdevDesc(entry));
+}
+
+std::shared_ptr<BdevEntry> BdevRegistry::find(const std::string& name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : found->second;
+}
+
+}  // namespace capsuled

@@ -1,0 +1,72 @@
+// BdevRegistry: the bdevs by name, and BdevDesc, the open and claimed handle on one.
+//
+// Thread: the control thread, all of it. Who dies when: a user opens a BdevDesc, then acquires
+// channels on reactors; it releases every channel, then drops the BdevDesc. remove() destroys the
+// Bdev (closes its file, unmaps its memory: both may block) on the control thread, and refuses
+// while a BdevDesc or a channel is left. A BdevEntry may live on in the hands of whoever reads its
+// statistics; its `bdev` is then null.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "bdev/bdev.h"
+#include "bdev/bdev_stats.h"
+
+namespace capsuled {
+
+enum class BdevClaim : uint8_t { Shared, Exclusive };
+
+/// A registered bdev with its statistics. Shared: the registry, descriptors, channels, readers of
+/// statistics.
+struct BdevEntry {
+  std::unique_ptr<Bdev> bdev;                     ///< null after remove()
+  std::vector<std::unique_ptr<BdevStats>> stats;  ///< by reactor index
+  uint32_t open_count = 0;                        ///< control thread
+  BdevClaim claim = BdevClaim::Shared;            ///< control thread; of who has it open
+  std::atomic<uint32_t> channel_count = 0;        ///< CoreChannels on all reactors
+};
+
+/// An open handle on a bdev. Outlives the channels acquired by its owner.
+class BdevDesc {
+ public:
+  ~BdevDesc();
+  BdevDesc(const BdevDesc&) = delete;
+  BdevDesc& operator=(const BdevDesc&) = delete;
+  const BdevFacts& facts() const;
+  const std::shared_ptr<BdevEntry>& entry() const;
+
+ private:
+  friend class BdevRegistry;
+  explicit BdevDesc(std::shared_ptr<BdevEntry> entry);
+  std::shared_ptr<BdevEntry> entry_;
+};
+
+class BdevRegistry {
+ public:
+  explicit BdevRegistry(uint32_t reactor_count);
+  /// Destroys what is left; asserts that no channel is.
+  ~BdevRegistry();
+  BdevRegistry(const BdevRegistry&) = delete;
+  BdevRegistry& operator=(const BdevRegistry&) = delete;
+
+  /// EEXIST: the name is taken.
+  Result<void> add(std::unique_ptr<Bdev> bdev);
+  /// EBUSY: still open, or a channel is not released yet. ENOENT: no such name. May block.
+  Result<void> remove(const std::string& name);
+  /// ENOENT: no such name. EBUSY: claimed exclusively, or to be and open already.
+  Result<std::unique_ptr<BdevDesc>> open(const std::string& name, BdevClaim claim);
+  /// Null if there is none.
+  std::shared_ptr<BdevEntry> find(const std::string& name) const;
+
+ private:
+  uint32_t reactor_count_;
+  std::map<std::string, std::shared_ptr<BdevEntry>> entries_;
+};
+
+}  // namespace capsuled

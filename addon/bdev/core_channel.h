@@ -1,0 +1,74 @@
+// CoreChannel: a bdev on one reactor, what I/O commands submit to. It splits, emulates, counts and
+// times.
+//
+// One per (bdev, reactor), shared by all its users on that reactor by reference count; made by the
+// first acquire(), dropped by the last release(). Thread: the reactor's own. An operation that
+// needs no split goes straight to the backend, without allocation. Invariant: in_flight() counts
+// the operations whose `complete` did not run yet; it is zero at the last release().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "bdev/bdev.h"
+#include "bdev/bdev_io.h"
+#include "bdev/bdev_registry.h"
+#include "reactor/reactor.h"
+
+namespace capsuled {
+
+class Pieces;
+class ReactorChannels;
+
+class CoreChannel {
+ public:
+  /// The channel of `entry` on `reactor`, made if it is not there. Release it exactly once.
+  static CoreChannel* acquire(Reactor& reactor, const std::shared_ptr<BdevEntry>& entry);
+  /// May be called from a `complete`.
+  void release();
+
+  /// Starts `io`: bounds are checked by the caller (asserted here), splits at the backend's limits,
+  /// emulates Compare and WriteZeroes where the backend lacks them, counts and times. Unmap that
+  /// the backend lacks ends as Unsupported, a change of a read-only bdev as ReadOnly. `io.complete`
+  /// runs later from the loop.
+  void submit(BdevIo& io);
+  /// Asks for an early end of `io`, which was submitted here and has not completed. It completes in
+  /// any case: with Aborted if this was in time, even though some of its blocks may have been
+  /// written.
+  void cancel(BdevIo& io);
+  const BdevFacts& facts() const { return facts_; }
+  uint32_t in_flight() const { return in_flight_; }
+
+ private:
+  friend class ReactorChannels;
+  friend class Pieces;
+  friend void bdev_complete(BdevIo& io, BdevStatus status);
+
+  CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry);
+  ~CoreChannel();
+
+  void assert_valid(const BdevIo& io) const;
+  /// Whether `io` goes to the backend whole; else `kind` says how it is carried out in pieces.
+  bool goes_whole(const BdevIo& io, PieceKind& kind) const;
+  /// Queues `io` for the loop with `status`.
+  void end(BdevIo& io, BdevStatus status);
+  /// Loop: takes what end() queued.
+  void ended(BdevIo& io);
+  void count(const BdevIo& io);
+
+  Reactor& reactor_;
+  ReactorChannels& table_;
+  std::shared_ptr<BdevEntry> entry_;
+  const BdevFacts& facts_;
+  BdevStats& stats_;
+  std::unique_ptr<BdevChannel> backend_;
+  std::unique_ptr<Pieces> pieces_;
+  const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
+  const uint64_t zero_blocks_max_;      ///< UINT64_MAX: no limit
+  uint32_t references_ = 0;
+  uint32_t in_flight_ = 0;
+  bool write_zeroes_refused_ =
+      false;  ///< the backend said it can and then could not: write zeros from now on
+};
+
+}  // namespace capsuled

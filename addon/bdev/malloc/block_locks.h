@@ -1,0 +1,71 @@
+// BlockLocks: which thread may touch which unit of a RAM disk now, so that no block tears between
+// reactors.
+//
+// A fixed number of spin locks, units dealt over them in turn. Held for one memcpy of a unit or one
+// discard, never across a callback. Ordinary accesses hold one lock at a time; lock_range() takes
+// its locks in ascending order; so nobody waits in a circle. Thread: any.
+#pragma once
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace capsuled {
+
+class SpinLock {
+ public:
+  void lock() {
+    uint32_t attempts = 0;
+    // Acquire: pairs with the release in unlock(); the last holder's bytes are there before ours.
+    while (taken_.exchange(true, std::memory_order_acquire)) {
+      // Relaxed: only a guess at when to try again.
+      while (taken_.load(std::memory_order_relaxed)) {
+        // The holder may have lost its core, when reactors share one: then only it can help.
+        if (++attempts % kSpinsBeforeYield == 0) ::sched_yield();
+      }
+    }
+  }
+  void unlock() {
+    // Release: pairs with the acquire in lock().
+    taken_.store(false, std::memory_order_release);
+  }
+
+ private:
+  static constexpr uint32_t kSpinsBeforeYield = 256;
+  std::atomic<bool> taken_ = false;
+};
+
+class BlockLocks {
+ public:
+  static constexpr size_t kLockCount = 1024;
+
+  SpinLock& of_unit(uint64_t unit) { return locks_[unit % kLockCount]; }
+
+  /// Locks the units [first, first + count).
+  void lock_range(uint64_t first, uint64_t count) {
+    for_range(first, count, [](SpinLock& lock) { lock.lock(); });
+  }
+  void unlock_range(uint64_t first, uint64_t count) {
+    for_range(first, count, [](SpinLock& lock) { lock.unlock(); });
+  }
+
+ private:
+  /// The locks of the range in ascending order; a range that wraps around starts again at the
+  /// bottom.
+  template <typename Visit>
+  void for_range(uint64_t first, uint64_t count, Visit visit) {
+    const size_t begin = first % kLockCount;
+    const size_t used = static_cast<size_t>(std::min<uint64_t>(count, kLockCount));
+    const size_t wrapped = begin + used > kLockCount ? begin + used - kLockCount : 0;
+    for (size_t index = 0; index < wrapped; ++index) visit(locks_[index]);
+    for (size_t index = begin; index < begin + used - wrapped; ++index) visit(locks_[index]);
+  }
+
+  std::array<SpinLock, kLockCount> locks_;
+};
+
+}  // namespace capsuled

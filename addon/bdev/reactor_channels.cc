@@ -1,0 +1,62 @@
+#include "bdev/reactor_channels.h"
+
+#include "bdev/core_channel.h"
+
+namespace capsuled {
+
+ReactorChannels& ReactorChannels::of(Reactor& reactor) {
+  static thread_local std::unique_ptr<ReactorChannels> table;
+  ASSERT_MSG(Reactor::current() == &reactor, "not the reactor's thread");
+  if (table == nullptr || &table->reactor_ != &reactor) {
+    table = std::make_unique<ReactorChannels>(reactor);
+  }
+  return *table;
+}
+
+ReactorChannels::ReactorChannels(Reactor& reactor) : Poller("bdev"), reactor_(reactor) {}
+
+ReactorChannels::~ReactorChannels() {
+  ASSERT_MSG(channels_.empty(), "the reactor ended before its bdev channels were released");
+}
+
+CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
+  ASSERT_MSG(entry->bdev != nullptr, "the bdev was removed");
+  CoreChannel*& channel = channels_[entry.get()];
+  if (channel == nullptr) channel = new CoreChannel(reactor_, *this, entry);
+  ++channel->references_;
+  if (!registered_) {
+    reactor_.add_poller(*this);
+    registered_ = true;
+  }
+  return channel;
+}
+
+void ReactorChannels::release(CoreChannel& channel) {
+  ASSERT_MSG(Reactor::current() == &reactor_, "not the reactor's thread");
+  ASSERT(channel.references_ > 0);
+  if (--channel.references_ > 0) return;
+  ASSERT_MSG(channel.in_flight_ == 0, "released with operations in flight");
+  channels_.erase(channel.entry_.get());
+  delete &channel;
+  unregister_if_unused();
+}
+
+PollResult ReactorChannels::poll() {
+  if (ended_.empty()) return PollResult::Idle;
+  polling_ = true;
+  for (size_t left = ended_.size(); left > 0; --left) {
+    BdevIo& io = *ended_.pop_front();
+    io.channel->ended(io);
+  }
+  polling_ = false;
+  unregister_if_unused();
+  return PollResult::Busy;
+}
+
+void ReactorChannels::unregister_if_unused() {
+  if (!registered_ || polling_ || !channels_.empty()) return;
+  reactor_.remove_poller(*this);
+  registered_ = false;
+}
+
+}  // namespace capsuled

@@ -1,0 +1,182 @@
+#include "bdev/uring/uring_bdev.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "bdev/bdev_geometry.h"
+#include "bdev/uring/uring_channel.h"
+#include "reactor/reactor.h"
+
+namespace capsuled {
+
+namespace {
+
+constexpr uint32_t kPageBytes = 4096;
+/// One Unmap or WriteZeroes: a longer one would hold the file's lock against reads and writes for
+/// too long.
+constexpr uint64_t kZeroBytesMax = uint64_t{1} << 30;
+
+class UringBdev final : public Bdev {
+ public:
+  UringBdev(BdevFacts facts, env::Env& env, UringFile file)
+      : Bdev(std::move(facts)), env_(env), file_(file) {}
+  ~UringBdev() override { env_.close(file_.fd); }
+  UringBdev(const UringBdev&) = delete;
+  UringBdev& operator=(const UringBdev&) = delete;
+
+  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
+    return std::make_unique<UringChannel>(reactor.ring(), file_);
+  }
+
+ private:
+  env::Env& env_;
+  const UringFile file_;
+};
+
+std::string bytes_text(uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
+
+BdevError open_error(const UringBdevOptions& options, const Error& error) {
+  const std::string& path = options.path;
+  switch (error.errnum) {
+    case ENOENT:
+      if (options.create) {
+        return {ENOENT, "path", "the directory of " + path + " does not exist; create it"};
+      }
+      return {ENOENT, "path",
+              path + " does not exist; set `create: true` and a `size` to have it created"};
+    case EISDIR:
+      return {EISDIR, "path",
+              "expected a regular file or a block device for `path`, got the directory " + path};
+    case ENOTDIR:
+      return {ENOTDIR, "path", "a part of " + path + " is a file where a directory should be"};
+    case EACCES:
+    case EPERM:
+      return {error.errnum, "path",
+              "no permission to open " + path + " for reading" +
+                  (options.read_only ? "" : " and writing") + "; give it to the daemon's user" +
+                  (options.read_only ? "" : ", or set `read_only: true`")};
+    case EROFS:
+      return {EROFS, "path",
+              path + " is on a read-only file system; set `read_only: true` to export it so"};
+    case EBUSY: return {EBUSY, "path", path + " is in use: " + error.what + "; unmount it"};
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return {
+          error.errnum, "size",
+          "cannot create " + path + " with " + bytes_text(options.bytes) + ": " + error.message()};
+    default: return {error.errnum, "path", path + ": " + error.what + " (" + error.message() + ")"};
+  }
+}
+
+/// Opens the file, created if asked for. The descriptor is the caller's.
+Result<env::FileFacts> open_file(env::Env& env, const UringBdevOptions& options) {
+  return env.open_file({.path = options.path,
+                        .create_bytes = options.bytes,
+                        .create = options.create,
+                        .read_only = options.read_only});
+}
+
+std::optional<BdevError> check_options(const UringBdevOptions& options) {
+  if (options.path.empty()) {
+    return BdevError{EINVAL, "path", "expected the path of a file or block device for `path`"};
+  }
+  if (options.create && options.read_only) {
+    return BdevError{EINVAL, "create", "expected no `create` with `read_only: true`"};
+  }
+  if (options.create && options.bytes == 0) {
+    return BdevError{EINVAL, "size", "expected a `size` with `create: true`"};
+  }
+  // Before a file is created by mistake.
+  if (options.bytes != 0) {
+    return check_geometry(options.bytes,
+                          options.block_size == 0 ? kBlockSizeMin : options.block_size);
+  }
+  return std::nullopt;
+}
+
+/// What of `options` does not fit the file that was found.
+std::optional<BdevError> check_file(const UringBdevOptions& options, const env::FileFacts& file,
+                                    uint32_t block_size) {
+  if (options.bytes != 0 && file.bytes != options.bytes) {
+    return BdevError{EINVAL, "size",
+                     "expected " + options.path + " to have " + bytes_text(options.bytes) +
+                         ", found " + bytes_text(file.bytes) +
+                         "; correct `size`, or leave it out to take the size found"};
+  }
+  if (file.bytes == 0) {
+    return BdevError{EINVAL, "size",
+                     options.path + " is empty; set `create: true` and a `size` to fill it"};
+  }
+  if (file.direct && block_size < file.direct_alignment) {
+    return BdevError{EINVAL, "block_size",
+                     "expected at least " + std::to_string(file.direct_alignment) +
+                         " for `block_size`, which direct I/O on " + options.path + " needs, got " +
+                         std::to_string(block_size)};
+  }
+  if (auto error = check_geometry(file.bytes, block_size)) {
+    error->message = options.path + ": " + error->message;
+    return error;
+  }
+  return std::nullopt;
+}
+
+/// Whether the file system punches holes. Asked behind the end of the file, where there is nothing
+/// to lose.
+bool can_punch_hole(env::Env& env, const env::FileFacts& file) {
+  auto ring = env.make_ring(4);
+  if (!ring.ok()) return false;
+  struct Probe : env::RingOp {
+    int32_t result = -EINPROGRESS;
+  } probe;
+  probe.complete = [](env::RingOp& op, env::Completion completion) {
+    static_cast<Probe&>(op).result = completion.result;
+  };
+  const uint64_t behind = (file.bytes + kBlockSizeMax - 1) / kBlockSizeMax * kBlockSizeMax;
+  ring.value()->allocate(probe, file.fd, env::AllocateMode::PunchHole, behind, kBlockSizeMax);
+  while (probe.in_flight) ring.value()->wait(UINT64_MAX);
+  return probe.result == 0;
+}
+
+BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::FileFacts& file,
+                     uint32_t block_size) {
+  BdevFacts facts;
+  facts.name = options.name;
+  facts.kind = "uring";
+  facts.block_size = block_size;
+  facts.block_count = file.bytes / block_size;
+  facts.zero_blocks_max = kZeroBytesMax / block_size;
+  facts.buffer_alignment = file.direct ? std::min(file.direct_alignment, kPageBytes) : 1;
+  facts.optimal_write_blocks =
+      std::max(1u, std::max(file.direct_alignment, kPageBytes) / block_size);
+  facts.read_only = options.read_only;
+  facts.volatile_cache = true;
+  // A block device is asked when the first operation comes: it has no place behind its end to try.
+  // Unmap that it refuses ends as Unsupported.
+  facts.can_unmap = !options.read_only && (file.block_device || can_punch_hole(env, file));
+  facts.can_write_zeroes = facts.can_unmap;
+  return facts;
+}
+
+}  // namespace
+
+BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
+  if (auto error = check_options(options)) return *std::move(error);
+  const auto opened = open_file(env, options);
+  if (!opened.ok()) return open_error(options, opened.error());
+  const env::FileFacts& file = opened.value();
+  uint32_t block_size = options.block_size;
+  if (block_size == 0) {
+    block_size = file.direct ? std::max(kBlockSizeMin, file.direct_alignment) : kBlockSizeMin;
+  }
+  if (auto error = check_file(options, file, block_size)) {
+    env.close(file.fd);
+    return *std::move(error);
+  }
+  return std::unique_ptr<Bdev>(
+      std::make_unique<UringBdev>(make_facts(env, options, file, block_size), env,
+                                  UringFile{file.fd, block_size, file.block_device}));
+}
+
+}  // namespace capsuled
