@@ -31,6 +31,9 @@ namespace capsuled::control {
 using transport::ConnectionId;
 using Done = std::function<void()>;
 
+/// Largest SQSIZE + 1 of a queue (CAP.MQES + 1).
+inline constexpr uint32_t kQueueEntriesMax = 1024;
+
 struct EngineOptions {
   std::vector<int> cores;
   PollMode poll = PollMode::Adaptive;

@@ -1,0 +1,232 @@
+#include "binding/convert.h"
+
+#include <cstring>
+#include <utility>
+
+namespace capsuled::binding {
+
+namespace {
+
+uint32_t uint32_of(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToNumber().Uint32Value();
+}
+
+uint64_t uint64_of(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  if (value.IsBigInt()) {
+    bool lossless = false;
+    return value.As<Napi::BigInt>().Uint64Value(&lossless);
+  }
+  return static_cast<uint64_t>(value.ToNumber().Int64Value());
+}
+
+std::string string_of(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToString().Utf8Value();
+}
+
+bool bool_of(const Napi::Object& object, const char* key) {
+  return object.Get(key).ToBoolean().Value();
+}
+
+PollMode poll_mode(const std::string& mode) {
+  if (mode == "busy") return PollMode::Busy;
+  return mode == "interrupt" ? PollMode::Interrupt : PollMode::Adaptive;
+}
+
+env::HugePages huge_pages(const std::string& pages) {
+  if (pages == "never") return env::HugePages::Never;
+  return pages == "required" ? env::HugePages::Required : env::HugePages::Auto;
+}
+
+template <typename Names>
+Napi::Array names_array(Napi::Env env, const Names& names) {
+  Napi::Array array = Napi::Array::New(env, names.size());
+  for (uint32_t index = 0; index < names.size(); index++) array.Set(index, names[index]);
+  return array;
+}
+
+Napi::Object endpoint_object(Napi::Env env, const env::Endpoint& endpoint) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("address", endpoint.address);
+  object.Set("port", static_cast<uint32_t>(endpoint.port));
+  return object;
+}
+
+Napi::Object stat_names(Napi::Env env) {
+  Napi::Object names = Napi::Object::New(env);
+  names.Set("reactor", names_array(env, kReactorStatNames));
+  names.Set("transport", names_array(env, transport::kTransportStatNames));
+  names.Set("namespaceOperations", names_array(env, nvmf::kOperationNames));
+  names.Set("namespaceOperationWords", names_array(env, nvmf::kOperationWordNames));
+  Napi::Array bounds = Napi::Array::New(env, nvmf::kLatencyBuckets - 1);
+  for (uint32_t index = 0; index < nvmf::kLatencyBuckets - 1; index++) {
+    bounds.Set(index, static_cast<double>(nvmf::latency_bound_ns(index)));
+  }
+  names.Set("latencyBoundsNs", bounds);
+  names.Set("bdevOperations", names_array(env, kBdevIoTypeNames));
+  names.Set("bdevOperationWords", names_array(env, kBdevOperationStatNames));
+  names.Set("controllerOperations", names_array(env, nvmf::kOperationNames));
+  names.Set("controllerOperationWords", names_array(env, nvmf::kQueueOperationWordNames));
+  return names;
+}
+
+}  // namespace
+
+Napi::Error make_error(Napi::Env env, int errnum, const std::string& message,
+                       const std::string& field) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("errno", Napi::Number::New(env, errnum));
+  const char* const name = strerrorname_np(errnum);
+  error.Set("code", Napi::String::New(env, name == nullptr ? "EUNKNOWN" : name));
+  if (!field.empty()) error.Set("field", Napi::String::New(env, field));
+  return error;
+}
+
+control::EngineOptions engine_options(const Napi::Object& options) {
+  control::EngineOptions result;
+  const auto cores = options.Get("cores").As<Napi::Array>();
+  for (uint32_t index = 0; index < cores.Length(); index++) {
+    result.cores.push_back(cores.Get(index).ToNumber().Int32Value());
+  }
+  result.poll = poll_mode(string_of(options, "poll"));
+  result.idle_after_ns = uint64_of(options, "idleAfterNs");
+  result.memory_bytes = uint64_of(options, "memoryBytes");
+  result.huge_pages = huge_pages(string_of(options, "hugepages"));
+  result.connections_max = uint32_of(options, "connectionsMax");
+  result.connect_timeout_ns = uint64_of(options, "connectTimeoutMs") * 1'000'000;
+  result.pdu_timeout_ns = uint64_of(options, "pduTimeoutMs") * 1'000'000;
+  return result;
+}
+
+env::Endpoint endpoint(const Napi::Object& endpoint) {
+  return {string_of(endpoint, "address"), static_cast<uint16_t>(uint32_of(endpoint, "port"))};
+}
+
+BdevParameters bdev_parameters(const Napi::Object& parameters) {
+  BdevParameters result;
+  result.name = string_of(parameters, "name");
+  result.kind = string_of(parameters, "kind");
+  if (parameters.Has("size")) result.bytes = uint64_of(parameters, "size");
+  if (parameters.Has("blockSize")) result.block_size = uint32_of(parameters, "blockSize");
+  if (parameters.Has("path")) result.path = string_of(parameters, "path");
+  if (parameters.Has("create")) result.create = bool_of(parameters, "create");
+  if (parameters.Has("readOnly")) result.read_only = bool_of(parameters, "readOnly");
+  return result;
+}
+
+std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& entries) {
+  std::vector<control::NamespaceRequest> requests;
+  for (uint32_t index = 0; index < entries.Length(); index++) {
+    const auto entry = entries.Get(index).As<Napi::Object>();
+    requests.push_back({.nsid = uint32_of(entry, "nsid"),
+                        .bdev = string_of(entry, "bdev"),
+                        .read_only = bool_of(entry, "readOnly")});
+  }
+  return requests;
+}
+
+transport::ControlAnswer control_answer(uint64_t token, const Napi::Object& answer) {
+  transport::ControlAnswer result;
+  result.token = token;
+  result.status = static_cast<uint16_t>(uint32_of(answer, "status"));
+  if (answer.Has("dw0")) result.dw0 = uint32_of(answer, "dw0");
+  if (answer.Has("dw1")) result.dw1 = uint32_of(answer, "dw1");
+  if (answer.Has("close")) result.close = bool_of(answer, "close");
+  const Napi::Value data = answer.Get("data");
+  if (data.IsTypedArray()) {
+    const auto bytes = data.As<Napi::Uint8Array>();
+    const auto* const begin = reinterpret_cast<const std::byte*>(bytes.Data());
+    result.data.assign(begin, begin + bytes.ByteLength());
+  }
+  return result;
+}
+
+transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, uint32_t dw0) {
+  transport::QueueAttach result;
+  result.token = token;
+  result.dw0 = dw0;
+  result.controller = uint32_of(attach, "controller");
+  result.qid = static_cast<uint16_t>(uint32_of(attach, "qid"));
+  result.entries = uint32_of(attach, "entries");
+  result.flow_control_disabled = bool_of(attach, "flowControlDisabled");
+  result.table = uint32_of(attach, "table");
+  result.asynchronous_events_max = uint32_of(attach, "asynchronousEventsMax");
+  return result;
+}
+
+Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", facts.name);
+  object.Set("kind", facts.kind);
+  object.Set("blockSize", facts.block_size);
+  object.Set("blockCount", Napi::BigInt::New(env, facts.block_count));
+  object.Set("readOnly", facts.read_only);
+  object.Set("canUnmap", facts.can_unmap);
+  object.Set("canWriteZeroes", facts.can_write_zeroes);
+  object.Set("volatileCache", facts.volatile_cache);
+  object.Set("optimalWriteBlocks", facts.optimal_write_blocks);
+  return object;
+}
+
+Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event) {
+  Napi::Object object = Napi::Object::New(env);
+  switch (event.type) {
+    case transport::ControlEventType::Command:
+      object.Set("type", "command");
+      object.Set("token", Napi::BigInt::New(env, event.token));
+      object.Set("connection", static_cast<double>(event.connection));
+      object.Set("controller", event.controller);
+      object.Set("qid", static_cast<uint32_t>(event.qid));
+      object.Set("sqe", Napi::Buffer<char>::Copy(env, reinterpret_cast<const char*>(&event.sqe),
+                                                 sizeof(event.sqe)));
+      if (event.data.empty()) {
+        object.Set("data", env.Null());
+      } else {
+        object.Set("data",
+                   Napi::Buffer<char>::Copy(env, reinterpret_cast<const char*>(event.data.data()),
+                                            event.data.size()));
+      }
+      object.Set("dataLengthMax", event.data_bytes_max);
+      break;
+    case transport::ControlEventType::ConnectionOpened:
+      object.Set("type", "connection_opened");
+      object.Set("connection", static_cast<double>(event.connection));
+      object.Set("listener", event.listener);
+      object.Set("reactor", event.reactor);
+      object.Set("local", endpoint_object(env, event.local));
+      object.Set("peer", endpoint_object(env, event.peer));
+      break;
+    case transport::ControlEventType::ConnectionClosed:
+      object.Set("type", "connection_closed");
+      object.Set("connection", static_cast<double>(event.connection));
+      object.Set("reason", event.reason);
+      break;
+    case transport::ControlEventType::KeepAliveExpired:
+      object.Set("type", "keep_alive_expired");
+      object.Set("controller", event.controller);
+      break;
+  }
+  return object;
+}
+
+Napi::Object engine_facts(Napi::Env env, control::Engine& engine) {
+  Napi::Object facts = Napi::Object::New(env);
+  facts.Set("features", names_array(env, engine.env().features()));
+  facts.Set("transferBytesMax", kTransferBytesMax);
+  facts.Set("queueEntriesMax", control::kQueueEntriesMax);
+  facts.Set("inCapsuleBytes", transport::GroupOptions{}.in_capsule_bytes);
+  facts.Set("statNames", stat_names(env));
+  return facts;
+}
+
+Napi::BigUint64Array stat_words(Napi::Env env, const void* block, size_t words) {
+  Napi::BigUint64Array array = Napi::BigUint64Array::New(env, words);
+  const auto* const from = static_cast<const uint64_t*>(block);
+  // Relaxed, word by word: each word is whole, and nothing is concluded from two of them together.
+  for (size_t index = 0; index < words; index++) {
+    array[index] = __atomic_load_n(from + index, __ATOMIC_RELAXED);
+  }
+  return array;
+}
+
+}  // namespace capsuled::binding

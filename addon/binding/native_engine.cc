@@ -1,0 +1,329 @@
+#include "binding/native_engine.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "binding/convert.h"
+#include "bdev/bdev_kinds.h"
+
+namespace capsuled::binding {
+
+namespace {
+
+/// Events handed to JavaScript in one turn of its loop; more wait for the next, so that timers and sockets get theirs.
+constexpr uint32_t kEventsPerTurn = 256;
+
+uint64_t token_of(const Napi::Value& value) {
+  bool lossless = false;
+  return value.As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+uint32_t uint32_of(const Napi::Value& value) { return value.ToNumber().Uint32Value(); }
+
+Napi::Promise rejected(Napi::Env env, int errnum, const std::string& message,
+                       const std::string& field = "") {
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  deferred.Reject(make_error(env, errnum, message, field).Value());
+  return deferred.Promise();
+}
+
+template <typename Stats>
+std::vector<const Stats*> pointers(const control::StatsBlocks<Stats>& blocks) {
+  std::vector<const Stats*> result;
+  for (const auto& block : blocks) result.push_back(block.get());
+  return result;
+}
+
+}  // namespace
+
+/// Opens a bdev on a worker thread, since that may block, and registers it back on JavaScript's.
+class NativeEngine::BdevCreation : public Napi::AsyncWorker {
+ public:
+  BdevCreation(NativeEngine& owner, BdevParameters parameters)
+      : Napi::AsyncWorker(owner.Env()),
+        owner_(owner),
+        parameters_(std::move(parameters)),
+        deferred_(Napi::Promise::Deferred::New(owner.Env())) {
+    owner_.Ref();
+  }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { result_.emplace(make_bdev(owner_.engine_->env(), parameters_)); }
+  void OnOK() override {
+    const Napi::Env env = Env();
+    if (!result_->ok()) {
+      const BdevError& error = result_->error();
+      deferred_.Reject(make_error(env, error.errnum, error.message, error.field).Value());
+    } else {
+      const BdevFacts facts = result_->value()->facts();
+      const auto added = owner_.engine_->bdevs().add(std::move(*result_).value());
+      if (added) {
+        deferred_.Resolve(bdev_description(env, facts));
+      } else {
+        deferred_.Reject(
+            make_error(env, added.error().errnum, "a bdev of this name exists", "name").Value());
+      }
+    }
+    owner_.Unref();
+  }
+
+ private:
+  NativeEngine& owner_;
+  BdevParameters parameters_;
+  Napi::Promise::Deferred deferred_;
+  std::optional<BdevResult> result_;
+};
+
+void NativeEngine::define(Napi::Env env, Napi::Object exports) {
+  using Self = NativeEngine;
+  const Napi::Function constructor = DefineClass(
+      env, "NativeEngine",
+      {
+          InstanceMethod("facts", &Self::facts),
+          InstanceMethod("stop", &Self::stop),
+          InstanceMethod("listenerAdd", &Self::listener_add),
+          InstanceMethod("listenerRemove", &Self::listener_remove),
+          InstanceMethod("bdevCreate", &Self::bdev_create),
+          InstanceMethod("bdevDelete", &Self::bdev_delete),
+          InstanceMethod("namespacesPublish", &Self::namespaces_publish),
+          InstanceMethod("namespacesDelete", &Self::namespaces_delete),
+          InstanceMethod("complete", &Self::complete),
+          InstanceMethod("completeConnect", &Self::complete_connect),
+          InstanceMethod("controllerKeepAlive", &Self::controller_keep_alive),
+          InstanceMethod("controllerTerminate", &Self::controller_terminate),
+          InstanceMethod("asynchronousEvent", &Self::asynchronous_event),
+          InstanceMethod("abort", &Self::abort),
+          InstanceMethod("connectionTerminate", &Self::connection_terminate),
+          InstanceMethod("reactorStats", &Self::reactor_stats),
+          InstanceMethod("transportStats", &Self::transport_stats),
+          InstanceMethod("namespaceStats", &Self::namespace_stats),
+          InstanceMethod("namespaceErrors", &Self::namespace_errors),
+          InstanceMethod("controllerStats", &Self::controller_stats),
+          InstanceMethod("bdevStats", &Self::bdev_stats),
+      });
+  exports.Set("NativeEngine", constructor);
+}
+
+NativeEngine::NativeEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeEngine>(info) {
+  const Napi::Env env = info.Env();
+  sink_ = Napi::Persistent(info[1].As<Napi::Function>());
+  // The function that JavaScript would be given is not used: drain() is called on the loop's thread instead.
+  wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "capsuled", 0, 1);
+  auto engine = control::Engine::create(engine_options(info[0].As<Napi::Object>()), notify, this);
+  if (!engine) {
+    wake_.Release();
+    stopped_ = true;
+    make_error(env, engine.error().errnum, engine.error().what).ThrowAsJavaScriptException();
+    return;
+  }
+  engine_ = std::move(engine).value();
+}
+
+NativeEngine::~NativeEngine() = default;
+
+void NativeEngine::notify(void* argument) {
+  auto* const self = static_cast<NativeEngine*>(argument);
+  self->wake_.NonBlockingCall([self](Napi::Env env, Napi::Function) { self->drain(env); });
+}
+
+void NativeEngine::drain(Napi::Env env) {
+  if (engine_ == nullptr) return;
+  const Napi::HandleScope scope(env);
+  const auto events = engine_->drain(kEventsPerTurn);
+  if (!events.empty()) {
+    Napi::Array batch = Napi::Array::New(env, events.size());
+    for (uint32_t index = 0; index < events.size(); index++) {
+      batch.Set(index, event_object(env, *events[index]));
+    }
+    sink_.Call({batch});
+  }
+  if (events.size() == kEventsPerTurn) notify(this);
+}
+
+control::Done NativeEngine::settle(Napi::Env env, Napi::Promise& promise) {
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  promise = deferred.Promise();
+  return [env, deferred] {
+    const Napi::HandleScope scope(env);
+    deferred.Resolve(env.Undefined());
+  };
+}
+
+std::set<std::string>& NativeEngine::reasons() {
+  static std::set<std::string> words;
+  return words;
+}
+
+const char* NativeEngine::intern(const std::string& reason) {
+  return reasons().insert(reason).first->c_str();
+}
+
+Napi::Value NativeEngine::facts(const Napi::CallbackInfo& info) {
+  return engine_facts(info.Env(), *engine_);
+}
+
+Napi::Value NativeEngine::stop(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  // For good: a wake-up that is still on its way names this object.
+  Ref();
+  engine_->stop([this, deferred] {
+    // Not from here, inside the engine's own drain(): the engine goes in the next turn of the loop.
+    wake_.NonBlockingCall([this, deferred](Napi::Env later, Napi::Function) {
+      engine_.reset();
+      wake_.Release();
+      deferred.Resolve(later.Undefined());
+    });
+  });
+  return deferred.Promise();
+}
+
+Napi::Value NativeEngine::listener_add(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const env::Endpoint wanted = endpoint(info[1].As<Napi::Object>());
+  const auto bound = engine_->listener_add(uint32_of(info[0]), wanted);
+  if (!bound) return rejected(env, bound.error().errnum, bound.error().message());
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("address", bound.value().address);
+  result.Set("port", static_cast<uint32_t>(bound.value().port));
+  deferred.Resolve(result);
+  return deferred.Promise();
+}
+
+Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
+  Napi::Promise promise;
+  engine_->listener_remove(uint32_of(info[0]), settle(info.Env(), promise));
+  return promise;
+}
+
+Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
+  auto* const creation = new BdevCreation(*this, bdev_parameters(info[0].As<Napi::Object>()));
+  const Napi::Promise promise = creation->promise();
+  creation->Queue();
+  return promise;
+}
+
+Napi::Value NativeEngine::bdev_delete(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].ToString().Utf8Value();
+  const auto removed = engine_->bdevs().remove(name);
+  if (!removed) return rejected(env, removed.error().errnum, removed.error().what, "name");
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  deferred.Resolve(env.Undefined());
+  return deferred.Promise();
+}
+
+Napi::Value NativeEngine::namespaces_publish(const Napi::CallbackInfo& info) {
+  Napi::Promise promise;
+  const auto published = engine_->namespaces_publish(
+      uint32_of(info[0]), namespace_requests(info[1].As<Napi::Array>()), settle(info.Env(), promise));
+  if (!published) return rejected(info.Env(), published.error().errnum, published.error().what, "bdev");
+  return promise;
+}
+
+Napi::Value NativeEngine::namespaces_delete(const Napi::CallbackInfo& info) {
+  Napi::Promise promise;
+  engine_->namespaces_delete(uint32_of(info[0]), settle(info.Env(), promise));
+  return promise;
+}
+
+Napi::Value NativeEngine::complete(const Napi::CallbackInfo& info) {
+  engine_->answer(control_answer(token_of(info[0]), info[1].As<Napi::Object>()));
+  return info.Env().Undefined();
+}
+
+Napi::Value NativeEngine::complete_connect(const Napi::CallbackInfo& info) {
+  const bool attached = engine_->attach(
+      queue_attach(token_of(info[0]), info[1].As<Napi::Object>(), uint32_of(info[2])));
+  return Napi::Boolean::New(info.Env(), attached);
+}
+
+Napi::Value NativeEngine::controller_keep_alive(const Napi::CallbackInfo& info) {
+  engine_->set_keep_alive(uint32_of(info[0]), uint32_of(info[1]));
+  return info.Env().Undefined();
+}
+
+Napi::Value NativeEngine::controller_terminate(const Napi::CallbackInfo& info) {
+  Napi::Promise promise;
+  const auto queues = info[1].ToString().Utf8Value() == "io" ? control::Engine::Queues::Io
+                                                             : control::Engine::Queues::All;
+  engine_->controller_terminate(uint32_of(info[0]), queues,
+                                intern(info[2].ToString().Utf8Value()),
+                                settle(info.Env(), promise));
+  return promise;
+}
+
+Napi::Value NativeEngine::asynchronous_event(const Napi::CallbackInfo& info) {
+  engine_->asynchronous_event(uint32_of(info[0]), uint32_of(info[1]));
+  return info.Env().Undefined();
+}
+
+Napi::Value NativeEngine::abort(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  engine_->abort(uint32_of(info[0]), static_cast<uint16_t>(uint32_of(info[1])),
+                 static_cast<uint16_t>(uint32_of(info[2])), [env, deferred](bool aborted) {
+                   const Napi::HandleScope scope(env);
+                   deferred.Resolve(Napi::Boolean::New(env, aborted));
+                 });
+  return deferred.Promise();
+}
+
+Napi::Value NativeEngine::connection_terminate(const Napi::CallbackInfo& info) {
+  const auto connection = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
+  engine_->connection_terminate(connection, intern(info[1].ToString().Utf8Value()));
+  return info.Env().Undefined();
+}
+
+Napi::Value NativeEngine::reactor_stats(const Napi::CallbackInfo& info) {
+  return stat_arrays(info.Env(), engine_->reactor_stats());
+}
+
+Napi::Value NativeEngine::transport_stats(const Napi::CallbackInfo& info) {
+  return stat_arrays(info.Env(), engine_->transport_stats());
+}
+
+Napi::Value NativeEngine::namespace_stats(const Napi::CallbackInfo& info) {
+  const auto blocks = engine_->namespace_stats(uint32_of(info[0]), uint32_of(info[1]));
+  std::vector<const decltype(nvmf::NamespaceStats::by_operation)*> operations;
+  for (const auto& block : blocks) operations.push_back(&block->by_operation);
+  return stat_arrays(info.Env(), operations);
+}
+
+Napi::Value NativeEngine::namespace_errors(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::map<uint64_t, uint64_t> counts;
+  for (const auto& block : engine_->namespace_stats(uint32_of(info[0]), uint32_of(info[1]))) {
+    for (const nvmf::ErrorSlot& slot : block->errors) {
+      const uint64_t count = __atomic_load_n(&slot.count, __ATOMIC_RELAXED);
+      if (count != 0) counts[__atomic_load_n(&slot.key, __ATOMIC_RELAXED)] += count;
+    }
+  }
+  Napi::Array errors = Napi::Array::New(env, counts.size());
+  uint32_t index = 0;
+  for (const auto& [key, count] : counts) {
+    Napi::Object error = Napi::Object::New(env);
+    error.Set("operation", nvmf::kOperationNames[key >> 16]);
+    error.Set("status", static_cast<uint32_t>(key & 0xffff) >> 1);
+    error.Set("count", Napi::BigInt::New(env, count));
+    errors.Set(index++, error);
+  }
+  return errors;
+}
+
+Napi::Value NativeEngine::controller_stats(const Napi::CallbackInfo& info) {
+  return stat_arrays(info.Env(), pointers(engine_->controller_stats(uint32_of(info[0]))));
+}
+
+Napi::Value NativeEngine::bdev_stats(const Napi::CallbackInfo& info) {
+  std::vector<const BdevStats*> blocks;
+  if (const auto entry = engine_->bdevs().find(info[0].ToString().Utf8Value()); entry != nullptr) {
+    for (const auto& block : entry->stats) blocks.push_back(block.get());
+  }
+  return stat_arrays(info.Env(), blocks);
+}
+
+}  // namespace capsuled::binding

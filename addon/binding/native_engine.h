@@ -1,0 +1,67 @@
+// NativeEngine: control::Engine as a JavaScript class. src/engine/engine.ts is its only caller and gives it the shape of
+// the interface Engine; every method here converts its arguments, asks the engine, and hands back a promise where the
+// reactors have to agree.
+//
+// Thread: JavaScript's. The engine's notify() comes from reactors and wakes the event loop by a thread-safe function.
+// Lifecycle: constructor starts the reactors; stop() drains, then joins them and lets the event loop end.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "control/engine.h"
+
+namespace capsuled::binding {
+
+class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
+ public:
+  static void define(Napi::Env env, Napi::Object exports);
+  /// (options: EngineOptions, sink: (events) => void). Throws an Error with `code` when the machine refuses.
+  explicit NativeEngine(const Napi::CallbackInfo& info);
+  ~NativeEngine() override;
+
+ private:
+  class BdevCreation;
+
+  Napi::Value facts(const Napi::CallbackInfo& info);
+  Napi::Value stop(const Napi::CallbackInfo& info);
+  Napi::Value listener_add(const Napi::CallbackInfo& info);
+  Napi::Value listener_remove(const Napi::CallbackInfo& info);
+  Napi::Value bdev_create(const Napi::CallbackInfo& info);
+  Napi::Value bdev_delete(const Napi::CallbackInfo& info);
+  Napi::Value namespaces_publish(const Napi::CallbackInfo& info);
+  Napi::Value namespaces_delete(const Napi::CallbackInfo& info);
+  Napi::Value complete(const Napi::CallbackInfo& info);
+  Napi::Value complete_connect(const Napi::CallbackInfo& info);
+  Napi::Value controller_keep_alive(const Napi::CallbackInfo& info);
+  Napi::Value controller_terminate(const Napi::CallbackInfo& info);
+  Napi::Value asynchronous_event(const Napi::CallbackInfo& info);
+  Napi::Value abort(const Napi::CallbackInfo& info);
+  Napi::Value connection_terminate(const Napi::CallbackInfo& info);
+  Napi::Value reactor_stats(const Napi::CallbackInfo& info);
+  Napi::Value transport_stats(const Napi::CallbackInfo& info);
+  Napi::Value namespace_stats(const Napi::CallbackInfo& info);
+  Napi::Value namespace_errors(const Napi::CallbackInfo& info);
+  Napi::Value controller_stats(const Napi::CallbackInfo& info);
+  Napi::Value bdev_stats(const Napi::CallbackInfo& info);
+
+  /// The event loop: hands what the reactors reported to the sink.
+  void drain(Napi::Env env);
+  /// Any thread.
+  static void notify(void* argument);
+  /// A Done that settles a promise; `promise` is what the method returns.
+  control::Done settle(Napi::Env env, Napi::Promise& promise);
+  /// Terminate reasons live as long as the process: few words, all from our own code.
+  const char* intern(const std::string& reason);
+
+  std::unique_ptr<control::Engine> engine_;
+  Napi::ThreadSafeFunction wake_;
+  Napi::FunctionReference sink_;
+  bool stopped_ = false;
+  static std::set<std::string>& reasons();
+};
+
+}  // namespace capsuled::binding
