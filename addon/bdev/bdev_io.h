@@ -69,7 +69,7 @@ struct BdevIo {
   iovec* iov = nullptr;  ///< Read: filled; Write, Compare: the data; else unused. Never modified.
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
-  void* user = nullptr;  ///< the submitter's own
+  void* user = nullptr;  ///< the submitter's own, for `complete`
 
   // The outcome.
   BdevStatus status = BdevStatus::Success;
