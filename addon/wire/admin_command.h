@@ -254,10 +254,15 @@ WIRE_ENUM(AsyncEventHealth, std::uint8_t, WIRE_ASYNC_EVENT_HEALTH);
   X(kPredictableLatencyEventChange, 0x04, "Predictable Latency Event Aggregate Log Change") \
   X(kLbaStatusInformationAlert, 0x05, "LBA Status Information Alert")                       \
   X(kEnduranceGroupEventChange, 0x06, "Endurance Group Event Aggregate Log Page Change")    \
-  X(kNormalNvmSubsystemShutdown, 0x08, "Normal NVM Subsystem Shutdown")                     \
   X(kDiscoveryLogPageChange, 0xf0, "Discovery Log Page Change")                             \
   X(kHostDiscoveryLogPageChange, 0xf1, "Host Discovery Log Page Change")
 WIRE_ENUM(AsyncEventNotice, std::uint8_t, WIRE_ASYNC_EVENT_NOTICES);
+
+/// Asynchronous Event Information (AEI) of type Immediate.
+#define WIRE_ASYNC_EVENT_IMMEDIATE(X)                                   \
+  X(kNormalNvmSubsystemShutdown, 0x00, "Normal NVM Subsystem Shutdown") \
+  X(kTemperatureThresholdHysteresisRecovery, 0x01, "Temperature Threshold Hysteresis Recovery")
+WIRE_ENUM(AsyncEventImmediate, std::uint8_t, WIRE_ASYNC_EVENT_IMMEDIATE);
 
 /// Completion dword 0 of Asynchronous Event Request (5.1.2).
 #define WIRE_ASYNC_EVENT_RESULT_BITS(X)                 \

@@ -204,23 +204,15 @@ WIRE_STRUCT(R2t, 24, WIRE_FIELD(R2t, common, 0), WIRE_FIELD(R2t, cccid, 8),
 /// The header length that a PDU type must have, in bytes; 0 for an unknown type.
 constexpr std::uint8_t pdu_header_length(PduType type) {
   switch (type) {
-    case PduType::kIcReq:
-      return sizeof(IcReq);
-    case PduType::kIcResp:
-      return sizeof(IcResp);
+    case PduType::kIcReq: return sizeof(IcReq);
+    case PduType::kIcResp: return sizeof(IcResp);
     case PduType::kH2cTermReq:
-    case PduType::kC2hTermReq:
-      return sizeof(TermReq);
-    case PduType::kCapsuleCmd:
-      return sizeof(CapsuleCmdHeader);
-    case PduType::kCapsuleResp:
-      return sizeof(CapsuleRespHeader);
-    case PduType::kH2cData:
-      return sizeof(H2cData);
-    case PduType::kC2hData:
-      return sizeof(C2hData);
-    case PduType::kR2t:
-      return sizeof(R2t);
+    case PduType::kC2hTermReq: return sizeof(TermReq);
+    case PduType::kCapsuleCmd: return sizeof(CapsuleCmdHeader);
+    case PduType::kCapsuleResp: return sizeof(CapsuleRespHeader);
+    case PduType::kH2cData: return sizeof(H2cData);
+    case PduType::kC2hData: return sizeof(C2hData);
+    case PduType::kR2t: return sizeof(R2t);
   }
   return 0;
 }

@@ -7,16 +7,13 @@ const char* or_unknown(const char* name) { return name == nullptr ? "Unknown Sta
 
 const char* common_name(Status status) {
   switch (status.type()) {
-    case StatusCodeType::kGeneric:
-      return find_name(kGenericStatusConstants, status.code());
+    case StatusCodeType::kGeneric: return find_name(kGenericStatusConstants, status.code());
     case StatusCodeType::kCommandSpecific:
       return find_name(kCommandSpecificStatusConstants, status.code());
     case StatusCodeType::kMediaAndDataIntegrity:
       return find_name(kMediaStatusConstants, status.code());
-    case StatusCodeType::kPathRelated:
-      return find_name(kPathStatusConstants, status.code());
-    case StatusCodeType::kVendorSpecific:
-      return "Vendor Specific";
+    case StatusCodeType::kPathRelated: return find_name(kPathStatusConstants, status.code());
+    case StatusCodeType::kVendorSpecific: return "Vendor Specific";
   }
   return nullptr;
 }
