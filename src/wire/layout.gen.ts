@@ -3257,6 +3257,791 @@ export class PowerStateDescriptor extends StructView {
   }
 }
 
+/** 4096 bytes. */
+export class IdentifyController extends StructView {
+  static readonly size = 4096;
+  static readonly fields = {
+    vid: { offset: 0, size: 2 },
+    ssvid: { offset: 2, size: 2 },
+    sn: { offset: 4, size: 20 },
+    mn: { offset: 24, size: 40 },
+    fr: { offset: 64, size: 8 },
+    rab: { offset: 72, size: 1 },
+    ieee: { offset: 73, size: 3 },
+    cmic: { offset: 76, size: 1 },
+    mdts: { offset: 77, size: 1 },
+    cntlid: { offset: 78, size: 2 },
+    ver: { offset: 80, size: 4 },
+    rtd3r: { offset: 84, size: 4 },
+    rtd3e: { offset: 88, size: 4 },
+    oaes: { offset: 92, size: 4 },
+    ctratt: { offset: 96, size: 4 },
+    rrls: { offset: 100, size: 2 },
+    bpcap: { offset: 102, size: 1 },
+    nssl: { offset: 104, size: 4 },
+    plsi: { offset: 110, size: 1 },
+    cntrltype: { offset: 111, size: 1 },
+    fguid: { offset: 112, size: 16 },
+    crdt1: { offset: 128, size: 2 },
+    crdt2: { offset: 130, size: 2 },
+    crdt3: { offset: 132, size: 2 },
+    crcap: { offset: 134, size: 1 },
+    nvmsr: { offset: 253, size: 1 },
+    vwci: { offset: 254, size: 1 },
+    mec: { offset: 255, size: 1 },
+    oacs: { offset: 256, size: 2 },
+    acl: { offset: 258, size: 1 },
+    aerl: { offset: 259, size: 1 },
+    frmw: { offset: 260, size: 1 },
+    lpa: { offset: 261, size: 1 },
+    elpe: { offset: 262, size: 1 },
+    npss: { offset: 263, size: 1 },
+    avscc: { offset: 264, size: 1 },
+    apsta: { offset: 265, size: 1 },
+    wctemp: { offset: 266, size: 2 },
+    cctemp: { offset: 268, size: 2 },
+    mtfa: { offset: 270, size: 2 },
+    hmpre: { offset: 272, size: 4 },
+    hmmin: { offset: 276, size: 4 },
+    tnvmcap: { offset: 280, size: 16 },
+    unvmcap: { offset: 296, size: 16 },
+    rpmbs: { offset: 312, size: 4 },
+    edstt: { offset: 316, size: 2 },
+    dsto: { offset: 318, size: 1 },
+    fwug: { offset: 319, size: 1 },
+    kas: { offset: 320, size: 2 },
+    hctma: { offset: 322, size: 2 },
+    mntmt: { offset: 324, size: 2 },
+    mxtmt: { offset: 326, size: 2 },
+    sanicap: { offset: 328, size: 4 },
+    hmminds: { offset: 332, size: 4 },
+    hmmaxd: { offset: 336, size: 2 },
+    nsetidmax: { offset: 338, size: 2 },
+    endgidmax: { offset: 340, size: 2 },
+    anatt: { offset: 342, size: 1 },
+    anacap: { offset: 343, size: 1 },
+    anagrpmax: { offset: 344, size: 4 },
+    nanagrpid: { offset: 348, size: 4 },
+    pels: { offset: 352, size: 4 },
+    domainid: { offset: 356, size: 2 },
+    kpioc: { offset: 358, size: 1 },
+    mptfawr: { offset: 360, size: 2 },
+    megcap: { offset: 368, size: 16 },
+    tmpthha: { offset: 384, size: 1 },
+    cqt: { offset: 386, size: 2 },
+    sqes: { offset: 512, size: 1 },
+    cqes: { offset: 513, size: 1 },
+    maxcmd: { offset: 514, size: 2 },
+    nn: { offset: 516, size: 4 },
+    oncs: { offset: 520, size: 2 },
+    fuses: { offset: 522, size: 2 },
+    fna: { offset: 524, size: 1 },
+    vwc: { offset: 525, size: 1 },
+    awun: { offset: 526, size: 2 },
+    awupf: { offset: 528, size: 2 },
+    icsvscc: { offset: 530, size: 1 },
+    nwpc: { offset: 531, size: 1 },
+    acwu: { offset: 532, size: 2 },
+    cdfs: { offset: 534, size: 2 },
+    sgls: { offset: 536, size: 4 },
+    mnan: { offset: 540, size: 4 },
+    maxdna: { offset: 544, size: 16 },
+    maxcna: { offset: 560, size: 4 },
+    subnqn: { offset: 768, size: 256 },
+    ioccsz: { offset: 1792, size: 4 },
+    iorcsz: { offset: 1796, size: 4 },
+    icdoff: { offset: 1800, size: 2 },
+    fcatt: { offset: 1802, size: 1 },
+    msdbd: { offset: 1803, size: 1 },
+    ofcs: { offset: 1804, size: 2 },
+    dctype: { offset: 1806, size: 1 },
+    psd: { offset: 2048, size: 1024 },
+    vs: { offset: 3072, size: 1024 },
+  } as const;
+
+  static alloc(): IdentifyController {
+    return new IdentifyController(Buffer.alloc(4096));
+  }
+
+  constructor(buffer: Buffer) {
+    super(buffer, 4096);
+  }
+
+  get vid(): number {
+    return this.buffer.readUInt16LE(0);
+  }
+  set vid(value: number) {
+    this.buffer.writeUInt16LE(value, 0);
+  }
+
+  get ssvid(): number {
+    return this.buffer.readUInt16LE(2);
+  }
+  set ssvid(value: number) {
+    this.buffer.writeUInt16LE(value, 2);
+  }
+
+  get sn(): string {
+    return this.getAscii(4, 20);
+  }
+  set sn(value: string) {
+    this.setAscii(4, 20, value);
+  }
+
+  get mn(): string {
+    return this.getAscii(24, 40);
+  }
+  set mn(value: string) {
+    this.setAscii(24, 40, value);
+  }
+
+  get fr(): string {
+    return this.getAscii(64, 8);
+  }
+  set fr(value: string) {
+    this.setAscii(64, 8, value);
+  }
+
+  get rab(): number {
+    return this.buffer.readUInt8(72);
+  }
+  set rab(value: number) {
+    this.buffer.writeUInt8(value, 72);
+  }
+
+  get ieee(): Buffer {
+    return this.getBytes(73, 3);
+  }
+  set ieee(value: Uint8Array) {
+    this.setBytes(73, 3, value);
+  }
+
+  get cmic(): number {
+    return this.buffer.readUInt8(76);
+  }
+  set cmic(value: number) {
+    this.buffer.writeUInt8(value, 76);
+  }
+
+  get mdts(): number {
+    return this.buffer.readUInt8(77);
+  }
+  set mdts(value: number) {
+    this.buffer.writeUInt8(value, 77);
+  }
+
+  get cntlid(): number {
+    return this.buffer.readUInt16LE(78);
+  }
+  set cntlid(value: number) {
+    this.buffer.writeUInt16LE(value, 78);
+  }
+
+  get ver(): number {
+    return this.buffer.readUInt32LE(80);
+  }
+  set ver(value: number) {
+    this.buffer.writeUInt32LE(value, 80);
+  }
+
+  get rtd3r(): number {
+    return this.buffer.readUInt32LE(84);
+  }
+  set rtd3r(value: number) {
+    this.buffer.writeUInt32LE(value, 84);
+  }
+
+  get rtd3e(): number {
+    return this.buffer.readUInt32LE(88);
+  }
+  set rtd3e(value: number) {
+    this.buffer.writeUInt32LE(value, 88);
+  }
+
+  get oaes(): number {
+    return this.buffer.readUInt32LE(92);
+  }
+  set oaes(value: number) {
+    this.buffer.writeUInt32LE(value, 92);
+  }
+
+  get ctratt(): number {
+    return this.buffer.readUInt32LE(96);
+  }
+  set ctratt(value: number) {
+    this.buffer.writeUInt32LE(value, 96);
+  }
+
+  get rrls(): number {
+    return this.buffer.readUInt16LE(100);
+  }
+  set rrls(value: number) {
+    this.buffer.writeUInt16LE(value, 100);
+  }
+
+  get bpcap(): number {
+    return this.buffer.readUInt8(102);
+  }
+  set bpcap(value: number) {
+    this.buffer.writeUInt8(value, 102);
+  }
+
+  get nssl(): number {
+    return this.buffer.readUInt32LE(104);
+  }
+  set nssl(value: number) {
+    this.buffer.writeUInt32LE(value, 104);
+  }
+
+  get plsi(): number {
+    return this.buffer.readUInt8(110);
+  }
+  set plsi(value: number) {
+    this.buffer.writeUInt8(value, 110);
+  }
+
+  get cntrltype(): number {
+    return this.buffer.readUInt8(111);
+  }
+  set cntrltype(value: number) {
+    this.buffer.writeUInt8(value, 111);
+  }
+
+  get fguid(): Buffer {
+    return this.getBytes(112, 16);
+  }
+  set fguid(value: Uint8Array) {
+    this.setBytes(112, 16, value);
+  }
+
+  get crdt1(): number {
+    return this.buffer.readUInt16LE(128);
+  }
+  set crdt1(value: number) {
+    this.buffer.writeUInt16LE(value, 128);
+  }
+
+  get crdt2(): number {
+    return this.buffer.readUInt16LE(130);
+  }
+  set crdt2(value: number) {
+    this.buffer.writeUInt16LE(value, 130);
+  }
+
+  get crdt3(): number {
+    return this.buffer.readUInt16LE(132);
+  }
+  set crdt3(value: number) {
+    this.buffer.writeUInt16LE(value, 132);
+  }
+
+  get crcap(): number {
+    return this.buffer.readUInt8(134);
+  }
+  set crcap(value: number) {
+    this.buffer.writeUInt8(value, 134);
+  }
+
+  get nvmsr(): number {
+    return this.buffer.readUInt8(253);
+  }
+  set nvmsr(value: number) {
+    this.buffer.writeUInt8(value, 253);
+  }
+
+  get vwci(): number {
+    return this.buffer.readUInt8(254);
+  }
+  set vwci(value: number) {
+    this.buffer.writeUInt8(value, 254);
+  }
+
+  get mec(): number {
+    return this.buffer.readUInt8(255);
+  }
+  set mec(value: number) {
+    this.buffer.writeUInt8(value, 255);
+  }
+
+  get oacs(): number {
+    return this.buffer.readUInt16LE(256);
+  }
+  set oacs(value: number) {
+    this.buffer.writeUInt16LE(value, 256);
+  }
+
+  get acl(): number {
+    return this.buffer.readUInt8(258);
+  }
+  set acl(value: number) {
+    this.buffer.writeUInt8(value, 258);
+  }
+
+  get aerl(): number {
+    return this.buffer.readUInt8(259);
+  }
+  set aerl(value: number) {
+    this.buffer.writeUInt8(value, 259);
+  }
+
+  get frmw(): number {
+    return this.buffer.readUInt8(260);
+  }
+  set frmw(value: number) {
+    this.buffer.writeUInt8(value, 260);
+  }
+
+  get lpa(): number {
+    return this.buffer.readUInt8(261);
+  }
+  set lpa(value: number) {
+    this.buffer.writeUInt8(value, 261);
+  }
+
+  get elpe(): number {
+    return this.buffer.readUInt8(262);
+  }
+  set elpe(value: number) {
+    this.buffer.writeUInt8(value, 262);
+  }
+
+  get npss(): number {
+    return this.buffer.readUInt8(263);
+  }
+  set npss(value: number) {
+    this.buffer.writeUInt8(value, 263);
+  }
+
+  get avscc(): number {
+    return this.buffer.readUInt8(264);
+  }
+  set avscc(value: number) {
+    this.buffer.writeUInt8(value, 264);
+  }
+
+  get apsta(): number {
+    return this.buffer.readUInt8(265);
+  }
+  set apsta(value: number) {
+    this.buffer.writeUInt8(value, 265);
+  }
+
+  get wctemp(): number {
+    return this.buffer.readUInt16LE(266);
+  }
+  set wctemp(value: number) {
+    this.buffer.writeUInt16LE(value, 266);
+  }
+
+  get cctemp(): number {
+    return this.buffer.readUInt16LE(268);
+  }
+  set cctemp(value: number) {
+    this.buffer.writeUInt16LE(value, 268);
+  }
+
+  get mtfa(): number {
+    return this.buffer.readUInt16LE(270);
+  }
+  set mtfa(value: number) {
+    this.buffer.writeUInt16LE(value, 270);
+  }
+
+  get hmpre(): number {
+    return this.buffer.readUInt32LE(272);
+  }
+  set hmpre(value: number) {
+    this.buffer.writeUInt32LE(value, 272);
+  }
+
+  get hmmin(): number {
+    return this.buffer.readUInt32LE(276);
+  }
+  set hmmin(value: number) {
+    this.buffer.writeUInt32LE(value, 276);
+  }
+
+  get tnvmcap(): bigint {
+    return this.getUint128(280);
+  }
+  set tnvmcap(value: bigint) {
+    this.setUint128(280, value);
+  }
+
+  get unvmcap(): bigint {
+    return this.getUint128(296);
+  }
+  set unvmcap(value: bigint) {
+    this.setUint128(296, value);
+  }
+
+  get rpmbs(): number {
+    return this.buffer.readUInt32LE(312);
+  }
+  set rpmbs(value: number) {
+    this.buffer.writeUInt32LE(value, 312);
+  }
+
+  get edstt(): number {
+    return this.buffer.readUInt16LE(316);
+  }
+  set edstt(value: number) {
+    this.buffer.writeUInt16LE(value, 316);
+  }
+
+  get dsto(): number {
+    return this.buffer.readUInt8(318);
+  }
+  set dsto(value: number) {
+    this.buffer.writeUInt8(value, 318);
+  }
+
+  get fwug(): number {
+    return this.buffer.readUInt8(319);
+  }
+  set fwug(value: number) {
+    this.buffer.writeUInt8(value, 319);
+  }
+
+  get kas(): number {
+    return this.buffer.readUInt16LE(320);
+  }
+  set kas(value: number) {
+    this.buffer.writeUInt16LE(value, 320);
+  }
+
+  get hctma(): number {
+    return this.buffer.readUInt16LE(322);
+  }
+  set hctma(value: number) {
+    this.buffer.writeUInt16LE(value, 322);
+  }
+
+  get mntmt(): number {
+    return this.buffer.readUInt16LE(324);
+  }
+  set mntmt(value: number) {
+    this.buffer.writeUInt16LE(value, 324);
+  }
+
+  get mxtmt(): number {
+    return this.buffer.readUInt16LE(326);
+  }
+  set mxtmt(value: number) {
+    this.buffer.writeUInt16LE(value, 326);
+  }
+
+  get sanicap(): number {
+    return this.buffer.readUInt32LE(328);
+  }
+  set sanicap(value: number) {
+    this.buffer.writeUInt32LE(value, 328);
+  }
+
+  get hmminds(): number {
+    return this.buffer.readUInt32LE(332);
+  }
+  set hmminds(value: number) {
+    this.buffer.writeUInt32LE(value, 332);
+  }
+
+  get hmmaxd(): number {
+    return this.buffer.readUInt16LE(336);
+  }
+  set hmmaxd(value: number) {
+    this.buffer.writeUInt16LE(value, 336);
+  }
+
+  get nsetidmax(): number {
+    return this.buffer.readUInt16LE(338);
+  }
+  set nsetidmax(value: number) {
+    this.buffer.writeUInt16LE(value, 338);
+  }
+
+  get endgidmax(): number {
+    return this.buffer.readUInt16LE(340);
+  }
+  set endgidmax(value: number) {
+    this.buffer.writeUInt16LE(value, 340);
+  }
+
+  get anatt(): number {
+    return this.buffer.readUInt8(342);
+  }
+  set anatt(value: number) {
+    this.buffer.writeUInt8(value, 342);
+  }
+
+  get anacap(): number {
+    return this.buffer.readUInt8(343);
+  }
+  set anacap(value: number) {
+    this.buffer.writeUInt8(value, 343);
+  }
+
+  get anagrpmax(): number {
+    return this.buffer.readUInt32LE(344);
+  }
+  set anagrpmax(value: number) {
+    this.buffer.writeUInt32LE(value, 344);
+  }
+
+  get nanagrpid(): number {
+    return this.buffer.readUInt32LE(348);
+  }
+  set nanagrpid(value: number) {
+    this.buffer.writeUInt32LE(value, 348);
+  }
+
+  get pels(): number {
+    return this.buffer.readUInt32LE(352);
+  }
+  set pels(value: number) {
+    this.buffer.writeUInt32LE(value, 352);
+  }
+
+  get domainid(): number {
+    return this.buffer.readUInt16LE(356);
+  }
+  set domainid(value: number) {
+    this.buffer.writeUInt16LE(value, 356);
+  }
+
+  get kpioc(): number {
+    return this.buffer.readUInt8(358);
+  }
+  set kpioc(value: number) {
+    this.buffer.writeUInt8(value, 358);
+  }
+
+  get mptfawr(): number {
+    return this.buffer.readUInt16LE(360);
+  }
+  set mptfawr(value: number) {
+    this.buffer.writeUInt16LE(value, 360);
+  }
+
+  get megcap(): bigint {
+    return this.getUint128(368);
+  }
+  set megcap(value: bigint) {
+    this.setUint128(368, value);
+  }
+
+  get tmpthha(): number {
+    return this.buffer.readUInt8(384);
+  }
+  set tmpthha(value: number) {
+    this.buffer.writeUInt8(value, 384);
+  }
+
+  get cqt(): number {
+    return this.buffer.readUInt16LE(386);
+  }
+  set cqt(value: number) {
+    this.buffer.writeUInt16LE(value, 386);
+  }
+
+  get sqes(): number {
+    return this.buffer.readUInt8(512);
+  }
+  set sqes(value: number) {
+    this.buffer.writeUInt8(value, 512);
+  }
+
+  get cqes(): number {
+    return this.buffer.readUInt8(513);
+  }
+  set cqes(value: number) {
+    this.buffer.writeUInt8(value, 513);
+  }
+
+  get maxcmd(): number {
+    return this.buffer.readUInt16LE(514);
+  }
+  set maxcmd(value: number) {
+    this.buffer.writeUInt16LE(value, 514);
+  }
+
+  get nn(): number {
+    return this.buffer.readUInt32LE(516);
+  }
+  set nn(value: number) {
+    this.buffer.writeUInt32LE(value, 516);
+  }
+
+  get oncs(): number {
+    return this.buffer.readUInt16LE(520);
+  }
+  set oncs(value: number) {
+    this.buffer.writeUInt16LE(value, 520);
+  }
+
+  get fuses(): number {
+    return this.buffer.readUInt16LE(522);
+  }
+  set fuses(value: number) {
+    this.buffer.writeUInt16LE(value, 522);
+  }
+
+  get fna(): number {
+    return this.buffer.readUInt8(524);
+  }
+  set fna(value: number) {
+    this.buffer.writeUInt8(value, 524);
+  }
+
+  get vwc(): number {
+    return this.buffer.readUInt8(525);
+  }
+  set vwc(value: number) {
+    this.buffer.writeUInt8(value, 525);
+  }
+
+  get awun(): number {
+    return this.buffer.readUInt16LE(526);
+  }
+  set awun(value: number) {
+    this.buffer.writeUInt16LE(value, 526);
+  }
+
+  get awupf(): number {
+    return this.buffer.readUInt16LE(528);
+  }
+  set awupf(value: number) {
+    this.buffer.writeUInt16LE(value, 528);
+  }
+
+  get icsvscc(): number {
+    return this.buffer.readUInt8(530);
+  }
+  set icsvscc(value: number) {
+    this.buffer.writeUInt8(value, 530);
+  }
+
+  get nwpc(): number {
+    return this.buffer.readUInt8(531);
+  }
+  set nwpc(value: number) {
+    this.buffer.writeUInt8(value, 531);
+  }
+
+  get acwu(): number {
+    return this.buffer.readUInt16LE(532);
+  }
+  set acwu(value: number) {
+    this.buffer.writeUInt16LE(value, 532);
+  }
+
+  get cdfs(): number {
+    return this.buffer.readUInt16LE(534);
+  }
+  set cdfs(value: number) {
+    this.buffer.writeUInt16LE(value, 534);
+  }
+
+  get sgls(): number {
+    return this.buffer.readUInt32LE(536);
+  }
+  set sgls(value: number) {
+    this.buffer.writeUInt32LE(value, 536);
+  }
+
+  get mnan(): number {
+    return this.buffer.readUInt32LE(540);
+  }
+  set mnan(value: number) {
+    this.buffer.writeUInt32LE(value, 540);
+  }
+
+  get maxdna(): bigint {
+    return this.getUint128(544);
+  }
+  set maxdna(value: bigint) {
+    this.setUint128(544, value);
+  }
+
+  get maxcna(): number {
+    return this.buffer.readUInt32LE(560);
+  }
+  set maxcna(value: number) {
+    this.buffer.writeUInt32LE(value, 560);
+  }
+
+  get subnqn(): string {
+    return this.getText(768, 256);
+  }
+  set subnqn(value: string) {
+    this.setText(768, 256, value);
+  }
+
+  get ioccsz(): number {
+    return this.buffer.readUInt32LE(1792);
+  }
+  set ioccsz(value: number) {
+    this.buffer.writeUInt32LE(value, 1792);
+  }
+
+  get iorcsz(): number {
+    return this.buffer.readUInt32LE(1796);
+  }
+  set iorcsz(value: number) {
+    this.buffer.writeUInt32LE(value, 1796);
+  }
+
+  get icdoff(): number {
+    return this.buffer.readUInt16LE(1800);
+  }
+  set icdoff(value: number) {
+    this.buffer.writeUInt16LE(value, 1800);
+  }
+
+  get fcatt(): number {
+    return this.buffer.readUInt8(1802);
+  }
+  set fcatt(value: number) {
+    this.buffer.writeUInt8(value, 1802);
+  }
+
+  get msdbd(): number {
+    return this.buffer.readUInt8(1803);
+  }
+  set msdbd(value: number) {
+    this.buffer.writeUInt8(value, 1803);
+  }
+
+  get ofcs(): number {
+    return this.buffer.readUInt16LE(1804);
+  }
+  set ofcs(value: number) {
+    this.buffer.writeUInt16LE(value, 1804);
+  }
+
+  get dctype(): number {
+    return this.buffer.readUInt8(1806);
+  }
+  set dctype(value: number) {
+    this.buffer.writeUInt8(value, 1806);
+  }
+
+  psd(index: number): PowerStateDescriptor {
+    const at = this.elementOffset(2048, 32, 32, index);
+    return new PowerStateDescriptor(this.getBytes(at, 32));
+  }
+  setPsd(index: number, value: PowerStateDescriptor): void {
+    const at = this.elementOffset(2048, 32, 32, index);
+    this.setBytes(at, 32, value.buffer);
+  }
+
+  get vs(): Buffer {
+    return this.getBytes(3072, 1024);
+  }
+  set vs(value: Uint8Array) {
+    this.setBytes(3072, 1024, value);
+  }
+}
+
 /** 4 bytes. */
 export class LbaFormat extends StructView {
   static readonly size = 4;
@@ -4131,6 +4916,207 @@ export class ErrorLogEntry extends StructView {
 }
 
 /** 512 bytes. */
+export class SmartLog extends StructView {
+  static readonly size = 512;
+  static readonly fields = {
+    criticalWarning: { offset: 0, size: 1 },
+    compositeTemperature: { offset: 1, size: 2 },
+    availableSpare: { offset: 3, size: 1 },
+    availableSpareThreshold: { offset: 4, size: 1 },
+    percentageUsed: { offset: 5, size: 1 },
+    enduranceGroupCriticalWarning: { offset: 6, size: 1 },
+    dataUnitsRead: { offset: 32, size: 16 },
+    dataUnitsWritten: { offset: 48, size: 16 },
+    hostReadCommands: { offset: 64, size: 16 },
+    hostWriteCommands: { offset: 80, size: 16 },
+    controllerBusyTime: { offset: 96, size: 16 },
+    powerCycles: { offset: 112, size: 16 },
+    powerOnHours: { offset: 128, size: 16 },
+    unsafeShutdowns: { offset: 144, size: 16 },
+    mediaErrors: { offset: 160, size: 16 },
+    errorLogEntries: { offset: 176, size: 16 },
+    warningTemperatureTime: { offset: 192, size: 4 },
+    criticalTemperatureTime: { offset: 196, size: 4 },
+    temperatureSensor: { offset: 200, size: 16 },
+    tmt1Transitions: { offset: 216, size: 4 },
+    tmt2Transitions: { offset: 220, size: 4 },
+    tmt1TotalTime: { offset: 224, size: 4 },
+    tmt2TotalTime: { offset: 228, size: 4 },
+  } as const;
+
+  static alloc(): SmartLog {
+    return new SmartLog(Buffer.alloc(512));
+  }
+
+  constructor(buffer: Buffer) {
+    super(buffer, 512);
+  }
+
+  get criticalWarning(): number {
+    return this.buffer.readUInt8(0);
+  }
+  set criticalWarning(value: number) {
+    this.buffer.writeUInt8(value, 0);
+  }
+
+  get compositeTemperature(): number {
+    return this.buffer.readUInt16LE(1);
+  }
+  set compositeTemperature(value: number) {
+    this.buffer.writeUInt16LE(value, 1);
+  }
+
+  get availableSpare(): number {
+    return this.buffer.readUInt8(3);
+  }
+  set availableSpare(value: number) {
+    this.buffer.writeUInt8(value, 3);
+  }
+
+  get availableSpareThreshold(): number {
+    return this.buffer.readUInt8(4);
+  }
+  set availableSpareThreshold(value: number) {
+    this.buffer.writeUInt8(value, 4);
+  }
+
+  get percentageUsed(): number {
+    return this.buffer.readUInt8(5);
+  }
+  set percentageUsed(value: number) {
+    this.buffer.writeUInt8(value, 5);
+  }
+
+  get enduranceGroupCriticalWarning(): number {
+    return this.buffer.readUInt8(6);
+  }
+  set enduranceGroupCriticalWarning(value: number) {
+    this.buffer.writeUInt8(value, 6);
+  }
+
+  get dataUnitsRead(): bigint {
+    return this.getUint128(32);
+  }
+  set dataUnitsRead(value: bigint) {
+    this.setUint128(32, value);
+  }
+
+  get dataUnitsWritten(): bigint {
+    return this.getUint128(48);
+  }
+  set dataUnitsWritten(value: bigint) {
+    this.setUint128(48, value);
+  }
+
+  get hostReadCommands(): bigint {
+    return this.getUint128(64);
+  }
+  set hostReadCommands(value: bigint) {
+    this.setUint128(64, value);
+  }
+
+  get hostWriteCommands(): bigint {
+    return this.getUint128(80);
+  }
+  set hostWriteCommands(value: bigint) {
+    this.setUint128(80, value);
+  }
+
+  get controllerBusyTime(): bigint {
+    return this.getUint128(96);
+  }
+  set controllerBusyTime(value: bigint) {
+    this.setUint128(96, value);
+  }
+
+  get powerCycles(): bigint {
+    return this.getUint128(112);
+  }
+  set powerCycles(value: bigint) {
+    this.setUint128(112, value);
+  }
+
+  get powerOnHours(): bigint {
+    return this.getUint128(128);
+  }
+  set powerOnHours(value: bigint) {
+    this.setUint128(128, value);
+  }
+
+  get unsafeShutdowns(): bigint {
+    return this.getUint128(144);
+  }
+  set unsafeShutdowns(value: bigint) {
+    this.setUint128(144, value);
+  }
+
+  get mediaErrors(): bigint {
+    return this.getUint128(160);
+  }
+  set mediaErrors(value: bigint) {
+    this.setUint128(160, value);
+  }
+
+  get errorLogEntries(): bigint {
+    return this.getUint128(176);
+  }
+  set errorLogEntries(value: bigint) {
+    this.setUint128(176, value);
+  }
+
+  get warningTemperatureTime(): number {
+    return this.buffer.readUInt32LE(192);
+  }
+  set warningTemperatureTime(value: number) {
+    this.buffer.writeUInt32LE(value, 192);
+  }
+
+  get criticalTemperatureTime(): number {
+    return this.buffer.readUInt32LE(196);
+  }
+  set criticalTemperatureTime(value: number) {
+    this.buffer.writeUInt32LE(value, 196);
+  }
+
+  temperatureSensor(index: number): number {
+    const at = this.elementOffset(200, 2, 8, index);
+    return this.buffer.readUInt16LE(at);
+  }
+  setTemperatureSensor(index: number, value: number): void {
+    const at = this.elementOffset(200, 2, 8, index);
+    this.buffer.writeUInt16LE(value, at);
+  }
+
+  get tmt1Transitions(): number {
+    return this.buffer.readUInt32LE(216);
+  }
+  set tmt1Transitions(value: number) {
+    this.buffer.writeUInt32LE(value, 216);
+  }
+
+  get tmt2Transitions(): number {
+    return this.buffer.readUInt32LE(220);
+  }
+  set tmt2Transitions(value: number) {
+    this.buffer.writeUInt32LE(value, 220);
+  }
+
+  get tmt1TotalTime(): number {
+    return this.buffer.readUInt32LE(224);
+  }
+  set tmt1TotalTime(value: number) {
+    this.buffer.writeUInt32LE(value, 224);
+  }
+
+  get tmt2TotalTime(): number {
+    return this.buffer.readUInt32LE(228);
+  }
+  set tmt2TotalTime(value: number) {
+    this.buffer.writeUInt32LE(value, 228);
+  }
+}
+
+/** 512 bytes. */
 export class FirmwareSlotLog extends StructView {
   static readonly size = 512;
   static readonly fields = {
@@ -4477,6 +5463,7 @@ export const structs = {
   AuthenticationCommand,
   DisconnectCommand,
   PowerStateDescriptor,
+  IdentifyController,
   LbaFormat,
   IdentifyNamespace,
   IdentifyIndependentNamespace,
@@ -4488,6 +5475,7 @@ export const structs = {
   IdentifyIoCommandSet,
   SupportedLogPages,
   ErrorLogEntry,
+  SmartLog,
   FirmwareSlotLog,
   CommandsSupportedAndEffects,
   FeaturesSupportedAndEffects,
