@@ -30,12 +30,9 @@ const packagesToTest = [
   // The Linux host of nvme-cli-tests. The kernel and the guest's programs are unpacked by its own scripts.
   'bc',
   'bison',
-  'busybox-static',
-  'cpio',
   'e2fsprogs',
   'flex',
   'iproute2',
-  'kmod',
   'libslirp0',
   'qemu-system-x86',
   'xz-utils',
