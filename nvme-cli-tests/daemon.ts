@@ -81,11 +81,15 @@ export class Daemon implements Target {
         for (const line of whole) this.onLine(line);
       });
     }
-    const ready = await until("the daemon's ready line", readySeconds, () => {
-      this.assertAlive();
-      return this.lines.find((line) => line['msg'] === 'ready');
-    });
-    this.onReady(ready);
+    const closed = once(child, 'close').then(() => undefined);
+    const ready = await Promise.race([
+      until("the daemon's ready line", readySeconds, () =>
+        this.lines.find((line) => line['msg'] === 'ready'),
+      ),
+      closed,
+    ]);
+    if (ready === undefined) this.assertAlive();
+    else this.onReady(ready);
   }
 
   /** Writes another configuration and sends SIGHUP. The ports stay as they were written before. */

@@ -81,17 +81,28 @@ fio_verify() {
     { tail -n 20 /tmp/fio.out; fail "fio $*"; }
 }
 
+# http_get PORT PATH  prints the body (busybox's wget dies under User-Mode Linux)
+http_get() {
+  local status
+  exec 7<> "/dev/tcp/$address/$1" || return
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$address" >&7
+  read -r -t 60 _ status _ <&7 || status=none
+  sed '1,/^\r*$/d' <&7
+  exec 7>&-
+  [ "$status" = 200 ]
+}
+
 # metric NAME  the sum of a metric's samples
 metric() {
-  wget -q -T 10 -O /tmp/metrics "http://$address:$ADMIN_PORT/metrics" || fail "GET /metrics"
+  http_get "$ADMIN_PORT" /metrics > /tmp/metrics || fail "GET /metrics"
   awk -v n="$1" '{ k = $1; sub(/\{.*/, "", k) } k == n { s += $NF } END { print s + 0 }' /tmp/metrics
 }
 
 # outer NAME [ARGUMENT]...  has the runner do something; prints its answer
 outer() {
-  local path=$1 a; shift
+  local path=/$1 a; shift
   for a; do path=$path/$a; done
-  wget -q -T 60 -O /tmp/outer "http://$address:$OUTER_PORT/$path" || fail "outer $path: no answer"
+  http_get "$OUTER_PORT" "$path" > /tmp/outer || fail "outer $path: no answer"
   [ "$(head -n 1 /tmp/outer)" = ok ] || fail "outer $path: $(tail -n +2 /tmp/outer)"
   tail -n +2 /tmp/outer
 }

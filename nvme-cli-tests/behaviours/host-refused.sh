@@ -6,7 +6,8 @@ stranger=nqn.2026-11.test.host:stranger
 before=$(metric capsuled_connect_rejected_total)
 
 step "the stranger"
-refused /tmp/out nvme connect -t tcp -a $address -s "$PORT" -n "$nqn" --hostnqn="$stranger"
+refused /tmp/out nvme connect -t tcp -a $address -s "$PORT" -n "$nqn" --hostnqn="$stranger" \
+  --hostid=11111111-2222-4333-8444-555555555555
 cat /tmp/out
 dmesg | grep -q "is not allowed, hostnqn: $stranger" || fail "the kernel was not told that the host is not allowed"
 no_controllers || fail "a controller is left"
@@ -14,6 +15,6 @@ expect "capsuled_connect_rejected_total more" $(($(metric capsuled_connect_rejec
 outer log-names "$stranger" || exit
 
 step "the friend"
-connect --hostnqn=nqn.2026-11.test.host:friend
+connect --hostnqn=nqn.2026-11.test.host:friend --hostid=66666666-7777-4888-9999-000000000000
 fio_verify --bs=4k --size=1M --iodepth=4
 disconnect
