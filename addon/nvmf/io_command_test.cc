@@ -1,0 +1,247 @@
+#include "nvmf/io_command.h"
+
+#include "nvmf/testing/io_fixture.h"
+
+namespace capsuled::nvmf {
+
+namespace {
+
+using testing::IoFixture;
+using testing::kBlocks;
+using testing::kBlockSize;
+using testing::prepare;
+using testing::TestRequest;
+using wire::GenericStatus;
+using wire::IoOpcode;
+using wire::MediaStatus;
+using wire::Status;
+
+Status dnr(Status status) { return status.do_not_retry(); }
+
+/// Puts one Dataset Management range into the request's buffer.
+void set_range(TestRequest& request, uint32_t index, uint64_t slba, uint32_t blocks) {
+  wire::DsmRange range{};
+  range.slba.set(slba);
+  range.nlb.set(blocks);
+  std::memcpy(static_cast<std::byte*>(request.data.buffers.iov[0].iov_base) + index * sizeof(range),
+              &range, sizeof(range));
+}
+
+void prepare_dsm(TestRequest& request, uint32_t ranges) {
+  prepare(request, IoOpcode::kDatasetManagement, 0, 1);
+  request.sqe.cdw10.set(ranges - 1);
+  request.sqe.cdw11.set(wire::DatasetManagementCdw11::Ad::set(0u, 1u));
+  request.sqe.cdw12.set(0);
+  request.sqe.dptr.length.set(ranges * sizeof(wire::DsmRange));
+}
+
+}  // namespace
+
+TEST_CASE("what is written is read back, and counted") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kWrite, 3, 2);
+  CHECK(fixture.run(request, 0xa5) == Status());
+  fixture.take_data(request);
+  prepare(request, IoOpcode::kRead, 4, 1);
+  CHECK(fixture.run(request) == Status());
+  CHECK(fixture.take_data(request) == 0xa5);
+  prepare(request, IoOpcode::kRead, 5, 1);
+  CHECK(fixture.run(request, 0xff) == Status());
+  CHECK(fixture.take_data(request) == 0);
+
+  const auto& reads = fixture.stats.by_operation[static_cast<size_t>(Operation::Read)];
+  CHECK(reads.operations == 2);
+  CHECK(reads.bytes == 2 * kBlockSize);
+  uint64_t counted = 0;
+  for (const uint64_t bucket : reads.histogram) counted += bucket;
+  CHECK(counted == 2);
+  CHECK(fixture.queue_stats.by_operation[static_cast<size_t>(Operation::Write)].bytes ==
+        2 * kBlockSize);
+}
+
+TEST_CASE("a range is checked up to its last block and without wrapping") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kRead, kBlocks - 1, 1);
+  CHECK(fixture.run(request) == Status());
+  fixture.take_data(request);
+  for (const auto& [slba, blocks] : std::vector<std::pair<uint64_t, uint32_t>>{
+           {kBlocks, 1}, {kBlocks - 1, 2}, {UINT64_MAX, 1}, {UINT64_MAX - 1, 2}, {0, 65536}}) {
+    for (const IoOpcode opcode : {IoOpcode::kRead, IoOpcode::kWrite, IoOpcode::kCompare,
+                                  IoOpcode::kWriteZeroes}) {
+      prepare(request, opcode, slba, blocks);
+      CHECK(fixture.run(request) == dnr(GenericStatus::kLbaOutOfRange));
+    }
+  }
+}
+
+TEST_CASE("a command that this target does not have, or that is malformed, says which") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kRead, 0, 1);
+  request.sqe.opcode = 0x7e;
+  CHECK(fixture.run(request) == dnr(GenericStatus::kInvalidOpcode));
+  prepare(request, IoOpcode::kRead, 0, 1);
+  request.sqe.flags = 0;  // PRP
+  CHECK(fixture.run(request) == dnr(GenericStatus::kInvalidField));
+  prepare(request, IoOpcode::kRead, 0, 1);
+  request.sqe.flags = static_cast<uint8_t>(request.sqe.flags | 1);  // first of a fused pair
+  CHECK(fixture.run(request) == dnr(GenericStatus::kInvalidField));
+  for (const uint32_t nsid : {0u, 3u, 8192u, 0xfffffffeu, 0xffffffffu}) {
+    prepare(request, IoOpcode::kRead, 0, 1, nsid);
+    CHECK(fixture.run(request) == dnr(GenericStatus::kInvalidNamespaceOrFormat));
+  }
+}
+
+TEST_CASE("the SGL must name exactly the command's data, in a place that its direction allows") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kRead, 0, 2);
+  request.sqe.dptr.length.set(2 * kBlockSize + 1);
+  CHECK(fixture.run(request) == dnr(GenericStatus::kDataSglLengthInvalid));
+  prepare(request, IoOpcode::kRead, 0, 1);
+  request.sqe.dptr.set_identifier(wire::SglType::kDataBlock, wire::SglSubtype::kOffset);
+  CHECK(fixture.run(request) == dnr(GenericStatus::kSglDescriptorTypeInvalid));
+  prepare(request, IoOpcode::kWrite, 0, 1);
+  request.sqe.dptr.set_identifier(wire::SglType::kDataBlock, wire::SglSubtype::kOffset);
+  request.sqe.dptr.address.set(512);
+  CHECK(fixture.run(request) == dnr(GenericStatus::kSglOffsetInvalid));
+  request.sqe.dptr.address.set(0);
+  fixture.on_reactor([&] {
+    request.qpair = &fixture.qpair;
+    CHECK(io_plan(request, kBlockSize - 1).status == dnr(GenericStatus::kDataSglLengthInvalid));
+    CHECK(io_plan(request, kBlockSize).status == Status());
+  });
+  prepare(request, IoOpcode::kWrite, 0, 1);
+  request.sqe.dptr.identifier = 0x40;
+  CHECK(fixture.run(request) == dnr(GenericStatus::kSglDescriptorTypeInvalid));
+}
+
+TEST_CASE("a read-only namespace is read, and refuses every change") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kRead, 0, 1, 2);
+  CHECK(fixture.run(request) == Status());
+  fixture.take_data(request);
+  for (const IoOpcode opcode :
+       {IoOpcode::kWrite, IoOpcode::kWriteZeroes, IoOpcode::kDatasetManagement}) {
+    prepare(request, opcode, 0, 1, 2);
+    CHECK(fixture.run(request) == dnr(GenericStatus::kNamespaceWriteProtected));
+  }
+}
+
+TEST_CASE("compare tells equal from different") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kWrite, 0, 2);
+  CHECK(fixture.run(request, 7) == Status());
+  prepare(request, IoOpcode::kCompare, 0, 2);
+  CHECK(fixture.run(request, 7) == Status());
+  fixture.take_data(request);
+  prepare(request, IoOpcode::kCompare, 1, 2);
+  CHECK(fixture.run(request, 7) == dnr(MediaStatus::kCompareFailure));
+  fixture.take_data(request);
+  CHECK(fixture.stats.by_operation[static_cast<size_t>(Operation::Compare)].errors == 1);
+  CHECK(fixture.stats.errors[0].count == 1);
+}
+
+TEST_CASE("write zeroes and deallocate leave zeros, and only where they were asked to") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kWrite, 0, 16);
+  CHECK(fixture.run(request, 9) == Status());
+  fixture.take_data(request);
+  prepare(request, IoOpcode::kWriteZeroes, 1, 2);
+  CHECK(fixture.run(request) == Status());
+
+  prepare_dsm(request, 3);
+  fixture.on_reactor([&] {
+    REQUIRE(fixture.reactor().buffers().try_get(48, request.data.buffers));
+    set_range(request, 0, 5, 1);
+    set_range(request, 1, 6, 0);
+    set_range(request, 2, 7, 2);
+  });
+  CHECK(fixture.run(request) == Status());
+  fixture.take_data(request);
+
+  const std::vector<uint8_t> expected = {9, 0, 0, 9, 9, 0, 9, 0, 0, 9};
+  for (uint32_t block = 0; block < expected.size(); block++) {
+    prepare(request, IoOpcode::kRead, block, 1);
+    CHECK(fixture.run(request) == Status());
+    CHECK(fixture.take_data(request) == expected[block]);
+  }
+}
+
+TEST_CASE("no range of a Dataset Management is touched when one is out of range") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kWrite, 0, 1);
+  CHECK(fixture.run(request, 9) == Status());
+  fixture.take_data(request);
+  prepare_dsm(request, 2);
+  fixture.on_reactor([&] {
+    REQUIRE(fixture.reactor().buffers().try_get(32, request.data.buffers));
+    set_range(request, 0, 0, 1);
+    set_range(request, 1, kBlocks, 1);
+  });
+  CHECK(fixture.run(request) == dnr(GenericStatus::kLbaOutOfRange));
+  fixture.take_data(request);
+  prepare(request, IoOpcode::kRead, 0, 1);
+  CHECK(fixture.run(request) == Status());
+  CHECK(fixture.take_data(request) == 9);
+  prepare_dsm(request, 2);
+  request.sqe.dptr.length.set(16);
+  CHECK(fixture.run(request) == dnr(GenericStatus::kDataSglLengthInvalid));
+}
+
+TEST_CASE("flush works on one namespace and on all") {
+  IoFixture fixture;
+  TestRequest request;
+  for (const uint32_t nsid : {1u, 0xffffffffu}) {
+    prepare(request, IoOpcode::kFlush, 0, 1, nsid);
+    CHECK(fixture.run(request) == Status());
+  }
+  CHECK(fixture.stats.by_operation[static_cast<size_t>(Operation::Flush)].operations == 2);
+  CHECK(fixture.other_stats.by_operation[static_cast<size_t>(Operation::Flush)].operations == 1);
+}
+
+TEST_CASE("a namespace that goes drains first, and its later commands find none") {
+  IoFixture fixture;
+  TestRequest first;
+  TestRequest second;
+  bool drained = false;
+  prepare(first, IoOpcode::kWrite, 0, 1);
+  prepare(second, IoOpcode::kRead, 0, 1);
+  fixture.on_reactor([&] {
+    fixture.begin(first, 1);
+    fixture.table().publish({fixture.entry(2, true)}, [&] { drained = true; });
+    CHECK(!drained);
+    fixture.begin(second, 0);
+  });
+  CHECK(fixture.answer(second) == dnr(GenericStatus::kInvalidNamespaceOrFormat));
+  CHECK(fixture.answer(first) == Status());
+  fixture.on_reactor([&] { CHECK(drained); });
+  fixture.take_data(first);
+}
+
+TEST_CASE("a command planned before its namespace changed is checked again") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kWrite, 0, 1);
+  fixture.on_reactor([&] {
+    request.qpair = &fixture.qpair;
+    request.on_answer = [](Request& done) {
+      static_cast<TestRequest&>(done).answered.set_value(
+          wire::Status::unpack(done.cqe.status.get()));
+    };
+    request.plan = io_plan(request, 0);
+    CHECK(request.plan.status.is_success());
+    fixture.table().publish({fixture.entry(1, true)}, [] {});
+    request.executing = true;
+    io_execute(request);
+  });
+  CHECK(fixture.answer(request) == dnr(GenericStatus::kNamespaceWriteProtected));
+}
+
+}  // namespace capsuled::nvmf
