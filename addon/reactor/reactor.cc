@@ -37,7 +37,7 @@ struct Reactor::Impl {
   bool run_pollers();
   void end_section(bool worked);
   void check_thread() const {
-    ASSERT_MSG(!started || current_reactor == owner, "called on another thread");
+    ASSERT_MSG(!running || current_reactor == owner, "called on another thread");
   }
 
   env::Env& env;
@@ -53,7 +53,8 @@ struct Reactor::Impl {
   uint64_t section_started_ns = 0;
   uint64_t last_work_ns = 0;
   std::atomic<bool> stop_requested{false};
-  bool started = false;  // the control thread's, and constant while the reactor's thread runs
+  bool started = false;
+  bool running = false;  // the control thread's, and constant while the reactor's thread runs
   Reactor* owner = nullptr;
   std::unique_ptr<env::Thread> thread;
 };
@@ -185,11 +186,13 @@ Reactor::~Reactor() { stop(); }
 Result<void> Reactor::start() {
   ASSERT_MSG(!impl_->started, "a reactor is started once");
   impl_->started = true;
+  impl_->running = true;
   Result<std::unique_ptr<env::Thread>> thread =
       impl_->env.start_thread("reactor-" + std::to_string(impl_->options.index),
                               impl_->options.core, [this] { impl_->run(*this); });
   if (!thread.ok()) {
     impl_->started = false;
+    impl_->running = false;
     return thread.error();
   }
   impl_->thread = std::move(thread).value();
@@ -203,6 +206,7 @@ void Reactor::stop() {
   impl_->stop_requested.store(true, std::memory_order_release);
   impl_->ring->wake();
   impl_->thread.reset();
+  impl_->running = false;
 }
 
 bool Reactor::send_message(Message message) {

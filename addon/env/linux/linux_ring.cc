@@ -226,6 +226,7 @@ uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
   ASSERT(op.in_flight);
   Completion completion{cqe.res, 0, 0};
   bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+  if (op.accept_fd >= 0 && more) multishot_accept_proven_ = true;
   if (op.accept_fd >= 0 && !more) {
     more = accept_again(op, cqe);
     if (more && cqe.res < 0) return 0;
@@ -254,8 +255,8 @@ uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
 /// An accept whose kernel operation has ended: true if it goes on with another one.
 bool LinuxRing::accept_again(RingOp& op, const io_uring_cqe& cqe) {
   if (op.cancelled) return false;
-  if (cqe.res == -EINVAL && multishot_accept_) {
-    multishot_accept_ = false;  // if it was something else, single shot says so again
+  if (cqe.res == -EINVAL && multishot_accept_ && !multishot_accept_proven_) {
+    multishot_accept_ = false;  // if the socket is to blame, the single shot says so again
   } else if (cqe.res < 0) {
     return false;
   }

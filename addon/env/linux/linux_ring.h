@@ -81,6 +81,7 @@ class LinuxRing final : public Ring {
   uint16_t buffer_group_next_ = 0;
   bool bound_ = false;            ///< enabled, and owned by the reactor's thread
   bool multishot_accept_ = true;  ///< false once the kernel has refused it
+  bool multishot_accept_proven_ = false;
   bool wake_armed_ = false;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> wake_pending_{false};

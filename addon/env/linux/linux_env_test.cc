@@ -1,0 +1,166 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "env/env.h"
+
+namespace capsuled::env {
+namespace {
+
+struct TemporaryDirectory {
+  TemporaryDirectory() { REQUIRE(::mkdtemp(path.data()) != nullptr); }
+  ~TemporaryDirectory() {
+    ::unlink((path + "/disk").c_str());
+    ::rmdir(path.c_str());
+  }
+  std::string path = "/tmp/capsuled_env_test_XXXXXX";
+};
+
+size_t touched_pages(Region& region) {
+  std::vector<unsigned char> resident((region.bytes() + 4095) / 4096);
+  REQUIRE(::mincore(region.base(), region.bytes(), resident.data()) == 0);
+  size_t count = 0;
+  for (const unsigned char page : resident) count += page & 1u;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("env: features name the kernel first") {
+  auto env = make_linux_env().value();
+  const std::vector<std::string> features = env->features();
+  REQUIRE(features.size() > 1);
+  CHECK(features[0].starts_with("linux "));
+}
+
+TEST_CASE("env: a region is zeroed, aligned, and costs nothing until it is touched") {
+  auto env = make_linux_env().value();
+  auto region = env->allocate(64u << 20, HugePages::Never).value();
+  CHECK(region->bytes() == 64u << 20);
+  CHECK(reinterpret_cast<uintptr_t>(region->base()) % 4096 == 0);
+  CHECK(touched_pages(*region) == 0);
+  CHECK(region->base()[12'345] == std::byte{0});
+  region->base()[5'000'000] = std::byte{1};
+  CHECK(touched_pages(*region) == 2);
+  CHECK(env->allocate(0, HugePages::Auto).error().errnum == EINVAL);
+}
+
+TEST_CASE("env: a thread has its name and core, runs, takes no signals, and is joined") {
+  auto env = make_linux_env().value();
+  char name[16] = "";
+  int core = -1;
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  // The first core that we may use, which is not always core 0.
+  cpu_set_t allowed;
+  REQUIRE(::sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
+  int wanted = 0;
+  while (!CPU_ISSET(static_cast<size_t>(wanted), &allowed)) ++wanted;
+  {
+    auto thread = env->start_thread("a name that is too long", wanted, [&] {
+      ::pthread_getname_np(::pthread_self(), name, sizeof(name));
+      core = ::sched_getcpu();
+      ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    });
+    REQUIRE(thread.ok());
+  }
+  CHECK(std::string(name) == "a name that is ");
+  CHECK(core == wanted);
+  CHECK(sigismember(&mask, SIGTERM) == 1);
+  CHECK(env->start_thread("x", 1023, [] {}).error().errnum == EINVAL);
+  CHECK(env->start_thread("x", 100'000, [] {}).error().errnum == EINVAL);
+}
+
+TEST_CASE("env: IPv4 and IPv6 listen on the same port, and a taken one is refused") {
+  auto env = make_linux_env().value();
+  const int ipv4 = env->listen({"127.0.0.1", 0}, 4).value();
+  const Endpoint endpoint = env->local_endpoint(ipv4).value();
+  CHECK(endpoint.address == "127.0.0.1");
+  CHECK(endpoint.port != 0);
+  CHECK((::fcntl(ipv4, F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK((::fcntl(ipv4, F_GETFL) & O_NONBLOCK) == 0);
+
+  const Result<int> ipv6 = env->listen({"::1", endpoint.port}, 4);
+  if (ipv6.ok()) {  // a machine without IPv6 has nothing to test here
+    CHECK(env->local_endpoint(ipv6.value()).value().address == "::1");
+    env->close(ipv6.value());
+  } else {
+    CHECK(ipv6.error().errnum == EADDRNOTAVAIL);
+  }
+  CHECK(env->listen(endpoint, 4).error().errnum == EADDRINUSE);
+  CHECK(env->listen({"localhost", 0}, 4).error().errnum == EINVAL);
+  CHECK(env->listen({"fe80::1%nosuch", 0}, 4).error().errnum == ENODEV);
+  CHECK(env->peer_endpoint(ipv4).error().errnum == ENOTCONN);
+  env->close(ipv4);
+}
+
+TEST_CASE("env: a file is created once, at its size, and opened for direct I/O where possible") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  FileOpen request{.path = directory.path + "/disk", .create_bytes = 64u << 20, .create = false};
+  CHECK(env->open_file(request).error().errnum == ENOENT);
+
+  request.create = true;
+  FileFacts facts = env->open_file(request).value();
+  CHECK(facts.created);
+  CHECK(facts.bytes == request.create_bytes);
+  CHECK_FALSE(facts.block_device);
+  CHECK(facts.direct_alignment >= 1);
+  CHECK(facts.direct_alignment <= 4096);
+  CHECK(((::fcntl(facts.fd, F_GETFL) & O_DIRECT) != 0) == facts.direct);
+  struct stat status = {};
+  REQUIRE(::fstat(facts.fd, &status) == 0);
+  CHECK(static_cast<uint64_t>(status.st_blocks) * 512 < request.create_bytes);  // sparse
+  env->close(facts.fd);
+
+  request.create_bytes *= 2;  // only for a new file
+  facts = env->open_file(request).value();
+  CHECK_FALSE(facts.created);
+  CHECK(facts.bytes == 64u << 20);
+  env->close(facts.fd);
+
+  REQUIRE(::truncate(request.path.c_str(), 0) == 0);  // as a crash during creation leaves it
+  facts = env->open_file(request).value();
+  CHECK(facts.created);
+  CHECK(facts.bytes == request.create_bytes);
+  env->close(facts.fd);
+
+  request.read_only = true;
+  facts = env->open_file(request).value();
+  CHECK((::fcntl(facts.fd, F_GETFL) & O_ACCMODE) == O_RDONLY);
+  env->close(facts.fd);
+}
+
+TEST_CASE("env: what is neither file nor block device is refused") {
+  auto env = make_linux_env().value();
+  CHECK(env->open_file({.path = "/tmp"}).error().errnum == EISDIR);
+  CHECK(env->open_file({.path = "/dev/null"}).error().errnum == EINVAL);
+  CHECK(env->open_file({.path = "/nonexistent/disk", .create_bytes = 4096, .create = true})
+            .error()
+            .errnum == ENOENT);
+}
+
+TEST_CASE("env: tmpfs files open, direct or not") {
+  if (::access("/dev/shm", W_OK) != 0) return;
+  auto env = make_linux_env().value();
+  const std::string path = "/dev/shm/capsuled_env_test_" + std::to_string(::getpid());
+  const FileFacts facts =
+      env->open_file({.path = path, .create_bytes = 1u << 20, .create = true}).value();
+  CHECK(facts.created);
+  CHECK(facts.bytes == 1u << 20);
+  env->close(facts.fd);
+  REQUIRE(::unlink(path.c_str()) == 0);
+}
+
+}  // namespace capsuled::env
