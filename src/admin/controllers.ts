@@ -1,0 +1,47 @@
+/** /v1/controllers: what hosts have connected. */
+
+import Type, { type Static } from 'typebox';
+import type { ControllerView } from '../subsystem/views.js';
+import { listQuery, listSchema, listed } from './listing.js';
+import { problemResponses } from './problem.js';
+import type { ResourcePlugin } from './sources.js';
+
+const controllerSchema = Type.Object({
+  cntlid: Type.Integer(),
+  kind: Type.Union([Type.Literal('io'), Type.Literal('discovery')]),
+  subsystem: Type.String(),
+  host_nqn: Type.String(),
+  host_id: Type.String(),
+  state: Type.String(),
+  keep_alive_timeout_ms: Type.Integer(),
+  qids: Type.Array(Type.Integer(), { description: 'Connected queues; 0 is the admin queue.' }),
+  connected_at: Type.String({ format: 'date-time' }),
+});
+
+export const controllersPlugin: ResourcePlugin = async (app, { sources }) => {
+  app.get(
+    '/controllers',
+    {
+      schema: {
+        summary: 'The controllers of connected hosts',
+        querystring: listQuery(['cntlid', 'subsystem', 'host_nqn', 'connected_at']),
+        response: { 200: listSchema(controllerSchema), ...problemResponses },
+      },
+    },
+    async ({ query }) => listed(sources.target.controllers.map(controllerJson), query),
+  );
+};
+
+function controllerJson(view: ControllerView): Static<typeof controllerSchema> {
+  return {
+    cntlid: view.cntlid,
+    kind: view.kind,
+    subsystem: view.subsystem,
+    host_nqn: view.hostNqn,
+    host_id: view.hostId,
+    state: view.state,
+    keep_alive_timeout_ms: view.keepAliveTimeoutMs,
+    qids: [...view.qids],
+    connected_at: view.connectedAt.toISOString(),
+  };
+}

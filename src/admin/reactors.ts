@@ -1,0 +1,43 @@
+/** /v1/reactors: the threads that move the data. */
+
+import Type, { type Static } from 'typebox';
+import { listQuery, listSchema, listed } from './listing.js';
+import { problemResponses } from './problem.js';
+import type { AdminSources, ResourcePlugin } from './sources.js';
+
+const reactorSchema = Type.Object({
+  reactor: Type.Integer(),
+  core: Type.Integer(),
+  connection_count: Type.Integer(),
+  statistics: Type.Record(Type.String(), Type.Integer(), {
+    description: "The reactor's counters by name; times in ns.",
+  }),
+});
+
+export const reactorsPlugin: ResourcePlugin = async (app, { sources }) => {
+  app.get(
+    '/reactors',
+    {
+      schema: {
+        summary: 'The reactors',
+        querystring: listQuery(['reactor', 'core', 'connection_count']),
+        response: { 200: listSchema(reactorSchema), ...problemResponses },
+      },
+    },
+    async ({ query }) => listed(reactors(sources), query),
+  );
+};
+
+function reactors({ engine, target, configuration }: AdminSources): Static<typeof reactorSchema>[] {
+  const { cores } = configuration().engine;
+  const counts = new Map<number, number>();
+  for (const { reactor } of target.connections) counts.set(reactor, (counts.get(reactor) ?? 0) + 1);
+  return engine.reactorStats().map((words, reactor) => ({
+    reactor,
+    core: cores[reactor] ?? -1,
+    connection_count: counts.get(reactor) ?? 0,
+    statistics: Object.fromEntries(
+      engine.facts.statNames.reactor.map((name, index) => [name, Number(words[index] ?? 0n)]),
+    ),
+  }));
+}

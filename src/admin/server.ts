@@ -1,0 +1,118 @@
+/** The HTTP side-car: metrics, probes, and a read-only view of the target. Never in the way of I/O or of stopping. */
+
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyInstance } from 'fastify';
+import { isLoopback } from '../config/checks.js';
+import { hostPortText } from '../config/describe.js';
+import type { AdminOptions } from '../config/normalize.js';
+import { TargetError } from '../errors.js';
+import { readToken, requireToken } from './authorization.js';
+import { bdevsPlugin } from './bdevs.js';
+import { configurationPlugin } from './configuration.js';
+import { connectionsPlugin } from './connections.js';
+import { controllersPlugin } from './controllers.js';
+import { registerEtags } from './etag.js';
+import { healthPlugin } from './health.js';
+import { metricsPlugin } from './metrics.js';
+import { registerProblems } from './problem.js';
+import { reactorsPlugin } from './reactors.js';
+import type { AdminSources } from './sources.js';
+import { subsystemsPlugin } from './subsystems.js';
+
+export interface AdminServer {
+  /** `http://127.0.0.1:9920`, with the real port. */
+  readonly url: string;
+  /** Ends open requests too. */
+  close: () => Promise<void>;
+}
+
+const CONNECTIONS_MAX = 256;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export async function startAdmin(
+  options: AdminOptions,
+  sources: AdminSources,
+): Promise<AdminServer> {
+  const { listen, tokenFile } = options;
+  if (tokenFile === null && !isLoopback(listen.address)) {
+    throw new TargetError(
+      'configuration_invalid',
+      `expected a token_file, because ${listen.address} is not a loopback address`,
+      { field: 'admin.token_file' },
+    );
+  }
+  const token = tokenFile === null ? null : await readToken(tokenFile);
+  const app = await createApp(sources, token);
+  try {
+    await app.listen({ host: listen.address, port: listen.port });
+  } catch (thrown) {
+    await app.close();
+    throw listenError(hostPortText(listen), thrown);
+  }
+  const bound = app.server.address();
+  const port = bound === null || typeof bound === 'string' ? listen.port : bound.port;
+  return {
+    url: `http://${hostPortText({ address: listen.address, port })}`,
+    close: () => app.close(),
+  };
+}
+
+/** The application without a socket; tests inject requests into it. */
+export async function createApp(
+  sources: AdminSources,
+  token: string | null,
+): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: sources.logger.child({}, { level: 'warn' }),
+    disableRequestLogging: true,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    bodyLimit: 64 * 1024,
+    routerOptions: { maxParamLength: 512 },
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: false } },
+  }) as unknown as FastifyInstance;
+  app.server.maxConnections = CONNECTIONS_MAX;
+  registerProblems(app);
+  if (token !== null) requireToken(app, token);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'capsuled',
+        version: sources.version,
+        description: 'An NVMe-over-TCP target: what it serves, to whom, and how it is doing.',
+      },
+    },
+  });
+  await app.register(healthPlugin, { sources });
+  await app.register(metricsPlugin, { sources });
+  await app.register(v1, { prefix: '/v1', sources });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.ready();
+  return app;
+}
+
+async function v1(app: FastifyInstance, options: { sources: AdminSources }): Promise<void> {
+  registerEtags(app);
+  const resources = [
+    subsystemsPlugin,
+    controllersPlugin,
+    connectionsPlugin,
+    bdevsPlugin,
+    reactorsPlugin,
+    configurationPlugin,
+  ];
+  for (const resource of resources) await app.register(resource, { sources: options.sources });
+}
+
+function listenError(endpoint: string, thrown: unknown): TargetError {
+  const { code = '', message } = thrown as NodeJS.ErrnoException;
+  const options = { field: 'admin.listen', cause: thrown };
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `${endpoint} is in use already (\`ss -ltnp\` shows by whom); change admin.listen`,
+    EADDRNOTAVAIL: `${endpoint} is no address of this machine; change admin.listen`,
+    EACCES: `this user may not listen on ${endpoint}; take a port above 1023 for admin.listen`,
+  };
+  const reason = reasons[code] ?? `${endpoint}: ${message}`;
+  return new TargetError('address_unavailable', `cannot listen on ${reason}`, options);
+}

@@ -1,0 +1,159 @@
+/** /v1/subsystems and what is below each of them. */
+
+import Type, { type Static } from 'typebox';
+import { TargetError } from '../errors.js';
+import type { NamespaceView, SubsystemListenerView, SubsystemView } from '../subsystem/views.js';
+import { listQuery, listSchema, listed } from './listing.js';
+import { problemResponses } from './problem.js';
+import { endpointSchema } from './endpoint.js';
+import type { AdminSources, ResourcePlugin } from './sources.js';
+
+const subsystemSchema = Type.Object({
+  nqn: Type.String(),
+  serial: Type.String(),
+  model: Type.String(),
+  allow_any_host: Type.Boolean(),
+  cntlid_range: Type.Array(Type.Integer()),
+  host_count: Type.Integer(),
+  listener_count: Type.Integer(),
+  namespace_count: Type.Integer(),
+  controller_count: Type.Integer(),
+});
+
+const namespaceSchema = Type.Object({
+  nsid: Type.Integer(),
+  bdev: Type.String(),
+  read_only: Type.Boolean(),
+  uuid: Type.String(),
+  nguid: Type.String(),
+  eui64: Type.Union([Type.String(), Type.Null()]),
+  block_size: Type.Integer({ description: 'bytes' }),
+  block_count: Type.Integer(),
+});
+
+const hostSchema = Type.Object({ nqn: Type.String() });
+
+const listenerSchema = Type.Object({
+  transport: Type.Literal('tcp'),
+  address: Type.String({ description: 'As configured.' }),
+  port: Type.Integer({ description: 'As configured; 0 means any free port.' }),
+  ana_state: Type.Literal('optimized'),
+  actual: Type.Union([endpointSchema, Type.Null()], {
+    description: 'Where it listens; null while it does not.',
+  }),
+});
+
+const nqnParams = Type.Object({ nqn: Type.String({ minLength: 1, maxLength: 223 }) });
+
+export const subsystemsPlugin: ResourcePlugin = async (app, { sources }) => {
+  app.get(
+    '/subsystems',
+    {
+      schema: {
+        summary: 'The NVM subsystems',
+        querystring: listQuery(['nqn', 'serial', 'namespace_count', 'controller_count']),
+        response: { 200: listSchema(subsystemSchema), ...problemResponses },
+      },
+    },
+    async ({ query }) => listed(sources.target.subsystems.map(subsystemJson), query),
+  );
+  app.get(
+    '/subsystems/:nqn',
+    {
+      schema: {
+        summary: 'One subsystem',
+        params: nqnParams,
+        response: { 200: subsystemSchema, ...problemResponses },
+      },
+    },
+    async ({ params }) => subsystemJson(find(sources, params.nqn)),
+  );
+  app.get(
+    '/subsystems/:nqn/namespaces',
+    {
+      schema: {
+        summary: 'The namespaces of a subsystem',
+        params: nqnParams,
+        querystring: listQuery(['nsid', 'bdev']),
+        response: { 200: listSchema(namespaceSchema), ...problemResponses },
+      },
+    },
+    async ({ params, query }) =>
+      listed(find(sources, params.nqn).namespaces.map(namespaceJson), query),
+  );
+  app.get(
+    '/subsystems/:nqn/hosts',
+    {
+      schema: {
+        summary: 'The hosts that may connect to a subsystem',
+        params: nqnParams,
+        querystring: listQuery(['nqn']),
+        response: { 200: listSchema(hostSchema), ...problemResponses },
+      },
+    },
+    async ({ params, query }) =>
+      listed(
+        find(sources, params.nqn).hosts.map((nqn) => ({ nqn })),
+        query,
+      ),
+  );
+  app.get(
+    '/subsystems/:nqn/listeners',
+    {
+      schema: {
+        summary: 'Where a subsystem is reached',
+        params: nqnParams,
+        querystring: listQuery(['address', 'port']),
+        response: { 200: listSchema(listenerSchema), ...problemResponses },
+      },
+    },
+    async ({ params, query }) =>
+      listed(find(sources, params.nqn).listeners.map(listenerJson), query),
+  );
+};
+
+function find({ target }: AdminSources, nqn: string): SubsystemView {
+  const found = target.subsystems.find((subsystem) => subsystem.nqn === nqn);
+  if (found === undefined) throw new TargetError('not_found', `there is no subsystem ${nqn}`);
+  return found;
+}
+
+function subsystemJson(view: SubsystemView): Static<typeof subsystemSchema> {
+  return {
+    nqn: view.nqn,
+    serial: view.serial,
+    model: view.model,
+    allow_any_host: view.allowAnyHost,
+    cntlid_range: [...view.cntlidRange],
+    host_count: view.hosts.length,
+    listener_count: view.listeners.length,
+    namespace_count: view.namespaces.length,
+    controller_count: view.controllerCount,
+  };
+}
+
+function namespaceJson(view: NamespaceView): Static<typeof namespaceSchema> {
+  return {
+    nsid: view.nsid,
+    bdev: view.bdev,
+    read_only: view.readOnly,
+    uuid: view.uuid,
+    nguid: view.nguid,
+    eui64: view.eui64,
+    block_size: view.blockSize,
+    block_count: Number(view.blockCount),
+  };
+}
+
+function listenerJson({
+  configured,
+  actual,
+}: SubsystemListenerView): Static<typeof listenerSchema> {
+  return {
+    transport: 'tcp',
+    address: configured.address,
+    port: configured.port,
+    ana_state: 'optimized',
+    actual,
+  };
+}

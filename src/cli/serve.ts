@@ -1,0 +1,159 @@
+/** `capsuled serve`: the daemon in the foreground, from the configuration to the exit status. */
+
+import { resolve } from 'node:path';
+import { formatIssue, type ConfigurationIssue } from '../config/issue.js';
+import { loadConfiguration } from '../config/load.js';
+import type { DaemonConfiguration } from '../config/normalize.js';
+import { createLogger, type DaemonLogger, isPretty } from '../log.js';
+import { printIssues } from './check.js';
+import { connectLines, readyListeners } from './connect-lines.js';
+import { Daemon, logError, type StartEngine } from './daemon.js';
+import { ServiceNotifier } from './service-notifier.js';
+import { bold, type Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
+
+/** What the outside does to a daemon; the process itself, or a test. */
+export interface ServeEnvironment {
+  readonly startEngine: StartEngine;
+  readonly signals: {
+    on: (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listener: () => void) => unknown;
+    off: (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listener: () => void) => unknown;
+  };
+  /** Ends the process at once. */
+  readonly exit: (status: number) => void;
+  /** Where log lines go instead of standard output. */
+  readonly writeLog?: (line: string) => void;
+}
+
+const processEnvironment: ServeEnvironment = {
+  startEngine: async (options, sink) => {
+    const { startEngine } = await import('../engine/engine.js');
+    return startEngine(options, sink);
+  },
+  signals: process,
+  exit: (status) => process.exit(status),
+};
+
+export async function serve(
+  file: string,
+  terminal: Terminal,
+  environment: ServeEnvironment = processEnvironment,
+): Promise<number> {
+  const path = resolve(file);
+  const { issues, configuration } = await loadConfiguration(path);
+  if (configuration === undefined) {
+    printIssues(issues, terminal);
+    return 1;
+  }
+  const logger = await createLogger(configuration.log, {
+    isTTY: terminal.isTTY,
+    color: terminal.color,
+    ...(environment.writeLog === undefined ? {} : { write: environment.writeLog }),
+  });
+  logWarnings(issues, logger);
+  const notifier = new ServiceNotifier(logger);
+  const daemon = new Daemon(configuration, {
+    file: path,
+    version: packageVersion(),
+    logger,
+    notifier,
+    startEngine: environment.startEngine,
+  });
+  const unguard = guard(logger, environment);
+  const signals = new SignalQueue(daemon, environment);
+  try {
+    await daemon.start();
+  } catch (thrown) {
+    logError(logger, thrown, 'capsuled cannot start');
+    signals.close();
+    unguard();
+    return 1;
+  }
+  announce(daemon, configuration, logger, terminal);
+  await notifier.notify('ready');
+  const status = await signals.run();
+  unguard();
+  // A thread or socket that is left over shall not hold the process; the timer itself does not.
+  setTimeout(() => {
+    environment.exit(status);
+  }, 500).unref();
+  return status;
+}
+
+/** The ready line; on a terminal also the lines to type on a host. */
+function announce(
+  daemon: Daemon,
+  configuration: DaemonConfiguration,
+  logger: DaemonLogger,
+  terminal: Terminal,
+): void {
+  const { listeners } = daemon.target;
+  const connect = connectLines(listeners);
+  logger.info({ listeners: readyListeners(listeners), admin: daemon.adminUrl, connect }, 'ready');
+  if (!isPretty(configuration.log.format, terminal)) return;
+  for (const line of connect) terminal.out(`  ${bold(line, terminal)}\n`);
+}
+
+function logWarnings(issues: readonly ConfigurationIssue[], logger: DaemonLogger): void {
+  for (const issue of issues) logger.warn({ key: issue.path }, formatIssue(issue));
+}
+
+/** What nobody caught is a defect: it is logged with its stack, and the process ends. */
+function guard(logger: DaemonLogger, environment: ServeEnvironment): () => void {
+  const onDefect = (thrown: unknown): void => {
+    logger.fatal({ err: thrown }, 'unexpected error; this is a defect in capsuled');
+    environment.exit(1);
+  };
+  process.on('uncaughtException', onDefect);
+  process.on('unhandledRejection', onDefect);
+  return () => {
+    process.off('uncaughtException', onDefect);
+    process.off('unhandledRejection', onDefect);
+  };
+}
+
+/** Turns signals into reloads and the stop; listens from its creation, acts from {@link run}. */
+class SignalQueue {
+  readonly #daemon: Daemon;
+  readonly #environment: ServeEnvironment;
+  #stopRequested = false;
+  #wakeStop: () => void = () => undefined;
+  /** Reloads are done one after the other. */
+  #reloads: Promise<void> = Promise.resolve();
+
+  constructor(daemon: Daemon, environment: ServeEnvironment) {
+    this.#daemon = daemon;
+    this.#environment = environment;
+    environment.signals.on('SIGTERM', this.#onStop);
+    environment.signals.on('SIGINT', this.#onStop);
+    environment.signals.on('SIGHUP', this.#onReload);
+  }
+
+  /** Resolves with the exit status when the daemon was told to stop and has stopped. */
+  async run(): Promise<number> {
+    if (!this.#stopRequested) {
+      await new Promise<void>((resolve) => {
+        this.#wakeStop = resolve;
+      });
+    }
+    const drained = await this.#daemon.stop();
+    this.close();
+    return drained ? 0 : 1;
+  }
+
+  close(): void {
+    this.#environment.signals.off('SIGTERM', this.#onStop);
+    this.#environment.signals.off('SIGINT', this.#onStop);
+    this.#environment.signals.off('SIGHUP', this.#onReload);
+  }
+
+  readonly #onStop = (): void => {
+    if (this.#stopRequested) this.#environment.exit(0);
+    this.#stopRequested = true;
+    this.#wakeStop();
+  };
+
+  readonly #onReload = (): void => {
+    this.#reloads = this.#reloads.then(() => this.#daemon.reload());
+  };
+}

@@ -1,0 +1,37 @@
+/** Where a command writes. Tests put their own in. */
+
+export interface Terminal {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+  /** Of standard output. */
+  readonly isTTY: boolean;
+  /** A terminal, and the user did not say NO_COLOR. */
+  readonly color: boolean;
+}
+
+export const processTerminal: Terminal = {
+  out: (text) => {
+    process.stdout.write(text);
+  },
+  error: (text) => {
+    process.stderr.write(text);
+  },
+  get isTTY() {
+    return process.stdout.isTTY;
+  },
+  get color() {
+    return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '';
+  },
+};
+
+export function red(text: string, terminal: Terminal): string {
+  return terminal.color ? `\u001b[31m${text}\u001b[39m` : text;
+}
+
+export function yellow(text: string, terminal: Terminal): string {
+  return terminal.color ? `\u001b[33m${text}\u001b[39m` : text;
+}
+
+export function bold(text: string, terminal: Terminal): string {
+  return terminal.color ? `\u001b[1m${text}\u001b[22m` : text;
+}

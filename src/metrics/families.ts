@@ -1,0 +1,310 @@
+/** The metrics that are read from the target and from the engine's shared memory. Names and labels are fixed. */
+
+import type { Engine } from '../engine/engine-types.js';
+import type { Target } from '../subsystem/target.js';
+import { endpointText } from '../transport/listener.js';
+import {
+  Family,
+  type FamilyOptions,
+  type Sample,
+  exportedBounds,
+  histogramSamples,
+} from './family.js';
+import type { HostTotals } from './host-totals.js';
+import { operationWords, sumWord } from './stat-words.js';
+
+export interface MetricSources {
+  readonly engine: Engine;
+  readonly target: Target;
+  readonly hostTotals: HostTotals;
+  readonly version: string;
+}
+
+export function families(sources: MetricSources): Family[] {
+  return [
+    ...targetFamilies(sources),
+    ...reactorFamilies(sources),
+    ...transportFamilies(sources),
+    ...namespaceFamilies(sources),
+    ...hostFamilies(sources),
+    ...bdevFamilies(sources),
+  ];
+}
+
+const NS_PER_SECOND = 1e9;
+
+function counter(name: string, help: string, collect: FamilyOptions['collect']): Family {
+  return new Family({ name, help, type: 'counter', collect });
+}
+
+function gauge(name: string, help: string, collect: FamilyOptions['collect']): Family {
+  return new Family({ name, help, type: 'gauge', collect });
+}
+
+function targetFamilies({ target, version }: MetricSources): Family[] {
+  return [
+    gauge('capsuled_build_info', 'Constant 1; the labels say which build runs.', () => [
+      { labels: { version, node: process.versions.node }, value: 1 },
+    ]),
+    gauge(
+      'capsuled_connections',
+      'Open connections by subsystem (empty before Connect) and by the address of their listener.',
+      () => connectionSamples(target),
+    ),
+    gauge('capsuled_controllers', 'Living controllers of a subsystem.', () =>
+      target.subsystems.map(({ nqn, controllerCount }) => ({
+        labels: { subsystem: nqn },
+        value: controllerCount,
+      })),
+    ),
+    counter(
+      'capsuled_connect_rejected_total',
+      'Connect commands that were rejected, by reason.',
+      () =>
+        [...target.counters.connectRejectedTotal].map(([reason, value]) => ({
+          labels: { reason },
+          value,
+        })),
+    ),
+    counter('capsuled_connections_closed_total', 'Connections that ended, by reason.', () =>
+      [...target.counters.connectionsClosedTotal].map(([reason, value]) => ({
+        labels: { reason },
+        value,
+      })),
+    ),
+  ];
+}
+
+function* connectionSamples(target: Target): Iterable<Sample> {
+  const names = new Map(
+    target.listeners.map(({ listener, actual }) => [listener, endpointText(actual)]),
+  );
+  const counts = new Map<
+    string,
+    { labels: { subsystem: string; listener: string }; value: number }
+  >();
+  for (const { subsystems, actual } of target.listeners) {
+    const listener = endpointText(actual);
+    for (const subsystem of subsystems) {
+      counts.set(`${subsystem} ${listener}`, { labels: { subsystem, listener }, value: 0 });
+    }
+  }
+  for (const connection of target.connections) {
+    const subsystem = connection.subsystem ?? '';
+    const listener = names.get(connection.listener) ?? '';
+    const key = `${subsystem} ${listener}`;
+    const count = counts.get(key) ?? { labels: { subsystem, listener }, value: 0 };
+    count.value += 1;
+    counts.set(key, count);
+  }
+  yield* counts.values();
+}
+
+/** One sample per reactor from one of its words. */
+function reactorSamples(engine: Engine, word: string, scale = 1): Sample[] {
+  const index = engine.facts.statNames.reactor.indexOf(word);
+  return engine.reactorStats().map((array, reactor) => ({
+    labels: { reactor },
+    value: Number(array[index] ?? 0n) / scale,
+  }));
+}
+
+function reactorFamilies({ engine }: MetricSources): Family[] {
+  const simple = (name: string, help: string, word: string, scale = 1): Family =>
+    counter(`capsuled_reactor_${name}_total`, help, () => reactorSamples(engine, word, scale));
+  return [
+    simple('busy_seconds', 'Time that a reactor did work.', 'busy_ns', NS_PER_SECOND),
+    simple('idle_seconds', 'Time that a reactor found no work or slept.', 'idle_ns', NS_PER_SECOND),
+    simple('iterations', "Turns of a reactor's loop.", 'iterations'),
+    simple('sleeps', 'How often a reactor slept in the kernel.', 'sleeps'),
+    simple('messages', 'Messages that a reactor took from its inbox.', 'messages'),
+    simple('stalls', 'Callbacks that ran too long.', 'stalls'),
+    gauge('capsuled_reactor_stall_longest_seconds', 'The longest callback so far.', () =>
+      reactorSamples(engine, 'stall_longest_ns', NS_PER_SECOND),
+    ),
+    gauge(
+      'capsuled_buffers',
+      'I/O buffers of a reactor, by kind and use (such as small_free).',
+      () => stateSamples(engine, /^(.+)_buffers_(free|used)$/),
+    ),
+    gauge('capsuled_buffer_waiters', 'Commands of a reactor that wait for buffers.', () =>
+      reactorSamples(engine, 'buffer_waiters'),
+    ),
+    gauge('capsuled_requests', 'Requests of a reactor, free and used.', () =>
+      stateSamples(engine, /^requests_(free|used)$/),
+    ),
+  ];
+}
+
+function stateSamples(engine: Engine, pattern: RegExp): Sample[] {
+  return engine.facts.statNames.reactor.flatMap((word) => {
+    const match = pattern.exec(word);
+    if (match === null) return [];
+    const state = match.slice(1).join('_');
+    return reactorSamples(engine, word).map(({ labels, value }) => ({
+      labels: { ...labels, state },
+      value,
+    }));
+  });
+}
+
+function transportFamilies({ engine }: MetricSources): Family[] {
+  const words = engine.facts.statNames.transport;
+  const total = (word: string): number => {
+    const index = words.indexOf(word);
+    return index < 0 ? 0 : sumWord(engine.transportStats(), index);
+  };
+  const labelled = (label: string, pairs: Readonly<Record<string, string>>) => (): Sample[] =>
+    Object.entries(pairs).map(([value, word]) => ({
+      labels: { [label]: value },
+      value: total(word),
+    }));
+  const perReactor = (prefix: string) => (): Sample[] =>
+    words.flatMap((word, index) =>
+      word.startsWith(prefix)
+        ? engine.transportStats().map((array, reactor) => ({
+            labels: { reactor, state: word.slice(prefix.length) },
+            value: Number(array[index] ?? 0n),
+          }))
+        : [],
+    );
+  return [
+    counter('capsuled_connections_total', 'Connections that were accepted.', () => [
+      { labels: {}, value: total('connections_total') },
+    ]),
+    counter('capsuled_connections_rejected_total', 'Connections closed at once: too many.', () => [
+      { labels: {}, value: total('connections_rejected') },
+    ]),
+    counter('capsuled_keep_alive_expired_total', 'Controllers whose host fell silent.', () => [
+      { labels: {}, value: total('keep_alive_expired') },
+    ]),
+    counter('capsuled_pdu_errors_total', 'Connections ended by a protocol error or time-out.', () =>
+      words
+        .filter((word) => word.startsWith('error_'))
+        .map((word) => ({ labels: { reason: word.slice('error_'.length) }, value: total(word) })),
+    ),
+    gauge(
+      'capsuled_connection_states',
+      'Connection slots of a reactor by state.',
+      perReactor('connection_'),
+    ),
+    gauge('capsuled_request_states', 'Requests of a reactor by state.', perReactor('request_')),
+    counter(
+      'capsuled_pdus_total',
+      'PDUs by direction.',
+      labelled('direction', { receive: 'pdus_received', send: 'pdus_sent' }),
+    ),
+    counter(
+      'capsuled_network_bytes_total',
+      'Bytes on connections by direction.',
+      labelled('direction', { receive: 'bytes_received', send: 'bytes_sent' }),
+    ),
+    counter(
+      'capsuled_network_operations_total',
+      'Sends and receives; receive_in_place went straight into an I/O buffer.',
+      labelled('operation', {
+        send: 'sends',
+        receive: 'receives',
+        receive_in_place: 'receives_in_place',
+      }),
+    ),
+  ];
+}
+
+function namespaceFamilies({ engine, target }: MetricSources): Family[] {
+  const { statNames } = engine.facts;
+  const { namespaceOperations, namespaceOperationWords, latencyBoundsNs } = statNames;
+  const bounds = exportedBounds(latencyBoundsNs);
+  const read = () =>
+    target.subsystems.flatMap(({ nqn, table, namespaces }) =>
+      namespaces.flatMap(({ nsid }) =>
+        operationWords(
+          engine.namespaceStats(table, nsid),
+          namespaceOperations,
+          namespaceOperationWords,
+          latencyBoundsNs.length + 1,
+        ).map(({ operation, words, rest }) => ({
+          labels: { subsystem: nqn, nsid, op: operation },
+          words,
+          rest,
+        })),
+      ),
+    );
+  const word = (name: string) => () =>
+    read().map(({ labels, words }) => ({ labels, value: words[name] ?? 0 }));
+  const latency = 'capsuled_io_latency_seconds';
+  return [
+    counter('capsuled_io_operations_total', 'I/O commands that ended.', word('operations')),
+    counter('capsuled_io_bytes_total', 'Bytes that I/O commands moved.', word('bytes')),
+    counter('capsuled_io_errors_total', 'I/O commands that failed, by NVMe status.', () =>
+      errorSamples({ engine, target }),
+    ),
+    new Family({
+      name: latency,
+      help: 'Time from a complete command to its answer.',
+      type: 'histogram',
+      // An operation that never happened has no histogram: most namespaces only read and write.
+      collect: () =>
+        read()
+          .filter(({ words }) => (words['operations'] ?? 0) > 0)
+          .flatMap(({ labels, words, rest }) =>
+            histogramSamples(latency, labels, bounds, rest(), (words['latency_ns'] ?? 0) / 1e9),
+          ),
+    }),
+  ];
+}
+
+function errorSamples({ engine, target }: Pick<MetricSources, 'engine' | 'target'>): Sample[] {
+  return target.subsystems.flatMap(({ nqn, table, namespaces }) =>
+    namespaces.flatMap(({ nsid }) =>
+      engine.namespaceErrors(table, nsid).map(({ operation, status, count }) => ({
+        labels: { subsystem: nqn, nsid, op: operation, status: statusLabel(status) },
+        value: Number(count),
+      })),
+    ),
+  );
+}
+
+/** SCT and SC, as `0x0281`: Do Not Retry and the like are no kinds of errors. */
+function statusLabel(status: number): string {
+  return `0x${(status & 0x7ff).toString(16).padStart(4, '0')}`;
+}
+
+function hostFamilies({ engine, hostTotals }: MetricSources): Family[] {
+  const word = (name: string) => () =>
+    [...hostTotals.read(engine)].flatMap(({ subsystem, hostNqn, operations }) =>
+      [...operations].map(([op, words]) => ({
+        labels: { subsystem, hostnqn: hostNqn, op },
+        value: words[name] ?? 0,
+      })),
+    );
+  return [
+    counter('capsuled_host_io_operations_total', 'I/O commands of a host.', word('operations')),
+    counter('capsuled_host_io_bytes_total', 'Bytes that a host moved.', word('bytes')),
+  ];
+}
+
+function bdevFamilies({ engine, target }: MetricSources): Family[] {
+  const { bdevOperations, bdevOperationWords } = engine.facts.statNames;
+  const word =
+    (name: string, scale = 1) =>
+    () =>
+      target.bdevs.flatMap(({ name: bdev, kind }) =>
+        operationWords(engine.bdevStats(bdev), bdevOperations, bdevOperationWords).map(
+          ({ operation, words }) => ({
+            labels: { bdev, kind, op: operation },
+            value: (words[name] ?? 0) / scale,
+          }),
+        ),
+      );
+  return [
+    counter('capsuled_bdev_operations_total', 'Operations of a bdev.', word('operations')),
+    counter('capsuled_bdev_bytes_total', 'Bytes that a bdev moved.', word('bytes')),
+    counter('capsuled_bdev_errors_total', 'Operations of a bdev that failed.', word('errors')),
+    counter(
+      'capsuled_bdev_latency_seconds_total',
+      'Time that the operations of a bdev took, added up.',
+      word('latency_ns', NS_PER_SECOND),
+    ),
+  ];
+}

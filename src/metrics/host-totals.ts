@@ -1,0 +1,107 @@
+/**
+ * I/O totals per subsystem and host that outlive controllers: a host that reconnects goes on counting where it was.
+ *
+ * The engine counts per controller and forgets the counts with it. So the counts of a controller are added to the
+ * totals in the moment it is gone, and a reading is the totals plus the living.
+ */
+
+import type { Engine } from '../engine/engine-types.js';
+import type { ControllerView } from '../subsystem/views.js';
+import { type OperationWords, operationWords } from './stat-words.js';
+
+/** More pairs of subsystem and host than this are counted together, as host `other`. */
+const PAIRS_MAX = 1024;
+export const OTHER_HOSTS = 'other';
+
+export interface HostTotal {
+  readonly subsystem: string;
+  readonly hostNqn: string;
+  /** Words by operation, then by name. */
+  readonly operations: Map<string, Record<string, number>>;
+}
+
+/** What the totals need to know of the target. */
+export interface Controllers {
+  readonly controllers: readonly ControllerView[];
+}
+
+export class HostTotals {
+  /** Set once the target is there; before that there are no controllers. */
+  target: Controllers | undefined;
+  readonly #ended = new Map<string, HostTotal>();
+  /** The views of this turn of the event loop: many controllers may end in one. */
+  #views: Map<number, ControllerView> | undefined;
+
+  /** Has the engine's controllers counted here before they are forgotten. Returns the same engine. */
+  watch(engine: Engine): Engine {
+    const terminate = engine.controllerTerminate.bind(engine);
+    engine.controllerTerminate = async (controller, queues, reason) => {
+      const view = queues === 'all' ? this.#view(controller) : undefined;
+      const before = view === undefined ? [] : controllerWords(engine, controller);
+      await terminate(controller, queues, reason);
+      if (view === undefined) return;
+      // What ended while the queues closed counts too, if the engine still knows.
+      const after = controllerWords(engine, controller);
+      const known = after.some(({ words }) => (words['operations'] ?? 0) > 0);
+      addWords(this.#ended, view, known ? after : before);
+    };
+    return engine;
+  }
+
+  read(engine: Engine): Iterable<HostTotal> {
+    const totals = new Map<string, HostTotal>();
+    for (const [key, total] of this.#ended) {
+      const operations = [...total.operations].map(
+        ([name, words]) => [name, { ...words }] as const,
+      );
+      totals.set(key, { ...total, operations: new Map(operations) });
+    }
+    for (const view of this.target?.controllers ?? []) {
+      if (view.kind !== 'io' || view.state === 'gone') continue;
+      addWords(totals, view, controllerWords(engine, view.controller));
+    }
+    return totals.values();
+  }
+
+  #view(controller: number): ControllerView | undefined {
+    if (this.#views === undefined) {
+      this.#views = new Map(this.target?.controllers.map((view) => [view.controller, view]));
+      setImmediate(() => {
+        this.#views = undefined;
+      }).unref();
+    }
+    const view = this.#views.get(controller);
+    return view?.kind === 'io' ? view : undefined;
+  }
+}
+
+function controllerWords(engine: Engine, controller: number): OperationWords[] {
+  const { controllerOperations, controllerOperationWords } = engine.facts.statNames;
+  const arrays = engine.controllerStats(controller);
+  return operationWords(arrays, controllerOperations, controllerOperationWords);
+}
+
+function addWords(
+  totals: Map<string, HostTotal>,
+  view: ControllerView,
+  added: readonly OperationWords[],
+): void {
+  const total = totalOf(totals, view.subsystem, view.hostNqn);
+  for (const { operation, words } of added) {
+    const sums = total.operations.get(operation) ?? {};
+    for (const [name, value] of Object.entries(words)) sums[name] = (sums[name] ?? 0) + value;
+    total.operations.set(operation, sums);
+  }
+}
+
+function totalOf(totals: Map<string, HostTotal>, subsystem: string, hostNqn: string): HostTotal {
+  const key = `${subsystem} ${hostNqn}`;
+  const known = totals.get(key);
+  if (known !== undefined) return known;
+  if (totals.size >= PAIRS_MAX && hostNqn !== OTHER_HOSTS) {
+    return totalOf(totals, subsystem, OTHER_HOSTS);
+  }
+  const total = { subsystem, hostNqn, operations: new Map<string, Record<string, number>>() };
+  totals.set(key, total);
+  return total;
+}
