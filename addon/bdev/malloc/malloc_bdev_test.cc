@@ -1,0 +1,144 @@
+#include "bdev/malloc/malloc_bdev.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "base/prng.h"
+#include "bdev/test_reactors.h"
+
+namespace capsuled {
+namespace {
+
+std::unique_ptr<Bdev> make(TestReactors& reactors, uint64_t bytes, uint32_t block_size,
+                           uint32_t reactor_count) {
+  BdevResult made = make_malloc_bdev(
+      reactors.env(),
+      {.name = "ram", .bytes = bytes, .block_size = block_size, .reactor_count = reactor_count});
+  REQUIRE(made.ok());
+  return std::move(made).value();
+}
+
+bool all_are(const std::vector<std::byte>& data, uint8_t value) {
+  return std::ranges::all_of(data, [=](std::byte byte) { return byte == std::byte{value}; });
+}
+
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * 4096;
+}
+
+TEST_CASE("malloc keeps what is written, with and without locks") {
+  TestReactors reactors;
+  for (const uint32_t reactor_count : {1u, 0u}) {
+    TestBdevUser user(reactors, make(reactors, 1 << 20, 512, reactor_count));
+    std::vector<std::byte> data(17 * 512), found(17 * 512, std::byte{1});
+    CHECK(user.run(BdevIoType::Read, 3, found) == BdevStatus::Success);
+    CHECK(all_are(found, 0));
+    for (size_t index = 0; index < data.size(); ++index)
+      data[index] = static_cast<std::byte>(index / 3);
+    CHECK(user.run(BdevIoType::Write, 3, data) == BdevStatus::Success);
+    CHECK(user.run(BdevIoType::Read, 3, found) == BdevStatus::Success);
+    CHECK(found == data);
+    CHECK(user.run(BdevIoType::Compare, 3, data) == BdevStatus::Success);
+    data.back() ^= std::byte{1};
+    CHECK(user.run(BdevIoType::Compare, 3, data) == BdevStatus::Miscompare);
+    CHECK(user.run(BdevIoType::Flush, 0, 0) == BdevStatus::Success);
+  }
+}
+
+TEST_CASE("Unmap and WriteZeroes zero exactly their blocks, small and large") {
+  TestReactors reactors;
+  for (const uint32_t reactor_count : {1u, 0u}) {
+    const uint64_t bytes = 8 << 20;
+    const uint32_t block_size = 512;
+    TestBdevUser user(reactors, make(reactors, bytes, block_size, reactor_count));
+    std::vector<std::byte> model(bytes, std::byte{0x77}), found(bytes);
+    CHECK(user.run(BdevIoType::Write, 0, model) == BdevStatus::Success);
+    Prng prng(7);
+    for (const uint64_t length_max : {uint64_t{4}, uint64_t{300}, uint64_t{9000}}) {
+      const uint64_t count = prng.between(1, length_max);
+      const uint64_t offset = prng.below(bytes / block_size - count);
+      const BdevIoType type = prng.chance(1, 2) ? BdevIoType::Unmap : BdevIoType::WriteZeroes;
+      CHECK(user.run(type, offset, count) == BdevStatus::Success);
+      std::memset(model.data() + offset * block_size, 0, count * block_size);
+      CHECK(user.run(BdevIoType::Read, 0, found) == BdevStatus::Success);
+      CHECK(found == model);
+    }
+    CHECK(user.run(BdevIoType::Unmap, 0, bytes / block_size) == BdevStatus::Success);
+    CHECK(user.run(BdevIoType::Read, 0, found) == BdevStatus::Success);
+    CHECK(all_are(found, 0));
+  }
+}
+
+TEST_CASE("memory that is not written, or unmapped again, costs nothing") {
+  TestReactors reactors;
+  const uint64_t bytes = uint64_t{256} << 20;
+  TestBdevUser user(reactors, make(reactors, bytes, 4096, 0));
+  const uint64_t before = resident_bytes();
+  std::vector<std::byte> data(uint64_t{64} << 20, std::byte{1});
+  CHECK(user.run(BdevIoType::Write, 0, data) == BdevStatus::Success);
+  const uint64_t written = resident_bytes();
+  CHECK(written > before + (uint64_t{100} << 20));  // the data and the disk
+  CHECK(user.run(BdevIoType::Unmap, 0, bytes / 4096) == BdevStatus::Success);
+  CHECK(resident_bytes() < written - (uint64_t{48} << 20));
+}
+
+/// Keeps one operation on one block going on one reactor, `count` times. A read must find a block
+/// of one value.
+struct Hammer {
+  Hammer(CoreChannel& of, BdevIoType type, uint8_t value, uint32_t block_size)
+      : channel(of), data(block_size, std::byte{value}), iov{data.data(), data.size()} {
+    io.type = type;
+    io.count_blocks = 1;
+    io.iov = &iov;
+    io.iov_count = 1;
+    io.user = this;
+    io.complete = [](BdevIo& done) { static_cast<Hammer*>(done.user)->next(); };
+  }
+  void next() {
+    if (io.type == BdevIoType::Read && !all_are(data, static_cast<uint8_t>(data[0]))) ++torn;
+    if (left-- > 0) return channel.submit(io);
+    done.set_value();
+  }
+  CoreChannel& channel;
+  std::vector<std::byte> data;
+  iovec iov;
+  BdevIo io;
+  uint32_t left = 3000;
+  uint32_t torn = 0;
+  std::promise<void> done;
+};
+
+TEST_CASE("a block does not tear between reactors") {
+  for (const uint32_t block_size : {512u, 4096u, 65536u}) {
+    TestReactors reactors(2);
+    TestBdevUser user(reactors, make(reactors, uint64_t{4} << 20, block_size, 2), 2);
+    Hammer ones(user.channel(0), BdevIoType::Write, 1, block_size);
+    Hammer twos(user.channel(1), BdevIoType::Write, 2, block_size);
+    Hammer reads(user.channel(1), BdevIoType::Read, 0, block_size);
+    Hammer others(user.channel(0), BdevIoType::Read, 0, block_size);
+    Hammer zeroes(user.channel(1), BdevIoType::WriteZeroes, 0, block_size);
+    zeroes.io.count_blocks = (uint64_t{256} << 10) / block_size;  // by discard
+    zeroes.left = 300;
+    reactors.run(0, [&](Reactor&) {
+      ones.next();
+      others.next();
+    });
+    reactors.run(1, [&](Reactor&) {
+      twos.next();
+      reads.next();
+      zeroes.next();
+    });
+    for (Hammer* hammer : {&ones, &twos, &reads, &others, &zeroes}) hammer->done.get_future().get();
+    CHECK(reads.torn == 0);
+    CHECK(others.torn == 0);
+  }
+}
+
+}  // namespace
+}  // namespace capsuled

@@ -1,0 +1,155 @@
+// For tests: real reactors, and operations that a test waits for.
+//
+// The test's own thread plays the control thread. TestReactors::run() runs a function on a reactor
+// and waits for it; such a function may CHECK but not REQUIRE (which throws).
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bdev/bdev_core.h"
+#include "env/env.h"
+#include "reactor/reactor.h"
+
+namespace capsuled {
+
+class TestReactors {
+ public:
+  explicit TestReactors(uint32_t count = 1, uint64_t memory_bytes = uint64_t{16} << 20) {
+    auto made = env::make_linux_env();
+    REQUIRE(made.ok());
+    env_ = std::move(made).value();
+    for (uint32_t index = 0; index < count; ++index) {
+      ReactorOptions options;
+      options.index = index;
+      options.memory_bytes = memory_bytes;
+      options.huge_pages = env::HugePages::Never;
+      options.ring_entries = 256;
+      auto reactor = Reactor::create(*env_, options);
+      REQUIRE(reactor.ok());
+      reactors_.push_back(std::move(reactor).value());
+      REQUIRE(reactors_.back()->start().ok());
+    }
+  }
+
+  env::Env& env() { return *env_; }
+
+  /// Starts `call` on a reactor; it is done when the future is.
+  std::future<void> start(uint32_t index, std::function<void(Reactor&)> call) {
+    struct Job {
+      std::function<void(Reactor&)> call;
+      std::promise<void> done;
+    };
+    auto job = std::make_unique<Job>();
+    job->call = std::move(call);
+    std::future<void> done = job->done.get_future();
+    reactors_[index]->send_message_wait({[](Reactor& reactor, void* argument) {
+                                           std::unique_ptr<Job> mine(static_cast<Job*>(argument));
+                                           mine->call(reactor);
+                                           mine->done.set_value();
+                                         },
+                                         job.release()});
+    return done;
+  }
+
+  void run(uint32_t index, std::function<void(Reactor&)> call) {
+    start(index, std::move(call)).get();
+  }
+
+ private:
+  std::unique_ptr<env::Env> env_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+};
+
+/// One operation, from any thread's point of view: start it on a reactor, wait for it on the test's
+/// thread.
+class TestIo {
+ public:
+  TestIo(BdevIoType type, uint64_t offset_blocks, uint64_t count_blocks,
+         std::vector<iovec> iov = {}) {
+    io.type = type;
+    io.offset_blocks = offset_blocks;
+    io.count_blocks = count_blocks;
+    iov_ = std::move(iov);
+    io.iov = iov_.data();
+    io.iov_count = static_cast<uint32_t>(iov_.size());
+    io.user = this;
+    io.complete = [](BdevIo& done) {
+      auto& test = *static_cast<TestIo*>(done.user);
+      if (test.on_complete) test.on_complete();
+      test.done_.set_value(done.status);
+    };
+  }
+
+  BdevStatus wait() { return done_.get_future().get(); }
+
+  BdevIo io;
+  std::function<void()> on_complete;  ///< on the reactor
+
+ private:
+  std::vector<iovec> iov_;
+  std::promise<BdevStatus> done_;
+};
+
+/// A bdev in a registry of its own, open, with a channel on each of `reactors`' first `count`.
+class TestBdevUser {
+ public:
+  TestBdevUser(TestReactors& reactors, std::unique_ptr<Bdev> bdev, uint32_t count = 1)
+      : reactors_(reactors), registry_(count), name_(bdev->facts().name) {
+    REQUIRE(registry_.add(std::move(bdev)).ok());
+    auto opened = registry_.open(name_, BdevClaim::Shared);
+    REQUIRE(opened.ok());
+    desc_ = std::move(opened).value();
+    channels_.resize(count);
+    for (uint32_t index = 0; index < count; ++index) {
+      reactors_.run(index, [this, index](Reactor& reactor) {
+        channels_[index] = CoreChannel::acquire(reactor, desc_->entry());
+      });
+    }
+  }
+  ~TestBdevUser() {
+    for (uint32_t index = 0; index < channels_.size(); ++index) {
+      reactors_.run(index, [this, index](Reactor&) { channels_[index]->release(); });
+    }
+    desc_.reset();
+    CHECK(registry_.remove(name_).ok());
+  }
+  TestBdevUser(const TestBdevUser&) = delete;
+  TestBdevUser& operator=(const TestBdevUser&) = delete;
+
+  CoreChannel& channel(uint32_t index = 0) { return *channels_[index]; }
+  const BdevFacts& facts() const { return desc_->facts(); }
+  const BdevStats& stats(uint32_t index = 0) const { return *desc_->entry()->stats[index]; }
+
+  void start(TestIo& io, uint32_t index = 0) {
+    reactors_.run(index, [&](Reactor&) { channels_[index]->submit(io.io); });
+  }
+  BdevStatus run(TestIo& io, uint32_t index = 0) {
+    start(io, index);
+    return io.wait();
+  }
+  BdevStatus run(BdevIoType type, uint64_t offset_blocks, uint64_t count_blocks) {
+    TestIo io(type, offset_blocks, count_blocks);
+    return run(io);
+  }
+  BdevStatus run(BdevIoType type, uint64_t offset_blocks, std::span<std::byte> data) {
+    TestIo io(type, offset_blocks, data.size() / facts().block_size,
+              {iovec{data.data(), data.size()}});
+    return run(io);
+  }
+
+ private:
+  TestReactors& reactors_;
+  BdevRegistry registry_;
+  std::string name_;
+  std::unique_ptr<BdevDesc> desc_;
+  std::vector<CoreChannel*> channels_;
+};
+
+}  // namespace capsuled
