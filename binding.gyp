@@ -4,15 +4,17 @@
 #   make -C build BUILDTYPE=Asan native_tests                      build/Asan/native_tests
 #   make -C build BUILDTYPE=Fuzz CXX=clang++-19 pdu_reader_fuzz    build/Fuzz/pdu_reader_fuzz
 #
-# Which source belongs to which program is said in scripts/sources.mjs; fuzzers and benchmarks, one executable for each
-# source, come from the generated build/programs.gypi with the settings in scripts/fuzz.gypi and scripts/bench.gypi.
+# Which source belongs to which program is said in scripts/sources.mjs; fuzzers and benchmarks, one
+# executable for each source, come from the generated build/programs.gypi with the settings in
+# scripts/fuzz.gypi and scripts/bench.gypi.
 {
   'includes': ['build/programs.gypi'],
 
   'target_defaults': {
     'default_configuration': 'Release',
     'include_dirs': ['addon'],
-    # Node's common.gypi decides language version, optimisation and warnings for addons; the project decides for itself.
+    # Node's common.gypi decides language version, optimisation and warnings for addons; the project
+    # decides for itself.
     'cflags!': ['-O3', '-Wno-unused-parameter'],
     'cflags_cc!': ['-std=gnu++17'],
     'cflags': ['-g', '-fno-omit-frame-pointer', '-fdiagnostics-color=auto'],
@@ -69,7 +71,7 @@
       'sources': ['<!@(node scripts/sources.mjs binding)'],
       'defines': ['NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS'],
       # As system headers: their warnings are not ours to fix.
-      'cflags_cc': ['-isystem', '<(module_root_dir)/<!(node -p "require(\'node-addon-api\').include_dir")'],
+      'cflags_cc': ['-isystem', '<(module_root_dir)/node_modules/node-addon-api'],
       'ldflags': ['-Wl,--exclude-libs,ALL'],
     },
     {

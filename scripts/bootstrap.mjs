@@ -1,14 +1,25 @@
-// `npm run setup`: from a fresh clone to a built tree, and from a built tree to "nothing to do" within a few milliseconds.
+// `npm run setup`: from a fresh clone to a built tree, and from a built tree to "nothing to do"
+// within a few milliseconds.
 //
 //   node scripts/bootstrap.mjs                what is needed to run the daemon
 //   node scripts/bootstrap.mjs --for-tests    what the tests and checks need, too
 //
-// The work is a list of stages. Each has a signature of its inputs (names, sizes and times of change of files, never a
-// spawned tool); the signatures of the last success are kept in build/setup.json, and a stage whose signature is the same
-// is not run. Plain JavaScript without dependencies, since it runs before there are any.
+// The work is a list of stages. Each has a signature of its inputs (names, sizes and times of
+// change of files, never a spawned tool); the signatures of the last success are kept in
+// build/setup.json, and a stage whose signature is the same is not run. Plain JavaScript without
+// dependencies, since it runs before there are any.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +38,8 @@ const packagesToTest = [
   'libclang-rt-19-dev',
   'lld-19',
   'llvm-19',
-  // The Linux host of nvme-cli-tests. The kernel and the guest's programs are unpacked by its own scripts.
+  // The Linux host of nvme-cli-tests. The kernel and the guest's programs are unpacked by its own
+  // scripts.
   'bc',
   'bison',
   'e2fsprogs',
@@ -48,27 +60,48 @@ export class SetupError extends Error {}
 /** Name, size and time of change of one file, relative to the root or absolute. */
 function stat(file) {
   const status = statSync(path.resolve(root, file), { throwIfNoEntry: false });
-  return status === undefined ? `${file} -` : `${file} ${String(status.size)} ${String(status.mtimeMs)}`;
+  return status === undefined
+    ? `${file} -`
+    : `${file} ${String(status.size)} ${String(status.mtimeMs)}`;
 }
 
 /** Runs a program with its output shown; throws SetupError when it fails. */
 export function run(command, args, options = {}) {
-  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  const { status, signal, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    ...options,
+  });
   if (error !== undefined) throw new SetupError(`${command}: ${error.message}`);
-  if (status !== 0) throw new SetupError(`${command} ${args.join(' ')}: ${signal ?? `status ${String(status)}`}`);
+  if (status !== 0)
+    throw new SetupError(`${command} ${args.join(' ')}: ${signal ?? `status ${String(status)}`}`);
 }
 
 /** Builds native targets of one configuration. A lock lets several commands build in one tree. */
 export function make(buildType, targets, settings = []) {
   const jobs = `-j${String(os.availableParallelism())}`;
-  const args = ['build/.lock', 'make', '-s', jobs, '-C', 'build', `BUILDTYPE=${buildType}`, ...settings, ...targets];
+  const args = [
+    'build/.lock',
+    'make',
+    '-s',
+    jobs,
+    '-C',
+    'build',
+    `BUILDTYPE=${buildType}`,
+    ...settings,
+    ...targets,
+  ];
   run('flock', args);
 }
 
 function missingPackages(packages) {
-  const { error, stdout } = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...packages], {
-    encoding: 'utf8',
-  });
+  const { error, stdout } = spawnSync(
+    'dpkg-query',
+    ['-W', '-f', '${Package} ${db:Status-Status}\n', ...packages],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (error !== undefined) {
     console.error(`setup: this is not a Debian system; make sure to have: ${packages.join(' ')}`);
     return [];
@@ -82,7 +115,9 @@ function installPackages(packages) {
   if (missing.length === 0) return;
   const install = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
   if (process.getuid() !== 0) {
-    throw new SetupError(`Debian packages are missing; install them and run this again:\n\n    sudo ${install}\n`);
+    throw new SetupError(
+      `Debian packages are missing; install them and run this again:\n\n    sudo ${install}\n`,
+    );
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   if (spawnSync('sh', ['-c', install], { stdio: 'inherit', env }).status === 0) return;
@@ -127,7 +162,10 @@ function stages(forTests) {
     },
     {
       name: 'npm ci',
-      signature: () => [stat('package-lock.json'), existsSync(path.join(root, 'node_modules/.package-lock.json'))],
+      signature: () => [
+        stat('package-lock.json'),
+        existsSync(path.join(root, 'node_modules/.package-lock.json')),
+      ],
       isDone: () => modified('node_modules/.package-lock.json') >= modified('package-lock.json'),
       work: () => run('npm', ['ci', '--loglevel=error']),
     },
@@ -144,6 +182,7 @@ function stages(forTests) {
     },
     {
       name: 'make',
+      compiles: true,
       signature: () => [
         stat('build/Release/capsuled.node'),
         ...listFiles('addon', ['.cc', '.h', '.inc']).map(stat),
@@ -153,13 +192,14 @@ function stages(forTests) {
     },
     {
       name: 'tsc',
+      compiles: true,
       signature: () => [
         ...[stat('tsconfig.json'), stat('package-lock.json'), stat('dist/.tsbuildinfo')],
         ...typeScriptFolders.flatMap((folder) => listFiles(folder, ['.ts'])).map(stat),
       ],
       work: () => {
-        run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
         pruneDist();
+        run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
       },
     },
   ];
@@ -184,8 +224,11 @@ function writeStamp(name, signature) {
   renameSync(temporary, stampFile);
 }
 
-/** Brings the tree up to date. Throws SetupError with what to do about it. */
-export function setup({ forTests = false } = {}) {
+/**
+ * Brings the tree up to date. Throws SetupError with what to do about it. `keepGoing`: code that
+ * does not compile is reported and no error, for those who are about to look at it more closely.
+ */
+export function setup({ forTests = false, keepGoing = false } = {}) {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < nodeMajorMin) {
     throw new SetupError(`expected Node ${String(nodeMajorMin)} or later, got ${process.version}`);
@@ -197,7 +240,13 @@ export function setup({ forTests = false } = {}) {
     if (stamp !== undefined && stamp === JSON.stringify(stage.signature())) continue;
     if (stage.isDone?.() !== true) {
       console.error(`setup: ${stage.name}`);
-      stage.work();
+      try {
+        stage.work();
+      } catch (error) {
+        if (!(keepGoing && stage.compiles === true && error instanceof SetupError)) throw error;
+        console.error(`setup: ${error.message}`);
+        continue;
+      }
     }
     writeStamp(stage.name, JSON.stringify(stage.signature()));
   }
@@ -214,6 +263,9 @@ export async function runMain(main) {
   }
 }
 
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (
+  process.argv[1] !== undefined &&
+  realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)
+) {
   await runMain(() => setup({ forTests: process.argv.includes('--for-tests') }));
 }

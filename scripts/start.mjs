@@ -1,5 +1,6 @@
-// `npm start`: sets up what is not set up yet, then becomes the daemon, in this same process so that a second start is quick.
-// Arguments go to `capsuled serve`; without --config it serves the config.yaml beside package.json.
+// `npm start`: sets up what is not set up yet, then becomes the daemon, in this same process so
+// that a second start is quick. Arguments go to `capsuled serve`; without --config it serves the
+// config.yaml beside package.json.
 
 import path from 'node:path';
 import { runMain, setup } from './bootstrap.mjs';

@@ -1,5 +1,6 @@
-// Runs a fuzz target on the files and folders it is given, once each: a recorded input can so be replayed under gdb,
-// valgrind, g++ or another sanitizer. Under libFuzzer, which brings its own main, this file is empty.
+// Runs a fuzz target on the files and folders it is given, once each: a recorded input can so be
+// replayed under gdb, valgrind, g++ or another sanitizer. Under libFuzzer, which brings its own
+// main, this file is empty.
 
 #ifndef CAPSULED_LIBFUZZER
 

@@ -1,0 +1,207 @@
+// `npm test`: sets up, then runs every kind of test there is, and ends with one line
+//
+//   N passed, N failed, N skipped
+//
+// Parts can be run alone, in the order given here: `npm test -- native ts`. Nothing is skipped
+// silently: a skip is printed, and with CI=true it is a failure, as is a part without tests.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { make, runMain, setup, SetupError } from './bootstrap.mjs';
+import { check } from './check.mjs';
+import { listFiles, nativeSources, programName, root } from './sources.mjs';
+
+const isCi = process.env.CI === 'true';
+const fuzzSeconds = Number(process.env.FUZZ_SECONDS ?? 20);
+
+/** Runs a program; each line of its standard output goes to `onLine`. Resolves to its status. */
+function runLines(command, args, onLine, env = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    });
+    let rest = '';
+    child.stdout.setEncoding('utf8');
+    child.stdout.on('data', (text) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (rest !== '') onLine(rest);
+      resolve(signal ?? code);
+    });
+  });
+}
+
+/** At least one failure when the program did not end well, whatever it counted. */
+function settle(counts, status) {
+  if (status !== 0 && counts.failed === 0) {
+    console.log(`ended with ${status}`);
+    counts.failed = 1;
+  }
+  return counts;
+}
+
+function runCheck() {
+  const { count, failed } = check();
+  return { passed: count - failed.length, failed: failed.length, skipped: 0 };
+}
+
+const sanitizerOptions = {
+  ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1',
+  UBSAN_OPTIONS: 'print_stacktrace=1',
+  TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
+};
+
+/** The C++ unit tests as one configuration builds them. */
+async function runNative(buildType) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  if (nativeSources().nativeTests.every((file) => !file.endsWith('_test.cc'))) return counts;
+  make(buildType, ['native_tests']);
+  const program = path.join(root, 'build', buildType, 'native_tests');
+  const onLine = (line) => {
+    console.log(line);
+    const found =
+      /test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped/;
+    const match = found.exec(line);
+    if (match === null) return;
+    [counts.passed, counts.failed, counts.skipped] = match.slice(2).map(Number);
+  };
+  // Some kernels place memory where a thread sanitizer of this age does not expect it.
+  const command = ['setarch', '-R', program, '--no-colors=true'];
+  const status = await runLines(command[0], command.slice(1), onLine, sanitizerOptions);
+  return settle(counts, status);
+}
+
+/** Where the committed inputs of a fuzz target are: corpus/<target>/ beside its source. */
+function corpusOf(source, name) {
+  const folder = path.join(root, path.dirname(source), 'corpus', name);
+  return existsSync(folder) && readdirSync(folder).length > 0 ? folder : undefined;
+}
+
+/** Each fuzz target over its committed corpus, then for some seconds on its own. */
+async function runFuzz() {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const sources = nativeSources().fuzz;
+  if (sources.length === 0) return counts;
+  make('Fuzz', sources.map(programName), ['CXX=clang++-19', 'CC=clang-19']);
+  for (const source of sources) {
+    const name = programName(source);
+    const found = path.join(root, '.cache/fuzz', name);
+    mkdirSync(found, { recursive: true });
+    const corpus = corpusOf(source, name);
+    if (corpus === undefined) console.log(`${name}: no committed corpus`);
+    // New inputs go into the first folder; the committed corpus is only read.
+    const args = [`-max_total_time=${fuzzSeconds}`, '-timeout=10', '-rss_limit_mb=2048'];
+    args.push(`-artifact_prefix=${found}/`, '-print_final_stats=1', '-verbosity=0', found);
+    if (corpus !== undefined) args.push(corpus);
+    const program = path.join(root, 'build/Fuzz', name);
+    const { status, stderr } = spawnSync(program, args, {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+      env: { ...process.env, ...sanitizerOptions },
+    });
+    const executed = /number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? '?';
+    const passed = status === 0 && corpus !== undefined;
+    if (status !== 0) console.log(stderr);
+    console.log(`${passed ? 'ok' : 'not ok'} - ${name}: ${executed} executions`);
+    counts[passed ? 'passed' : 'failed']++;
+  }
+  return counts;
+}
+
+/** The TypeScript tests, by tap. A file that passes is one line; one that fails is shown whole. */
+async function runTypeScript() {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const files = listFiles('dist/test', ['.test.js']);
+  if (files.length === 0) return counts;
+  let pending = [];
+  const onLine = (line) => {
+    const total = /^# \{ total: \d+, (.*) \}/.exec(line);
+    const result = /^(not )?ok \d+ - /.exec(line);
+    if (total !== null) {
+      const count = Object.fromEntries(total[1].split(', ').map((item) => item.split(': ')));
+      counts.passed = Number(count.pass ?? 0);
+      counts.failed = Number(count.fail ?? 0);
+      counts.skipped = Number(count.skip ?? 0) + Number(count.todo ?? 0);
+    } else if (result !== null) {
+      const shown =
+        result[1] === undefined ? pending.filter((l) => /# (SKIP|TODO)/.test(l)) : pending;
+      for (const text of [...shown, line]) console.log(text);
+      pending = [];
+    } else {
+      pending.push(line);
+    }
+  };
+  const tap = path.join(root, 'node_modules/tap/dist/esm/run.mjs');
+  const status = await runLines(process.execPath, [tap, '--reporter=tap', ...files], onLine);
+  if (status !== 0) for (const line of pending) console.log(line);
+  return settle(counts, status);
+}
+
+/** A real Linux host against the daemon. */
+async function runHost() {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  if (!existsSync(path.join(root, 'dist/nvme-cli-tests/run.js'))) return counts;
+  const onLine = (line) => {
+    console.log(line);
+    const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line);
+    if (match !== null) [counts.passed, counts.failed, counts.skipped] = match.slice(1).map(Number);
+  };
+  return settle(counts, await runLines(process.execPath, ['dist/nvme-cli-tests/run.js'], onLine));
+}
+
+const parts = {
+  check: { title: 'Format, lint, types, drift, tidy', run: runCheck },
+  native: { title: 'Native unit tests', run: () => runNative('Release') },
+  asan: { title: 'Native unit tests, AddressSanitizer and UBSan', run: () => runNative('Asan') },
+  tsan: { title: 'Native unit tests, ThreadSanitizer', run: () => runNative('Tsan') },
+  fuzz: { title: 'Fuzz targets', run: runFuzz },
+  ts: { title: 'TypeScript tests', run: runTypeScript },
+  host: { title: 'A real Linux host', run: runHost },
+};
+
+async function runPart(name) {
+  const { title, run } = parts[name];
+  console.log(`\n=== ${title} (${name})`);
+  const start = performance.now();
+  let counts;
+  try {
+    counts = await run();
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.log(error.message);
+    counts = { passed: 0, failed: 1, skipped: 0 };
+  }
+  const { passed, failed, skipped } = counts;
+  const isEmpty = passed + failed + skipped === 0;
+  if (isEmpty) console.log(`!!! ${name} has nothing to run`);
+  if (skipped > 0) console.log(`!!! ${skipped} skipped`);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`--- ${name}: ${passed} passed, ${failed} failed, ${skipped} skipped (${seconds} s)`);
+  return isEmpty ? { ...counts, failed: isCi ? 1 : 0 } : counts;
+}
+
+await runMain(async () => {
+  const names = process.argv.slice(2);
+  const unknown = names.find((name) => !Object.hasOwn(parts, name));
+  if (unknown !== undefined) {
+    console.error(`expected one of ${Object.keys(parts).join(', ')}; got ${unknown}`);
+    return 2;
+  }
+  setup({ forTests: true });
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  for (const name of Object.keys(parts)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    const counts = await runPart(name);
+    for (const key of Object.keys(sum)) sum[key] += counts[key];
+  }
+  console.log(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+  return sum.failed > 0 || (isCi && sum.skipped > 0) ? 1 : 0;
+});
