@@ -15,7 +15,10 @@ import {
 /** Whether the host should try again: `doNotRetry` sets DNR. */
 export type Retry = 'retry' | 'doNotRetry';
 
-/** The completion's 16 bits, phase tag 0: `packStatus(StatusCodeType.generic, GenericStatus.invalidField, 'doNotRetry')`. */
+/**
+ * The completion's 16 bits, phase tag 0, such as
+ * `packStatus(StatusCodeType.generic, GenericStatus.invalidField, 'doNotRetry')`.
+ */
 export function packStatus(type: number, code: number, retry: Retry = 'retry'): number {
   let field = setBits(0, StatusFieldBits.code, code);
   field = setBits(field, StatusFieldBits.codeType, type);

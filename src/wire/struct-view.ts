@@ -1,8 +1,9 @@
 /**
- * A typed view over the bytes of one wire structure: the base of the generated classes in layout.gen.ts.
+ * A typed view over the bytes of one wire structure: the base of the generated classes in
+ * layout.gen.ts.
  *
- * A view does not copy: setting a field writes into the buffer it was made from. Integers up to 32 bits are numbers, wider
- * ones bigints, byte fields are sub-buffers.
+ * A view does not copy: setting a field writes into the buffer it was made from. Integers up to
+ * 32 bits are numbers, wider ones bigints, byte fields are sub-buffers.
  */
 export abstract class StructView {
   readonly buffer: Buffer;
