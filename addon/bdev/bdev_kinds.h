@@ -16,7 +16,7 @@ struct BdevParameters {
   std::string kind;         ///< "malloc", "null", "uring"
   uint64_t bytes = 0;       ///< 0: not given
   uint32_t block_size = 0;  ///< 0: the kind's default
-  std::string path;
+  std::string path{};
   bool create = false;
   bool read_only = false;
   uint32_t reactor_count = 0;  ///< of the process; 0: not known

@@ -98,7 +98,7 @@ struct Hammer {
     io.iov = &iov;
     io.iov_count = 1;
     io.user = this;
-    io.complete = [](BdevIo& done) { static_cast<Hammer*>(done.user)->next(); };
+    io.complete = [](BdevIo& ended) { static_cast<Hammer*>(ended.user)->next(); };
   }
   void next() {
     if (io.type == BdevIoType::Read && !all_are(data, static_cast<uint8_t>(data[0]))) ++torn;

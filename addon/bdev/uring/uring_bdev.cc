@@ -136,6 +136,7 @@ bool can_punch_hole(env::Env& env, const env::FileFacts& file) {
   const uint64_t behind = (file.bytes + kBlockSizeMax - 1) / kBlockSizeMax * kBlockSizeMax;
   ring.value()->allocate(probe, file.fd, env::AllocateMode::PunchHole, behind, kBlockSizeMax);
   while (probe.in_flight) ring.value()->wait(UINT64_MAX);
+  ring.value()->finish();
   return probe.result == 0;
 }
 

@@ -65,7 +65,7 @@ class Pages {
 
 std::unique_ptr<Bdev> make(TestReactors& reactors, const UringBdevOptions& options) {
   BdevResult made = make_uring_bdev(reactors.env(), options);
-  INFO(made.ok() ? "" : made.error().message);
+  INFO((made.ok() ? std::string() : made.error().message));
   REQUIRE(made.ok());
   return std::move(made).value();
 }
