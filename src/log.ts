@@ -45,7 +45,7 @@ async function prettyStream(sink: { write: (line: string) => unknown }, colorize
   });
   return {
     write: (line: string) => {
-      sink.write(format(line) ?? '');
+      sink.write(format(line));
     },
   };
 }

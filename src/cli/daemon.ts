@@ -80,16 +80,15 @@ export class Daemon {
     this.#engine = engine;
     logger.info({ features: engine.facts.features }, 'engine started');
     const hostTotals = new HostTotals();
-    let metrics: Metrics | undefined;
     const target = new Target(hostTotals.watch(engine), {
       logger,
       version,
       onCommandAnswered: (opcode, seconds) => {
-        metrics?.observeCommand(opcode, seconds);
+        metrics.observeCommand(opcode, seconds);
       },
     });
     this.#target = target;
-    metrics = new Metrics({ engine, target, hostTotals, version });
+    const metrics = new Metrics({ engine, target, hostTotals, version });
     hostTotals.target = target;
     const report = await target.apply(this.#configuration.target);
     for (const warning of report.warnings) logger.warn({}, warning);

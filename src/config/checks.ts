@@ -59,7 +59,7 @@ function checkEngine({ engine }: DraftConfiguration, reader: Reader, machine: Ma
     });
   }
   if (engine?.memory === undefined || reactors === undefined) return;
-  const count = reactorCores(reactors as Configuration['engine']['reactors'], allowedCores).length;
+  const count = reactorCores(reactors, allowedCores).length;
   const least = REACTOR_MEMORY_MIN * BigInt(count);
   if (engine.memory < least) {
     const got = formatSize(engine.memory);
@@ -228,9 +228,9 @@ function checkReference(
     users.set(name, path);
     return;
   }
-  reader.warn(
+  reader.error(
     path,
-    `"${name}" is used on line ${String(reader.line(first))} too: hosts of both write to the same blocks`,
+    `expected a bdev that no other namespace uses, got "${name}"; line ${reader.line(first)} has it`,
   );
 }
 

@@ -13,7 +13,7 @@ export function expectation(schema: SchemaNode): string {
       ? `${expected}, or null`
       : expected;
   }
-  if (schema.const !== undefined) return String(schema.const);
+  if (schema.const !== undefined) return schema.const;
   if (schema.enum !== undefined) {
     return schema.enum.length === 1 ? (schema.enum[0] ?? '') : `one of ${schema.enum.join(', ')}`;
   }

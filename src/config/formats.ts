@@ -4,6 +4,7 @@
  */
 
 import { isIP, isIPv6 } from 'node:net';
+import { nqnFault } from '../subsystem/nqn.js';
 import { DURATION_EXPECTED, DURATION_PATTERN, durationHint, parseDuration } from './duration.js';
 import { SIZE_EXPECTED, SIZE_PATTERN, parseSize, sizeHint } from './size.js';
 
@@ -48,8 +49,8 @@ function nqnHint(text: string): string {
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u0020\u007f]/.test(text)) return 'it must not contain spaces or control characters';
   if (!/^nqn\.[0-9]{4}-(0[1-9]|1[0-2])\./.test(text)) return 'a date such as 2026-11 must follow';
-  if (!/^nqn\.[0-9]{4}-[0-9]{2}\.[^.:]+(\.[^.:]+)*:.+$/.test(text)) {
-    return 'a reversed domain name, a colon and a name must follow the date';
+  if (!/^nqn\.[0-9]{4}-[0-9]{2}\.[^.:]+(\.[^.:]+)*(:.+)?$/.test(text)) {
+    return 'a reversed domain name and ":name" must follow the date';
   }
   return '';
 }
@@ -116,6 +117,13 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     pattern: '^nqn\\.',
     parse: parseNqn,
     hint: nqnHint,
+  },
+  host_nqn: {
+    expected: 'the NQN of a host, as /etc/nvme/hostnqn has it',
+    pattern: '^nqn\\.',
+    // Hosts with names that are not formed by the book exist.
+    parse: (text) => (nqnFault(text) === null ? text : undefined),
+    hint: (text) => (text.startsWith('nqn.') ? '' : 'it must begin with "nqn."'),
   },
   address: {
     expected: 'an IPv4 or IPv6 address',

@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Document, LineCounter, type YAMLError, parseDocument } from 'yaml';
 import { TargetError } from '../errors.js';
+import { checkConfiguration } from '../subsystem/configuration-check.js';
+import { limitsDefault } from '../subsystem/target-options.js';
 import { check } from './checks.js';
 import { allowedCores } from './cores.js';
 import { type ConfigurationIssue, hasErrors } from './issue.js';
@@ -70,13 +72,25 @@ export function parseConfiguration(
   const schema = configurationSchema as unknown as SchemaNode;
   const draft = reader.read(document.contents, schema, '') as Draft<Configuration> | undefined;
   if (draft !== undefined) check(draft, reader, { allowedCores: cores, resolvePath });
+  // Without an error, nothing is missing from the draft.
+  const configuration = hasErrors(reader.issues)
+    ? undefined
+    : normalize(draft as Configuration, cores, resolvePath);
+  if (configuration !== undefined) checkTarget(configuration, reader);
   const issues = [...syntax, ...reader.issues].sort(
     (left, right) => left.line - right.line || left.column - right.column,
   );
-  if (draft === undefined || hasErrors(issues)) return { issues, configuration: undefined };
-  // Without an error, nothing is missing from the draft.
-  const configuration = normalize(draft as Configuration, cores, resolvePath);
-  return { issues, configuration };
+  return { issues, configuration: hasErrors(issues) ? undefined : configuration };
+}
+
+/** The target has the last word on what it takes; what it would refuse later is said here, with its place. */
+function checkTarget({ target }: DaemonConfiguration, reader: Reader): void {
+  try {
+    checkConfiguration(target, limitsDefault);
+  } catch (thrown) {
+    if (!(thrown instanceof TargetError)) throw thrown;
+    reader.error(thrown.field ?? '', thrown.message);
+  }
 }
 
 function syntaxIssues(

@@ -43,7 +43,8 @@ export class Reader {
     return this.#readScalar(resolved, schema, path);
   }
 
-  error(path: string, message: string): undefined {
+  /** Returns undefined, for a reader that gives up on a value. */
+  error(path: string, message: string): unknown {
     this.#issue('error', path, message);
     return undefined;
   }
@@ -75,7 +76,7 @@ export class Reader {
     if (node?.range && !this.#offsets.has(path)) this.#offsets.set(path, node.range[0]);
   }
 
-  #wrong(path: string, node: unknown, schema: SchemaNode, hint = ''): undefined {
+  #wrong(path: string, node: unknown, schema: SchemaNode, hint = ''): unknown {
     const tail = hint === '' ? '' : `; ${hint}`;
     return this.error(path, `expected ${expectation(schema)}, got ${shown(node)}${tail}`);
   }
@@ -196,7 +197,7 @@ export class Reader {
     if (branch === undefined) return this.#wrong(path, node, schema);
     const value = this.read(node, branch, path);
     // A host may be written as its NQN alone.
-    const shorthand = branch.format === 'nqn' && typeof value === 'string';
+    const shorthand = branch.format === 'host_nqn' && typeof value === 'string';
     return shorthand ? { nqn: value } : value;
   }
 
@@ -293,7 +294,7 @@ function shown(node: unknown): string {
   if (isSeq(node)) return 'a list';
   if (isAlias(node)) return `the unknown alias "*${node.source}"`;
   if (!isScalar(node) || node.value === null) return 'nothing';
-  if (typeof node.value !== 'string') return node.source ?? String(node.value);
+  if (typeof node.value !== 'string') return node.source ?? JSON.stringify(node.value);
   const text = node.value.length > 60 ? `${node.value.slice(0, 57)}...` : node.value;
   return JSON.stringify(text);
 }

@@ -3,7 +3,7 @@ export interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly description?: string;
   readonly format?: string;
-  readonly const?: unknown;
+  readonly const?: string;
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;

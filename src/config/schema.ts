@@ -149,7 +149,7 @@ const discoverySchema = Type.Object(
 
 const hostObjectSchema = Type.Object(
   {
-    nqn: text('nqn', { description: 'NQN of the host.', effect: 'reload' }),
+    nqn: text('host_nqn', { description: 'NQN of the host.', effect: 'reload' }),
   },
   section('A host that may connect.', ['psk_file', 'dhchap_key_file', 'dhchap_ctrl_key_file']),
 );
@@ -228,7 +228,7 @@ const subsystemSchema = Type.Object(
     hosts: Type.Array(
       Type.Unsafe<{ nqn: string }>({
         anyOf: [
-          { type: 'string', format: 'nqn', description: 'NQN of the host.' },
+          { type: 'string', format: 'host_nqn', description: 'NQN of the host.' },
           hostObjectSchema,
         ],
       }),

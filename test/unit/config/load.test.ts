@@ -1,0 +1,437 @@
+import t from 'tap';
+import { formatIssue } from '../../../src/config/issue.js';
+import { loadConfiguration, parseConfiguration } from '../../../src/config/load.js';
+
+/** Two cores, whatever machine the tests run on. */
+function parse(text: string) {
+  return parseConfiguration(text, 'c.yaml', [0, 1]);
+}
+
+/** The errors of a text, without the warnings and the file's name. */
+function errors(text: string): string[] {
+  return parse(text)
+    .issues.filter((issue) => issue.severity === 'error')
+    .map((issue) => formatIssue(issue).replace('c.yaml:', '').replace(' error:', ''));
+}
+
+function warnings(text: string): string[] {
+  return parse(text)
+    .issues.filter((issue) => issue.severity === 'warning')
+    .map((issue) => formatIssue(issue).replace('c.yaml:', '').replace(' warning:', ''));
+}
+
+const disk = (rest = '') => `version: 1
+bdevs:
+  - { name: ram0, kind: malloc, size: 1MiB }
+subsystems:
+  - nqn: nqn.2026-11.com.example:a
+    allow_any_host: true
+    listeners: [{ address: 127.0.0.1, port: 4420 }]
+    namespaces: [{ nsid: 1, bdev: ram0 }]
+${rest}`;
+
+/** What is written on one line of a list, and the errors that it leads to. */
+const table: readonly (readonly [name: string, text: string, errors: readonly string[]])[] = [
+  ['an empty file', '', ['1:1: version: expected 1, but "version" is missing']],
+  ['a list', '- a', ['1:1: expected a map, got a list']],
+  ['another version', 'version: 2', ['1:10: version: expected 1, got 2']],
+  ['YAML that does not end', 'version: "1', ['1:12: YAML: Missing closing "quote']],
+  [
+    'two documents',
+    'version: 1\n---\nversion: 1',
+    ['2:1: YAML: expected one document, got several'],
+  ],
+  [
+    'a key given twice',
+    'version: 1\nversion: 1',
+    ['2:1: version: expected each key once, got "version" again'],
+  ],
+  [
+    'an unknown key',
+    'version: 1\nengin: {}',
+    [
+      '2:1: engin: expected one of version, engine, admin, discovery, bdevs, subsystems, log, got the unknown key "engin"; did you mean "engine"?',
+    ],
+  ],
+  [
+    'an unknown alias',
+    'version: 1\nbdevs: *x',
+    ['2:8: bdevs: expected a list, got the unknown alias "*x"'],
+  ],
+  [
+    'a map where a list must be',
+    'version: 1\nbdevs: { name: a }',
+    ['2:8: bdevs: expected a list, got a map'],
+  ],
+  [
+    'a size with half a unit',
+    'version: 1\nengine: { memory: 1Gi }',
+    [
+      '2:19: engine.memory: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got "1Gi"; write "GiB" for powers of 1024',
+    ],
+  ],
+  [
+    'a fraction',
+    'version: 1\nengine: { memory: 1.5GiB }',
+    [
+      '2:19: engine.memory: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got "1.5GiB"; fractions are not allowed',
+    ],
+  ],
+  [
+    'too little memory',
+    'version: 1\nengine: { memory: 1MiB }',
+    ['2:19: engine.memory: expected a size from 16MiB to 1TiB, got "1MiB"'],
+  ],
+  [
+    'too little memory for the reactors',
+    'version: 1\nengine: { memory: 16MiB, reactors: 2 }',
+    ['2:19: engine.memory: expected at least 16MiB for each of 2 reactors (32MiB), got 16MiB'],
+  ],
+  [
+    'a time without a unit',
+    'version: 1\nengine: { idle_after: 50 }',
+    [
+      '2:23: engine.idle_after: expected a time with its unit such as 50us, 10ms or 2s, got 50; the unit is missing: write "50us" or "50ms"',
+    ],
+  ],
+  [
+    'a time out of range',
+    'version: 1\nengine: { idle_after: 2s }',
+    ['2:23: engine.idle_after: expected a time from 0 to 1s, got "2s"'],
+  ],
+  [
+    'a misspelt choice',
+    'version: 1\nengine: { poll: adaptiv }',
+    [
+      '2:17: engine.poll: expected one of adaptive, busy, interrupt, got "adaptiv"; did you mean "adaptive"?',
+    ],
+  ],
+  [
+    'too many reactors',
+    'version: 1\nengine: { reactors: 3 }',
+    [
+      '2:21: engine.reactors: expected at most 2, the number of cores that this process may use, got 3',
+    ],
+  ],
+  [
+    'cores that are repeated or not there',
+    'version: 1\nengine: { reactors: [0, 0, 7] }',
+    [
+      '2:25: engine.reactors[1]: expected each core once, got 0 again',
+      '2:28: engine.reactors[2]: expected a core that this process may use (0, 1), got 7',
+    ],
+  ],
+  [
+    'reactors that are no number',
+    'version: 1\nengine: { reactors: all }',
+    [
+      '2:21: engine.reactors: expected auto, or an integer from 1 to 64, or a list of integers, got "all"',
+    ],
+  ],
+  [
+    'an admin address without a token',
+    'version: 1\nadmin: { listen: 0.0.0.0:9920 }',
+    ['2:18: admin.listen: expected a loopback address, or a token_file beside it, got "0.0.0.0"'],
+  ],
+  [
+    'a host name',
+    'version: 1\nadmin: { listen: localhost:9920 }',
+    [
+      '2:18: admin.listen: expected an address and port such as 127.0.0.1:9920 or [::1]:9920, got "localhost:9920"; host names are not resolved',
+    ],
+  ],
+  [
+    'a token file that is not there',
+    'version: 1\nadmin: { token_file: /nonexistent/token }',
+    [
+      "2:22: admin.token_file: expected a readable file, got ENOENT: no such file or directory, open '/nonexistent/token'",
+    ],
+  ],
+  [
+    'an admin address that is a listener too',
+    disk('admin: { listen: 127.0.0.1:4420 }'),
+    ['9:18: admin.listen: expected an address of its own, got 127.0.0.1:4420, which line 7 has'],
+  ],
+  [
+    'a kind that is null',
+    'version: 1\nbdevs: [{ name: a, kind: null, size: 1MiB }]',
+    ['2:26: bdevs[0].kind: expected one of malloc, null, uring, got null; write "null" in quotes'],
+  ],
+  [
+    'a kind of a later version',
+    'version: 1\nbdevs: [{ name: a, kind: nvme, address: "0000:01:00.0", nsid: 1 }]',
+    [
+      '2:26: bdevs[0].kind: kind "nvme" is not available in this version; available: malloc, null, uring',
+    ],
+  ],
+  [
+    'a misspelt kind',
+    'version: 1\nbdevs: [{ name: a, kind: maloc, size: 1MiB }]',
+    [
+      '2:26: bdevs[0].kind: expected one of malloc, null, uring, got "maloc"; did you mean "malloc"?',
+    ],
+  ],
+  [
+    'no kind',
+    'version: 1\nbdevs: [{ name: a }]',
+    ['2:9: bdevs[0].kind: expected one of malloc, null, uring, but "kind" is missing'],
+  ],
+  [
+    'a RAM disk without a size',
+    'version: 1\nbdevs: [{ name: a, kind: malloc }]',
+    [
+      '2:9: bdevs[0].size: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), but "size" is missing',
+    ],
+  ],
+  [
+    'a block size that no host has',
+    'version: 1\nbdevs: [{ name: a, kind: malloc, size: 1MiB, block_size: 1024 }]',
+    ['2:58: bdevs[0].block_size: expected 512 or 4096, got 1024'],
+  ],
+  [
+    'a size that is no multiple of the block size',
+    'version: 1\nbdevs: [{ name: a, kind: malloc, size: 5000, block_size: 4096 }]',
+    ['2:40: bdevs[0].size: expected a multiple of block_size (4096), got 5000'],
+  ],
+  [
+    'a name given twice',
+    'version: 1\nbdevs:\n  - { name: a, kind: malloc, size: 1MiB }\n  - { name: a, kind: "null", size: 1MiB }',
+    ['4:13: bdevs[1].name: expected each name once, got "a" again; it is on line 3 too'],
+  ],
+  [
+    'a name with a space',
+    'version: 1\nbdevs: [{ name: a b, kind: malloc, size: 1MiB }]',
+    [
+      '2:17: bdevs[0].name: expected a name of 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit, got "a b"',
+    ],
+  ],
+  [
+    'a file that is to be made without a size',
+    'version: 1\nbdevs: [{ name: a, kind: uring, path: f, create: true }]',
+    ['2:9: bdevs[0].size: expected a size, because "create" is true, but "size" is missing'],
+  ],
+  [
+    'yes for true',
+    'version: 1\nbdevs: [{ name: a, kind: uring, path: f, create: yes }]',
+    ['2:50: bdevs[0].create: expected true or false, got "yes"; write true'],
+  ],
+  [
+    'an NQN without a date',
+    'version: 1\nsubsystems: [{ nqn: nqn.example.com }]',
+    [
+      '2:21: subsystems[0].nqn: expected an NQN such as nqn.2026-11.com.example:disk0, got "nqn.example.com"; a date such as 2026-11 must follow',
+    ],
+  ],
+  [
+    'the discovery NQN',
+    'version: 1\nsubsystems: [{ nqn: nqn.2014-08.org.nvmexpress.discovery }]',
+    ['2:21: subsystems[0].nqn: expected the NQN of an NVM subsystem, got the discovery NQN'],
+  ],
+  [
+    'a serial number that is too long',
+    'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", serial: "123456789012345678901" }]',
+    [
+      '2:48: subsystems[0].serial: expected 1 to 20 printable ASCII characters without a space at either end, got "123456789012345678901"',
+    ],
+  ],
+  [
+    'a host that is no NQN',
+    'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", hosts: [me, { nqn: "nqn.x", psk_file: k }] }]',
+    [
+      '2:48: subsystems[0].hosts[0]: expected the NQN of a host, as /etc/nvme/hostnqn has it, got "me"; it must begin with "nqn."',
+      '2:68: subsystems[0].hosts[1].psk_file: "psk_file" is not available in this version',
+    ],
+  ],
+  [
+    'controller IDs the wrong way round',
+    'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", cntlid_range: [9, 1] }]',
+    [
+      '2:54: subsystems[0].cntlid_range: expected the first controller ID not above the last, got [9, 1]',
+    ],
+  ],
+  [
+    'one controller ID',
+    'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", cntlid_range: [9] }]',
+    ['2:54: subsystems[0].cntlid_range: expected a list of 2 integers, got a list of 1'],
+  ],
+  [
+    'a bdev that is not there, and a key of a later version',
+    disk().replace('bdev: ram0', 'bdev: ram1, qos: 1'),
+    [
+      '8:35: subsystems[0].namespaces[0].bdev: expected the name of a bdev, got "ram1"; did you mean "ram0"?',
+      '8:41: subsystems[0].namespaces[0].qos: "qos" is not available in this version',
+    ],
+  ],
+  [
+    'a bdev used twice, and an NSID too',
+    disk().replace('bdev: ram0 }', 'bdev: ram0 }, { nsid: 1, bdev: ram0 }'),
+    [
+      '8:51: subsystems[0].namespaces[1].nsid: expected each NSID once, got 1 again; it is on line 8 too',
+      '8:60: subsystems[0].namespaces[1].bdev: expected a bdev that no other namespace uses, got "ram0"; line 8 has it',
+    ],
+  ],
+  [
+    'an NSID out of range',
+    disk().replace('nsid: 1', 'nsid: 0'),
+    ['8:26: subsystems[0].namespaces[0].nsid: expected an integer from 1 to 1024, got 0'],
+  ],
+  [
+    'an NSID in quotes',
+    disk().replace('nsid: 1', 'nsid: "1"'),
+    [
+      '8:26: subsystems[0].namespaces[0].nsid: expected an integer from 1 to 1024, got "1"; write it without quotes',
+    ],
+  ],
+  [
+    'an address in brackets',
+    disk().replace('address: 127.0.0.1', 'address: "[::1]"'),
+    [
+      '7:28: subsystems[0].listeners[0].address: expected an IPv4 or IPv6 address, got "[::1]"; write it without brackets',
+    ],
+  ],
+  [
+    'a port out of range',
+    disk().replace('port: 4420', 'port: 65536'),
+    ['7:45: subsystems[0].listeners[0].port: expected an integer from 0 to 65535, got 65536'],
+  ],
+  [
+    'an ANA state of a later version',
+    disk().replace('port: 4420', 'port: 4420, ana_state: inaccessible'),
+    ['7:62: subsystems[0].listeners[0].ana_state: expected optimized, got "inaccessible"'],
+  ],
+  [
+    'a listener that covers another',
+    disk('discovery: { listeners: [{ address: 0.0.0.0, port: 4420 }] }'),
+    [
+      '9:26: discovery.listeners[0]: expected an address that no other listener covers, got 0.0.0.0:4420, which overlaps 127.0.0.1:4420 on line 7',
+    ],
+  ],
+  [
+    'what only the target knows to refuse',
+    disk('discovery: { listeners: [{ address: "::1" }, { address: "0:0::1" }] }'),
+    [
+      "9:46: discovery.listeners[1]: expected something else than discovery.listeners[0] for `discovery.listeners[1]`, got '::1|8009'",
+    ],
+  ],
+  [
+    'an NGUID of zeroes',
+    disk().replace('bdev: ram0', `bdev: ram0, nguid: "${'0'.repeat(32)}"`),
+    [
+      `8:48: subsystems[0].namespaces[0].nguid: expected 32 hexadecimal digits, not all zero, got "${'0'.repeat(32)}"`,
+    ],
+  ],
+];
+
+for (const [name, text, expected] of table) {
+  t.test(`${name} is an error that says where and what`, async (t) => {
+    t.strictSame(errors(text), expected);
+    t.equal(parse(text).configuration, undefined);
+  });
+}
+
+t.test('every error is reported, in the order of the file', async (t) => {
+  const found = errors('bdevs: [{ kind: x }]\nlog: { level: loud }\nengine: { poll: 1 }');
+  t.strictSame(
+    found.map((text) => text.split(':').slice(0, 3).join(':')),
+    ['1:1: version', '1:17: bdevs[0].kind', '2:15: log.level', '3:17: engine.poll'],
+  );
+});
+
+t.test('an error in one item hides no error in the next, and leads to no other', async (t) => {
+  const text = disk().replace('kind: malloc', 'kind: nvme');
+  t.equal(errors(text).length, 1);
+});
+
+t.test('what is doubtful is a warning, and the configuration is taken', async (t) => {
+  const text = 'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b" }]';
+  t.strictSame(warnings(text), [
+    '2:14: subsystems[0].hosts: no host may connect: allow_any_host is false and hosts is empty',
+    '2:14: subsystems[0].namespaces: there are no namespaces',
+    '2:14: subsystems[0].listeners: there are no listeners: no host can connect',
+  ]);
+  t.ok(parse(text).configuration);
+});
+
+t.test('the smallest file has all the defaults', async (t) => {
+  t.strictSame(parse('version: 1').configuration, {
+    engine: {
+      cores: [1],
+      poll: 'adaptive',
+      idleAfterNs: 50_000,
+      memoryBytes: 256 * 2 ** 20,
+      hugepages: 'auto',
+      connectionsMax: 4096,
+      connectTimeoutMs: 10_000,
+      pduTimeoutMs: 30_000,
+    },
+    admin: { listen: { address: '127.0.0.1', port: 9920 }, tokenFile: null },
+    log: { level: 'info', format: 'auto' },
+    target: {
+      discoveryListeners: [{ address: '127.0.0.1', port: 8009 }],
+      bdevs: [],
+      subsystems: [],
+    },
+  });
+});
+
+t.test('everything that can be said is carried over', async (t) => {
+  const { configuration, issues } = parse(`version: 1
+engine: { reactors: [1, 0], poll: busy, idle_after: 1ms, memory: 64MB }
+bdevs:
+  - &ram { name: r, kind: malloc, size: 8192, block_size: 4KiB }
+  - { name: v, kind: "null", size: 1TiB }
+  - { name: f, kind: uring, path: d/f.img, size: 1GB, create: true }
+subsystems:
+  - nqn: nqn.2026-11.com.example:a
+    serial: 0001
+    hosts: [nqn.2014-08.org.nvmexpress:NVMf:uuid:1, { nqn: nqn.h }]
+    cntlid_range: [5, 9]
+    listeners: [{ transport: tcp, address: "::1", port: 0, ana_state: optimized }]
+    namespaces:
+      - { nsid: 7, bdev: r, uuid: 6BA7B810-9DAD-41D1-80B4-00C04FD430C8, eui64: 0011223344556677, read_only: true }
+`);
+  t.strictSame(issues, []);
+  t.strictSame(configuration?.engine.cores, [1, 0]);
+  t.equal(configuration?.engine.memoryBytes, 64_000_000);
+  t.strictSame(configuration?.target.bdevs, [
+    { name: 'r', kind: 'malloc', size: 8192n, blockSize: 4096 },
+    { name: 'v', kind: 'null', size: 1n << 40n, blockSize: 512 },
+    {
+      name: 'f',
+      kind: 'uring',
+      path: `${process.cwd()}/d/f.img`,
+      blockSize: 512,
+      create: true,
+      readOnly: false,
+      size: 1_000_000_000n,
+    },
+  ]);
+  t.strictSame(configuration?.target.subsystems, [
+    {
+      nqn: 'nqn.2026-11.com.example:a',
+      serial: '0001',
+      model: 'capsuled',
+      allowAnyHost: false,
+      hosts: ['nqn.2014-08.org.nvmexpress:NVMf:uuid:1', 'nqn.h'],
+      cntlidRange: [5, 9],
+      listeners: [{ address: '::1', port: 0 }],
+      namespaces: [
+        {
+          nsid: 7,
+          bdev: 'r',
+          readOnly: true,
+          uuid: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+          eui64: '0011223344556677',
+        },
+      ],
+    },
+  ]);
+});
+
+t.test('a file that cannot be read is an error that says why', async (t) => {
+  await t.rejects(loadConfiguration('/nonexistent.yaml'), {
+    code: 'configuration_unreadable',
+    message: 'there is no file /nonexistent.yaml; name the configuration with --config FILE',
+  });
+  await t.rejects(loadConfiguration('/'), { message: '/ cannot be read: it is a folder' });
+});
