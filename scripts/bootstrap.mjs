@@ -40,10 +40,6 @@ const packagesToTest = [
   'llvm-19',
   // The Linux host of nvme-cli-tests. The kernel and the guest's programs are unpacked by its own
   // scripts.
-  'bc',
-  'bison',
-  'e2fsprogs',
-  'flex',
   'iproute2',
   'libslirp0',
   'qemu-system-x86',

@@ -142,13 +142,23 @@ function typeScriptFunctions({ file, text }: SourceFile): LineRange[] {
   return found;
 }
 
+/** Comments, then string and character literals; a quote between digits is no literal. */
+const commentsAndLiterals = new RegExp(
+  [
+    /\/\/[^\n]*/,
+    /\/\*[\s\S]*?\*\//,
+    /R"\(([\s\S]*?)\)"/,
+    /"(?:\\.|[^"\\\n])*"/,
+    /(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'/,
+  ]
+    .map((part) => part.source)
+    .join('|'),
+  'g',
+);
+
 /** Blanks out comments and literals, keeping every line where it was. */
 function withoutComments(text: string): string {
-  const blank = (matched: string): string => matched.replace(/[^\n]/g, ' ');
-  return text.replace(
-    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|R"\(([\s\S]*?)\)"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'/g,
-    blank,
-  );
+  return text.replace(commentsAndLiterals, (matched) => matched.replace(/[^\n]/g, ' '));
 }
 
 /** The outermost function bodies of clang-formatted C++, found by their braces. */
@@ -274,7 +284,8 @@ export const stateDiagrams: Rule = ({ file, text }) => {
     const members = (match[2] ?? '').matchAll(/([A-Za-z_]\w*)\s*(?:=[^,]*)?(?:,|$)/g);
     for (const [, member = ''] of members) {
       if (new RegExp(`\\b${member}\\b`).test(leading)) continue;
-      const message = `${match[1] ?? ''}::${member} is missing in the diagram that opens the header`;
+      const state = `${match[1] ?? ''}::${member}`;
+      const message = `${state} is missing in the diagram that opens the header`;
       findings.push({ file, line: lineOf(code, match.index), message });
     }
   }
