@@ -1,5 +1,6 @@
 // Acceptor: one listening socket, on the reactor that accepts for it (multishot accept).
-// Thread: the reactor's own. `accepted` runs from the loop with a descriptor that its receiver owns.
+// Thread: the reactor's own. `accepted` runs from the loop with a descriptor that its receiver
+// owns.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,10 @@
-// ControlQueue: what reactors tell the control plane (TypeScript): commands of the admin queue, Fabrics commands, and
-// the life of connections.
+// ControlQueue: what reactors tell the control plane (TypeScript): commands of the admin queue,
+// Fabrics commands, and the life of connections.
 //
-// One bounded queue for all reactors, drained by the control thread in batches. Events of one connection arrive in
-// order. A command is copied into its event, so that its memory does not depend on the connection's. When the queue is
-// full the reactor keeps the event and tries again; the connection whose command it is stops reading at its own limits.
+// One bounded queue for all reactors, drained by the control thread in batches. Events of one
+// connection arrive in order. A command is copied into its event, so that its memory does not
+// depend on the connection's. When the queue is full the reactor keeps the event and tries again;
+// the connection whose command it is stops reading at its own limits.
 //
 // Threads: try_push() any reactor; drain() the control thread only.
 #pragma once
@@ -20,8 +21,9 @@
 
 namespace capsuled::transport {
 
-/// Names something of one reactor's for other threads: reactor, slot there, and the slot's generation, so that a late
-/// word for something gone is recognised. Below 2^53 (JavaScript's exact integers); 0 is none: generations begin at 1.
+/// Names something of one reactor's for other threads: reactor, slot there, and the slot's
+/// generation, so that a late word for something gone is recognised. Below 2^53 (JavaScript's exact
+/// integers); 0 is none: generations begin at 1.
 using Handle = uint64_t;
 inline constexpr uint32_t kHandleSlotBits = 20;
 inline constexpr uint32_t kHandleReactorBits = 8;
@@ -46,7 +48,12 @@ using ConnectionId = Handle;
 /// A command until it is answered: slot in its group's requests.
 using CommandToken = Handle;
 
-enum class ControlEventType : uint8_t { Command, ConnectionOpened, ConnectionClosed, KeepAliveExpired };
+enum class ControlEventType : uint8_t {
+  Command,
+  ConnectionOpened,
+  ConnectionClosed,
+  KeepAliveExpired
+};
 
 struct ControlEvent {
   ControlEventType type = ControlEventType::Command;
@@ -56,20 +63,21 @@ struct ControlEvent {
   CommandToken token = 0;
   uint16_t qid = 0;
   wire::SubmissionQueueEntry sqe = {};
-  std::vector<std::byte> data;   ///< from the host
-  uint32_t data_bytes_max = 0;   ///< room in the host's SGL, when the command reads
+  std::vector<std::byte> data;  ///< from the host
+  uint32_t data_bytes_max = 0;  ///< room in the host's SGL, when the command reads
   // ConnectionOpened
   uint32_t listener = 0;
   uint32_t reactor = 0;
   env::Endpoint local;
   env::Endpoint peer;
   // ConnectionClosed
-  const char* reason = "";       ///< a stable lower_snake word
+  const char* reason = "";  ///< a stable lower_snake word
 };
 
 class ControlQueue {
  public:
-  /// `notify` is called (any thread) when the queue goes from drained to not; it makes the control thread drain().
+  /// `notify` is called (any thread) when the queue goes from drained to not; it makes the control
+  /// thread drain().
   ControlQueue(uint32_t capacity, void (*notify)(void* argument), void* argument);
   /// False: full; `event` is untouched.
   [[nodiscard]] bool try_push(std::unique_ptr<ControlEvent>& event);
@@ -83,7 +91,8 @@ class ControlQueue {
   void* argument_;
 };
 
-/// The control plane's answer to a command; made on the control thread, sent on the connection's reactor.
+/// The control plane's answer to a command; made on the control thread, sent on the connection's
+/// reactor.
 struct ControlAnswer {
   CommandToken token = 0;
   uint16_t status = 0;  ///< Status Field without the phase bit
@@ -101,7 +110,7 @@ struct QueueAttach {
   uint16_t qid = 0;
   uint32_t entries = 0;
   bool flow_control_disabled = false;
-  uint32_t table = 0;                    ///< 0: none
+  uint32_t table = 0;  ///< 0: none
   uint32_t asynchronous_events_max = 4;
 };
 

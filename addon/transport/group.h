@@ -1,10 +1,13 @@
-// Group: all connections of one reactor, with their pools: connection slots, requests, receive buffers.
+// Group: all connections of one reactor, with their pools: connection slots, requests, receive
+// buffers.
 //
-// A connection is adopted from an acceptor, lives here until it closed, and leaves nothing behind: at the end of the
-// last one every per-state counter but the `free` ones is zero. The control plane reaches connections by id and
-// commands by token; both carry a generation, so that a late word for something gone is ignored.
+// A connection is adopted from an acceptor, lives here until it closed, and leaves nothing behind:
+// at the end of the last one every per-state counter but the `free` ones is zero. The control plane
+// reaches connections by id and commands by token; both carry a generation, so that a late word for
+// something gone is ignored.
 //
-// Thread: the reactor's own, except create() and the destructor (control thread, reactor not running or idle).
+// Thread: the reactor's own, except create() and the destructor (control thread, reactor not
+// running or idle).
 #pragma once
 
 #include <functional>
@@ -21,11 +24,12 @@
 namespace capsuled::transport {
 
 struct GroupOptions {
-  uint32_t connections_max = 1024;      ///< of this reactor
-  uint32_t requests_max = 4096;         ///< commands under way on this reactor; TTAG is an index into them (<= 65535)
+  uint32_t connections_max = 1024;  ///< of this reactor
+  uint32_t requests_max =
+      16384;  ///< commands under way on this reactor, <= 65535; unused ones cost no RSS
   uint32_t receive_buffer_bytes = 32 * 1024;
   uint32_t receive_buffers = 512;
-  uint32_t in_capsule_bytes = 8192;     ///< I/O queues; admin and Fabrics always take 8192
+  uint32_t in_capsule_bytes = 8192;  ///< I/O queues; admin and Fabrics always take 8192
   uint64_t icreq_timeout_ns = 10'000'000'000;
   uint64_t connect_timeout_ns = 10'000'000'000;
   uint64_t pdu_timeout_ns = 30'000'000'000;
@@ -50,7 +54,8 @@ class Group {
   void asynchronous_event(uint32_t controller, uint32_t dw0);
   /// True: a command with `cid` is under way on that connection and will end with Abort Requested.
   bool abort(ConnectionId connection, uint16_t cid);
-  /// Terminates every connection; `stopped` runs when the last one is gone and the group holds nothing of the ring.
+  /// Terminates every connection; `stopped` runs when the last one is gone and the group holds
+  /// nothing of the ring.
   void stop(std::function<void()> stopped);
 
   /// Any thread may read.

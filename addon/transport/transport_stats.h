@@ -1,6 +1,7 @@
-// TransportStats: counters of the connections of one reactor; 64-bit words, one writer (the reactor), read by the
-// control thread without locks. kTransportStatNames has the order. The per-state counters are gauges: after the last
-// connection and request ended, all but the `free` ones are zero.
+// TransportStats: counters of the connections of one reactor; 64-bit words, one writer (the
+// reactor), read by the control thread without locks. kTransportStatNames has the order. The
+// per-state counters are gauges: after the last connection and request ended, all but the `free`
+// ones are zero.
 #pragma once
 
 #include <array>
@@ -8,44 +9,44 @@
 
 namespace capsuled::transport {
 
-#define CAPSULED_TRANSPORT_STATS(X)                                                              \
-  X(connections_total)                                                                           \
-  X(connections_rejected)                                                                        \
-  X(connection_free)                                                                             \
-  X(connection_await_icreq)                                                                      \
-  X(connection_await_connect)                                                                    \
-  X(connection_live)                                                                             \
-  X(connection_terminating)                                                                      \
-  X(connection_draining)                                                                         \
-  X(connection_closing)                                                                          \
-  X(request_free)                                                                                \
-  X(request_receiving)                                                                           \
-  X(request_await_buffer)                                                                        \
-  X(request_await_host_data)                                                                     \
-  X(request_executing)                                                                           \
-  X(request_await_control)                                                                       \
-  X(request_responding)                                                                          \
-  X(pdus_received)                                                                               \
-  X(pdus_sent)                                                                                   \
-  X(bytes_received)                                                                              \
-  X(bytes_sent)                                                                                  \
-  X(sends)                                                                                       \
-  X(receives)                                                                                    \
-  X(receives_in_place)                                                                           \
-  X(keep_alive_commands)                                                                         \
-  X(keep_alive_expired)                                                                          \
-  X(control_commands)                                                                            \
-  X(error_invalid_pdu_header)                                                                    \
-  X(error_pdu_sequence)                                                                          \
-  X(error_header_digest)                                                                         \
-  X(error_data_digest)                                                                           \
-  X(error_data_out_of_range)                                                                     \
-  X(error_data_limit_exceeded)                                                                   \
-  X(error_unsupported_parameter)                                                                 \
-  X(error_icreq_timeout)                                                                         \
-  X(error_connect_timeout)                                                                       \
-  X(error_pdu_timeout)                                                                           \
-  X(error_h2c_term_req)                                                                          \
+#define CAPSULED_TRANSPORT_STATS(X) \
+  X(connections_total)              \
+  X(connections_rejected)           \
+  X(connection_free)                \
+  X(connection_await_icreq)         \
+  X(connection_await_connect)       \
+  X(connection_live)                \
+  X(connection_terminating)         \
+  X(connection_draining)            \
+  X(connection_closing)             \
+  X(request_free)                   \
+  X(request_receiving)              \
+  X(request_await_buffer)           \
+  X(request_await_host_data)        \
+  X(request_executing)              \
+  X(request_await_control)          \
+  X(request_responding)             \
+  X(pdus_received)                  \
+  X(pdus_sent)                      \
+  X(bytes_received)                 \
+  X(bytes_sent)                     \
+  X(sends)                          \
+  X(receives)                       \
+  X(receives_in_place)              \
+  X(keep_alive_commands)            \
+  X(keep_alive_expired)             \
+  X(control_commands)               \
+  X(error_invalid_pdu_header)       \
+  X(error_pdu_sequence)             \
+  X(error_header_digest)            \
+  X(error_data_digest)              \
+  X(error_data_out_of_range)        \
+  X(error_data_limit_exceeded)      \
+  X(error_unsupported_parameter)    \
+  X(error_icreq_timeout)            \
+  X(error_connect_timeout)          \
+  X(error_pdu_timeout)              \
+  X(error_h2c_term_req)             \
   X(error_queue_overrun)
 
 struct alignas(64) TransportStats {

@@ -1,0 +1,284 @@
+// The life of a connection: states, time-outs, termination.
+#include "transport/connection.h"
+
+#include <array>
+#include <cstring>
+
+#include "nvmf/io_command.h"
+#include "transport/group_core.h"
+
+namespace capsuled::transport {
+
+namespace {
+
+constexpr std::array<uint64_t TransportStats::*, kConnectionStateCount> kGauges = {
+    &TransportStats::connection_free,          &TransportStats::connection_await_icreq,
+    &TransportStats::connection_await_connect, &TransportStats::connection_live,
+    &TransportStats::connection_terminating,   &TransportStats::connection_draining,
+    &TransportStats::connection_closing,
+};
+
+uint64_t& error_count(TransportStats& stats, wire::FatalErrorStatus status) {
+  switch (status) {
+    case wire::FatalErrorStatus::kInvalidPduHeaderField: return stats.error_invalid_pdu_header;
+    case wire::FatalErrorStatus::kPduSequenceError: return stats.error_pdu_sequence;
+    case wire::FatalErrorStatus::kHeaderDigestError: return stats.error_header_digest;
+    case wire::FatalErrorStatus::kDataTransferOutOfRange: return stats.error_data_out_of_range;
+    case wire::FatalErrorStatus::kDataTransferLimitExceeded: return stats.error_data_limit_exceeded;
+    case wire::FatalErrorStatus::kUnsupportedParameter: return stats.error_unsupported_parameter;
+  }
+  UNREACHABLE();
+}
+
+const char* error_reason(wire::FatalErrorStatus status) {
+  switch (status) {
+    case wire::FatalErrorStatus::kInvalidPduHeaderField: return "invalid_pdu_header";
+    case wire::FatalErrorStatus::kPduSequenceError: return "pdu_sequence_error";
+    case wire::FatalErrorStatus::kHeaderDigestError: return "header_digest_error";
+    case wire::FatalErrorStatus::kDataTransferOutOfRange: return "data_transfer_out_of_range";
+    case wire::FatalErrorStatus::kDataTransferLimitExceeded: return "data_transfer_limit_exceeded";
+    case wire::FatalErrorStatus::kUnsupportedParameter: return "unsupported_parameter";
+  }
+  UNREACHABLE();
+}
+
+uint32_t next_generation(uint32_t generation) {
+  const uint32_t next = (generation + 1) & ((1u << kHandleGenerationBits) - 1);
+  return next == 0 ? 1 : next;
+}
+
+}  // namespace
+
+Connection::Connection(GroupCore& core, uint32_t slot) : core_(core), slot_(slot) {
+  receive_op_.connection = this;
+  close_op_.connection = this;
+  close_op_.complete = [](env::RingOp& op, env::Completion) {
+    static_cast<Op&>(op).connection->drain_closed();
+  };
+}
+
+Connection::~Connection() { ASSERT(state_ == ConnectionState::Free); }
+
+void Connection::set_state(ConnectionState state) {
+  ASSERT_MSG(connection_may_become(state_, state), "a transition that connections do not have");
+  uint64_t& before = core_.stats.*kGauges[static_cast<size_t>(state_)];
+  uint64_t& after = core_.stats.*kGauges[static_cast<size_t>(state)];
+  set_stat(before, before - 1);
+  set_stat(after, after + 1);
+  state_ = state;
+  state_since_ns_ = core_.now_ns();
+}
+
+void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
+                      const env::Endpoint& peer) {
+  generation_ = next_generation(generation_);
+  id_ = make_handle(core_.reactor.index(), slot_, generation_);
+  fd_ = fd;
+  reason_ = "";
+  term_req_sent_ = false;
+  connect_pending_ = false;
+  outstanding_ = 0;
+  qpair_ = nvmf::Qpair{};
+  writer_ = PduWriter{};
+  reader_.reset();
+  stall_ = Stall::None;
+  core_.connections.push_back(*this);
+  count(core_.stats.connections_total);
+  set_state(ConnectionState::AwaitIcReq);
+  received_ns_ = core_.now_ns();
+
+  auto event = std::make_unique<ControlEvent>();
+  event->type = ControlEventType::ConnectionOpened;
+  event->connection = id_;
+  event->listener = listener;
+  event->reactor = core_.reactor.index();
+  event->local = local;
+  event->peer = peer;
+  core_.post(std::move(event));
+
+  set_receiver(ReceiverState::Idle);
+  arm();
+}
+
+void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::NamespaceTable* table,
+                        nvmf::QueueStats* stats) {
+  ASSERT(state_ == ConnectionState::AwaitConnect && connect_pending_);
+  ASSERT(attach.entries > 0 && attach.controller != 0);
+  connect_pending_ = false;
+  qpair_.qid = attach.qid;
+  qpair_.entries = attach.entries;
+  qpair_.sqhd = static_cast<uint16_t>(1 % attach.entries);  // Connect was the first entry
+  qpair_.flow_control_disabled = attach.flow_control_disabled;
+  qpair_.controller = attach.controller;
+  qpair_.table = table;
+  qpair_.stats = stats;
+  if (attach.qid == 0) {
+    controller_ = std::make_unique<nvmf::Controller>(
+        core_.reactor, attach.controller, attach.asynchronous_events_max,
+        [](nvmf::Controller&, void* argument) {
+          auto& connection = *static_cast<Connection*>(argument);
+          auto event = std::make_unique<ControlEvent>();
+          event->type = ControlEventType::KeepAliveExpired;
+          event->connection = connection.id_;
+          event->controller = connection.qpair_.controller;
+          connection.core_.post(std::move(event));
+          count(connection.core_.stats.keep_alive_expired);
+          connection.terminate("keep_alive_expired");
+        },
+        this);
+    core_.controllers[attach.controller] = controller_.get();
+  }
+  set_state(ConnectionState::Live);
+  connect.cqe.dw0.set(attach.dw0);
+  complete(connect, wire::GenericStatus::kSuccess);
+}
+
+// ---- Errors and time-outs -----------------------------------------------------------------------
+
+void Connection::on_error(const PduError& error) {
+  fail(error.status, error.information, error.header, error_reason(error.status));
+}
+
+/// A fatal error of the host: C2HTermReq, and what is under way ends.
+void Connection::fail(wire::FatalErrorStatus status, size_t information,
+                      std::span<const std::byte> header, const char* reason) {
+  if (ended()) return;
+  reader_.stop();
+  count(error_count(core_.stats, status));
+  if (status == wire::FatalErrorStatus::kHeaderDigestError) reason = "header_digest_error";
+  reason_ = reason;
+  set_state(ConnectionState::Terminating);
+  drain_requests();
+  PduWriter::write_term_req(term_req_, PduError{status, static_cast<uint32_t>(information), header},
+                            term_req_item_);
+  queue(term_req_item_);
+}
+
+void Connection::check_timeouts(uint64_t now_ns) {
+  const GroupOptions& options = core_.options;
+  const auto since = [now_ns](uint64_t then_ns) { return now_ns > then_ns ? now_ns - then_ns : 0; };
+  switch (state_) {
+    case ConnectionState::AwaitIcReq:
+      if (since(state_since_ns_) < options.icreq_timeout_ns) return;
+      count(core_.stats.error_icreq_timeout);
+      terminate("icreq_timeout");
+      return;
+    case ConnectionState::AwaitConnect:
+      // Once Connect is with the control plane, the wait is ours and not the host's fault.
+      if (connect_pending_ || since(state_since_ns_) < options.connect_timeout_ns) break;
+      count(core_.stats.error_connect_timeout);
+      terminate("connect_timeout");
+      return;
+    case ConnectionState::Live: break;
+    case ConnectionState::Terminating:
+      if (since(state_since_ns_) >= kTermReqTimeoutNs) drain(reason_);
+      return;
+    case ConnectionState::Free:
+    case ConnectionState::Draining:
+    case ConnectionState::Closing: return;
+  }
+  const bool host_owes_bytes = reader_.inside_pdu() || claimed_requests_ > 0;
+  const bool receiving = receiver_ == ReceiverState::Framing || receiver_ == ReceiverState::InPlace;
+  const bool late_in =
+      host_owes_bytes && receiving && since(received_ns_) >= options.pdu_timeout_ns;
+  const bool late_out = batch_ != nullptr && since(send_since_ns_) >= options.pdu_timeout_ns;
+  if (!late_in && !late_out) return;
+  count(core_.stats.error_pdu_timeout);
+  terminate("pdu_timeout");
+}
+
+// ---- Termination --------------------------------------------------------------------------------
+
+void Connection::terminate(const char* reason) {
+  // A C2HTermReq on its way is left to its own, short time-out.
+  if (state_ == ConnectionState::Free || ended()) return;
+  drain(reason);
+}
+
+/// Nothing more is read or sent; waits for what cannot be taken back.
+void Connection::drain(const char* reason) {
+  if (state_ == ConnectionState::Draining || state_ == ConnectionState::Closing) return;
+  reason_ = reason;
+  reader_.stop();
+  set_state(ConnectionState::Draining);
+  if (core_.stalled.contains(*this)) core_.stalled.remove(*this);
+  if (core_.buffer_line.contains(*this)) core_.buffer_line.remove(*this);
+  if (receiver_ == ReceiverState::Stalled || receiver_ == ReceiverState::NoBuffer) {
+    set_receiver(ReceiverState::Stopped);
+  }
+  drop_unsent();
+  drain_requests();
+  core_.reactor.env().shutdown(fd_);
+  if (receive_op_.in_flight) core_.reactor.ring().cancel(receive_op_);
+  if (batch_ != nullptr) core_.reactor.ring().cancel(batch_->op);
+  drain_join();
+}
+
+void Connection::drain_requests() {
+  requests_.for_each([this](TcpRequest& request) { cancel_request(request); });
+}
+
+/// Ends what need not wait for a receive or a send; the rest is drain_join()'s.
+void Connection::cancel_request(TcpRequest& request) {
+  switch (request.state) {
+    case RequestState::AwaitBuffer:
+      if (leave_line(request)) release(request);
+      return;  // else it was served already: on_buffers() will see that we ended
+    case RequestState::Executing:
+      if (request.executor == Executor::AsynchronousEvent) {
+        if (controller_->unpark(request)) request.answer(wire::GenericStatus::kAbortedSqDeletion);
+      } else {
+        nvmf::io_cancel(request);
+      }
+      return;
+    case RequestState::AwaitControl: release(request); return;
+    case RequestState::Receiving:
+    case RequestState::AwaitHostData:
+    case RequestState::Responding:
+    case RequestState::Free: return;
+  }
+}
+
+void Connection::drain_join() {
+  if (state_ != ConnectionState::Draining) return;
+  if (receive_op_.in_flight || batch_ != nullptr) return;
+  // Nobody writes into their buffers any more.
+  requests_.for_each([this](TcpRequest& request) {
+    if (request.state == RequestState::Receiving || request.state == RequestState::AwaitHostData ||
+        request.state == RequestState::Responding) {
+      release(request);
+    }
+  });
+  if (!requests_.empty()) return;
+  ASSERT(share_.held == 0 && share_.claim == 0 && send_queue_.empty());
+  ASSERT(awaiting_claim_.empty() && !core_.claim_line.contains(*this));
+  if (receiver_ != ReceiverState::Stopped) set_receiver(ReceiverState::Stopped);
+  kept_.reset();
+  kept_bytes_ = 0;
+  set_state(ConnectionState::Closing);
+  core_.reactor.ring().close(close_op_, fd_);
+}
+
+void Connection::drain_closed() {
+  fd_ = -1;
+  auto event = std::make_unique<ControlEvent>();
+  event->type = ControlEventType::ConnectionClosed;
+  event->connection = id_;
+  event->controller = qpair_.controller;
+  event->qid = qpair_.qid;
+  event->reason = reason_;
+  core_.post(std::move(event));
+  if (controller_ != nullptr) {
+    const auto found = core_.controllers.find(controller_->handle());
+    if (found != core_.controllers.end() && found->second == controller_.get()) {
+      core_.controllers.erase(found);
+    }
+    controller_.reset();
+  }
+  set_state(ConnectionState::Free);
+  id_ = 0;
+  core_.connections.remove(*this);
+  core_.free_slots.push_back(slot_);
+}
+
+}  // namespace capsuled::transport

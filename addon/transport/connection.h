@@ -1,0 +1,170 @@
+// Connection: one TCP connection of a host, from its socket to its end: receiving, commands,
+// sending, termination.
+//
+// The states are in connection_state.h. Three machines work together: the receiver (at most one
+// receive in flight, fed to PduReader), the requests (tcp_request.h), and the sender (a queue of
+// SendItems, at most one send in flight). A connection never waits for anything else than what its
+// states name, and every wait is ended by a completion, by a line of the group, or by a time-out.
+//
+// Sources: connection.cc states and termination · connection_receive.cc bytes and PDUs ·
+// connection_command.cc commands · connection_send.cc answers.
+//
+// Owner: the group's slots. Thread: the reactor's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "nvmf/controller.h"
+#include "nvmf/qpair.h"
+#include "transport/connection_state.h"
+#include "transport/control_queue.h"
+#include "transport/pdu_reader.h"
+#include "transport/pdu_writer.h"
+#include "transport/request_budget.h"
+#include "transport/tcp_request.h"
+
+namespace capsuled::transport {
+
+struct GroupCore;
+
+class Connection {
+ public:
+  Connection(GroupCore& core, uint32_t slot);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Free → AwaitIcReq: takes over the socket.
+  void open(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer);
+  ConnectionState state() const { return state_; }
+  ConnectionId id() const { return id_; }
+
+  // From the control plane.
+  void attach(TcpRequest& connect, const QueueAttach& attach, nvmf::NamespaceTable* table,
+              nvmf::QueueStats* stats);
+  void answer(TcpRequest& request, ControlAnswer&& answer);
+  bool abort(uint16_t cid);
+  /// Ends the connection, for a reason that is a stable word. A second reason is ignored.
+  void terminate(const char* reason);
+
+  // From the group's poller and timer.
+  void send();
+  void resume();
+  bool has_claim() const { return share_.claim > 0; }
+  [[nodiscard]] bool try_claim();
+  void claim();
+  void check_timeouts(uint64_t now_ns);
+
+  // From PduReader.
+  PduVerdict on_header(const PduHeader& header, PayloadCursor*& payload);
+  void on_pdu(DataDigest digest);
+  void on_error(const PduError& error);
+
+  ListNode group_node;    ///< all that are not Free
+  ListNode send_node;     ///< has something to send, and no send in flight
+  ListNode stalled_node;  ///< waits for a request
+  ListNode claim_node;    ///< waits for a claim
+  ListNode buffer_node;   ///< waits for a receive buffer
+
+ private:
+  struct Op : env::RingOp {
+    Connection* connection = nullptr;
+  };
+  enum class Stall : uint8_t { None, Group, Own };
+
+  // connection.cc
+  void set_state(ConnectionState state);
+  void fail(wire::FatalErrorStatus status, size_t information, std::span<const std::byte> header,
+            const char* reason);
+  bool ended() const { return state_ >= ConnectionState::Terminating; }
+  void drain(const char* reason);
+  void drain_requests();
+  void drain_join();
+  void drain_closed();
+  void cancel_request(TcpRequest& request);
+
+  // connection_receive.cc
+  void set_receiver(ReceiverState state);
+  void pump(std::span<const std::byte> bytes);
+  void arm();
+  void on_received(env::Completion completion);
+  void on_received_in_place(env::Completion completion);
+  void received(int32_t result);
+  void on_ic_req();
+  PduVerdict begin_capsule(const PduHeader& header, PayloadCursor*& payload);
+  void begin_host_data(const PduHeader& header, PayloadCursor*& payload);
+  void on_host_data(TcpRequest& request, DataDigest digest);
+
+  // connection_command.cc
+  TcpRequest& make_request(const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes);
+  void plan(TcpRequest& request);
+  void on_capsule(TcpRequest& request, DataDigest digest);
+  void request_claim(TcpRequest& request);
+  void request_buffers(TcpRequest& request);
+  void on_buffers(TcpRequest& request);
+  void execute(TcpRequest& request);
+  void send_to_control(TcpRequest& request);
+  void unclaim(TcpRequest& request);
+  bool leave_line(TcpRequest& request);
+  void release_buffers(TcpRequest& request);
+  void release(TcpRequest& request);
+
+  // connection_send.cc
+  void complete(TcpRequest& request, wire::Status status);
+  void respond(TcpRequest& request);
+  void queue(SendItem& item);
+  void on_sent(SendBatch& batch, env::Completion completion);
+  void sent(SendItem& item);
+  void drop_unsent();
+
+  GroupCore& core_;
+  const uint32_t slot_;
+  uint32_t generation_ = 0;
+  ConnectionId id_ = 0;
+  int fd_ = -1;
+  ConnectionState state_ = ConnectionState::Free;
+  ReceiverState receiver_ = ReceiverState::Stopped;
+  Stall stall_ = Stall::None;
+  bool term_req_sent_ = false;
+  bool connect_pending_ = false;
+  const char* reason_ = "";
+
+  nvmf::Qpair qpair_;
+  PduWriter writer_;
+  PduReader<Connection> reader_;
+  wire::PduType pdu_type_ = {};    // of the PDU that is being received
+  TcpRequest* current_ = nullptr;  // whose data are being received
+  RequestShare share_;
+  uint32_t outstanding_ = 0;  // commands whose answer was not queued
+  uint32_t claimed_requests_ = 0;
+  IntrusiveList<TcpRequest, &TcpRequest::owner_node> requests_;
+  IntrusiveList<TcpRequest, &TcpRequest::claim_node> awaiting_claim_;
+
+  SendQueue send_queue_;
+  SendBatch* batch_ = nullptr;
+  Op receive_op_;
+  Op close_op_;
+
+  // What a stalled reader did not take: copied aside, so that a shared receive buffer never waits
+  // for a connection.
+  std::unique_ptr<std::byte[]> kept_;
+  uint32_t kept_bytes_ = 0;
+
+  uint64_t state_since_ns_ = 0;
+  uint64_t received_ns_ = 0;
+  uint64_t send_since_ns_ = 0;
+
+  std::unique_ptr<nvmf::Controller> controller_;
+  wire::IcReq ic_req_ = {};
+  SendItem ic_resp_item_;
+  SendItem term_req_item_;
+  std::array<std::byte, sizeof(wire::IcResp)> ic_resp_;
+  std::array<std::byte, PduWriter::kTermReqBytes> term_req_;
+};
+
+static_assert(sizeof(Connection) <= 2048, "a connection at rest is small");
+
+}  // namespace capsuled::transport

@@ -1,0 +1,341 @@
+// Commands: from a complete capsule to whoever carries it out.
+#include <cstring>
+#include <type_traits>
+
+#include "nvmf/io_command.h"
+#include "transport/connection.h"
+#include "transport/control_command.h"
+#include "transport/group_core.h"
+#include "wire/admin_command.h"
+#include "wire/fabrics.h"
+
+namespace capsuled::transport {
+
+namespace {
+
+TcpRequest& request_of(BufferWaiter& waiter) {
+  static_assert(std::is_standard_layout_v<nvmf::Request>, "offsetof is defined");
+  auto* const at = reinterpret_cast<std::byte*>(&waiter) - offsetof(nvmf::Request, data);
+  return static_cast<TcpRequest&>(*reinterpret_cast<nvmf::Request*>(at));
+}
+
+}  // namespace
+
+/// A request for a command whose capsule has begun, with its plan.
+TcpRequest& Connection::make_request(const wire::SubmissionQueueEntry& sqe,
+                                     uint32_t capsule_bytes) {
+  TcpRequest& request = core_.requests->get();
+  core_.requests->set_state(request, RequestState::Receiving);
+  requests_.push_back(request);
+  ++outstanding_;
+  request.connection = this;
+  request.sqe = sqe;
+  request.cqe = {};
+  request.qpair = &qpair_;
+  request.plan = {};
+  request.ns = nullptr;
+  request.step = 0;
+  request.step_count = 0;
+  request.executing = false;
+  request.cancel_requested = false;
+  request.on_answer = [](nvmf::Request& answered) {
+    auto& mine = static_cast<TcpRequest&>(answered);
+    mine.connection->respond(mine);
+  };
+  request.data.ready = [](BufferWaiter& waiter) {
+    TcpRequest& served = request_of(waiter);
+    served.connection->on_buffers(served);
+  };
+  request.in_capsule = false;
+  request.claimed = false;
+  request.digest_failed = false;
+  request.abort_requested = false;
+  request.close_after = false;
+  request.capsule_bytes = capsule_bytes;
+  request.host_data_bytes = 0;
+  request.answer_item.submitted = false;
+  request.r2t_item.submitted = false;
+
+  if (qpair_.entries > 0) {
+    qpair_.sqhd = static_cast<uint16_t>((qpair_.sqhd + 1u) % qpair_.entries);
+  }
+  plan(request);
+  request.in_capsule = request.plan.status.is_success() &&
+                       request.plan.direction == nvmf::Direction::HostToController &&
+                       request.plan.bytes > 0 && request.sqe.dptr.is_in_capsule();
+  if (request.in_capsule) {
+    // Room for all that comes; the command takes what its SGL says.
+    request.data.buffers.iov[0] = iovec{request.capsule_data, capsule_bytes};
+    request.data.buffers.count = 1;
+    request.data.buffers.bytes = request.plan.bytes;
+    request.cursor = {request.data.buffers.iov.data(), 0};
+  }
+  return request;
+}
+
+/// Says who carries the command out, and what data it moves.
+void Connection::plan(TcpRequest& request) {
+  const wire::SubmissionQueueEntry& sqe = request.sqe;
+  const bool live = state_ == ConnectionState::Live;
+  const bool fabrics = sqe.opcode == wire::kFabricsOpcode;
+  if (live && qpair_.qid != 0 && !fabrics) {
+    request.executor = Executor::Io;
+    if (qpair_.table == nullptr) {
+      request.plan.status = wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat);
+    } else {
+      request.plan = nvmf::io_plan(request, request.capsule_bytes);
+    }
+    return;
+  }
+  request.executor = Executor::Control;
+  const bool connect = fabrics && wire::command_as<wire::FabricsCommand>(sqe).fctype ==
+                                      static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
+  // Connect is the first command of a queue and comes once (NVMe Base 2.1, 3.3.2.2).
+  if (connect != !live || (connect && connect_pending_)) {
+    request.plan.status = wire::Status(wire::GenericStatus::kCommandSequenceError).do_not_retry();
+    return;
+  }
+  if (connect) connect_pending_ = true;
+  if (live && qpair_.qid == 0 && !fabrics) {
+    if (sqe.opcode == static_cast<uint8_t>(wire::AdminOpcode::kKeepAlive)) {
+      request.executor = Executor::KeepAlive;
+      return;
+    }
+    if (sqe.opcode == static_cast<uint8_t>(wire::AdminOpcode::kAsynchronousEventRequest)) {
+      request.executor = Executor::AsynchronousEvent;
+      return;
+    }
+  }
+  request.plan = control_plan(sqe, request.capsule_bytes);
+}
+
+void Connection::on_capsule(TcpRequest& request, DataDigest digest) {
+  request.started_ns = core_.now_ns();
+  if (controller_ != nullptr) controller_->touch();
+  if (digest == DataDigest::Wrong) {
+    return complete(request, wire::GenericStatus::kTransientTransportError);
+  }
+  if (!request.plan.status.is_success()) return complete(request, request.plan.status);
+  if (request.abort_requested) return complete(request, wire::GenericStatus::kAbortRequested);
+  if (request.in_capsule) {
+    request.data.buffers.iov[0].iov_len = request.plan.bytes;
+    return execute(request);
+  }
+  const bool moves_data = request.plan.bytes > 0;
+  if (moves_data && request.plan.direction == nvmf::Direction::HostToController) {
+    return request_claim(request);
+  }
+  if (moves_data && request.executor == Executor::Io) return request_buffers(request);
+  execute(request);
+}
+
+/// Before an R2T: see RequestBudget.
+void Connection::request_claim(TcpRequest& request) {
+  if (!has_claim() && !(core_.claim_line.empty() && try_claim())) {
+    core_.requests->set_state(request, RequestState::AwaitBuffer);
+    awaiting_claim_.push_back(request);
+    if (!core_.claim_line.contains(*this)) core_.claim_line.push_back(*this);
+    return;
+  }
+  request.claimed = true;
+  ++claimed_requests_;
+  request_buffers(request);
+}
+
+bool Connection::try_claim() { return core_.budget.try_claim(share_, qpair_.entries + 1); }
+
+/// Leaves the line that an AwaitBuffer request is in; false: it was served already.
+bool Connection::leave_line(TcpRequest& request) {
+  if (!request.claim_node.linked()) return core_.reactor.buffers().cancel(request.data);
+  awaiting_claim_.remove(request);
+  if (awaiting_claim_.empty()) {
+    core_.claim_line.remove(*this);
+    core_.budget_changed = true;  // the next in line may need less
+  }
+  return true;
+}
+
+/// From the group: the claim was made; all that waited for it go on.
+void Connection::claim() {
+  ASSERT(share_.claim > 0);
+  while (TcpRequest* const request = awaiting_claim_.pop_front()) {
+    request->claimed = true;
+    ++claimed_requests_;
+    request_buffers(*request);
+  }
+}
+
+void Connection::unclaim(TcpRequest& request) {
+  if (!request.claimed) return;
+  request.claimed = false;
+  ASSERT(claimed_requests_ > 0);
+  if (--claimed_requests_ > 0) return;
+  core_.budget.drop_claim(share_);
+  core_.budget_changed = true;
+}
+
+void Connection::request_buffers(TcpRequest& request) {
+  BufferPool& pool = core_.reactor.buffers();
+  if (pool.try_get(request.plan.bytes, request.data.buffers)) return on_buffers(request);
+  if (request.state != RequestState::AwaitBuffer) {
+    core_.requests->set_state(request, RequestState::AwaitBuffer);
+  }
+  request.data.bytes = request.plan.bytes;
+  pool.wait(request.data);
+}
+
+void Connection::on_buffers(TcpRequest& request) {
+  if (ended()) {
+    release(request);
+    drain_join();
+    return;
+  }
+  if (request.abort_requested) return complete(request, wire::GenericStatus::kAbortRequested);
+  if (request.plan.direction == nvmf::Direction::ControllerToHost) return execute(request);
+  request.cursor = {request.data.buffers.iov.data(), 0};
+  core_.requests->set_state(request, RequestState::AwaitHostData);
+  // The host's time to send begins now.
+  received_ns_ = core_.now_ns();
+  request.r2t_item.kind = SendKind::R2t;
+  request.r2t_item.request = &request;
+  writer_.write_r2t(request, 0, request.plan.bytes);
+  queue(request.r2t_item);
+}
+
+void Connection::on_host_data(TcpRequest& request, DataDigest digest) {
+  if (digest == DataDigest::Wrong) request.digest_failed = true;
+  if (request.host_data_bytes < request.plan.bytes) return;
+  unclaim(request);
+  if (request.digest_failed) {
+    return complete(request, wire::GenericStatus::kTransientTransportError);
+  }
+  if (request.abort_requested) return complete(request, wire::GenericStatus::kAbortRequested);
+  execute(request);
+}
+
+void Connection::execute(TcpRequest& request) {
+  switch (request.executor) {
+    case Executor::Io:
+      core_.requests->set_state(request, RequestState::Executing);
+      request.executing = true;
+      nvmf::io_execute(request);
+      return;
+    case Executor::KeepAlive:
+      // touch() has been called: that is all there is to it.
+      count(core_.stats.keep_alive_commands);
+      complete(request, wire::GenericStatus::kSuccess);
+      return;
+    case Executor::AsynchronousEvent:
+      core_.requests->set_state(request, RequestState::Executing);
+      request.executing = true;
+      controller_->park(request);
+      return;
+    case Executor::Control: send_to_control(request); return;
+  }
+}
+
+void Connection::send_to_control(TcpRequest& request) {
+  auto event = std::make_unique<ControlEvent>();
+  event->type = ControlEventType::Command;
+  event->connection = id_;
+  event->controller = qpair_.controller;
+  event->token = make_handle(core_.reactor.index(), request.index, request.generation);
+  event->qid = qpair_.qid;
+  event->sqe = request.sqe;
+  if (request.plan.direction == nvmf::Direction::ControllerToHost) {
+    event->data_bytes_max = request.plan.bytes;
+  } else if (request.plan.bytes > 0) {
+    event->data.reserve(request.plan.bytes);
+    const IoBuffers& buffers = request.data.buffers;
+    for (uint32_t index = 0; index < buffers.count; ++index) {
+      const auto* const from = static_cast<const std::byte*>(buffers.iov[index].iov_base);
+      event->data.insert(event->data.end(), from, from + buffers.iov[index].iov_len);
+    }
+    release_buffers(request);
+  }
+  core_.requests->set_state(request, RequestState::AwaitControl);
+  count(core_.stats.control_commands);
+  core_.post(std::move(event));
+}
+
+void Connection::answer(TcpRequest& request, ControlAnswer&& answer) {
+  ASSERT(request.state == RequestState::AwaitControl && request.connection == this);
+  if (state_ == ConnectionState::AwaitConnect) connect_pending_ = false;
+  const wire::Status status = wire::Status::unpack(answer.status);
+  request.cqe.dw0.set(answer.dw0);
+  request.cqe.dw1.set(answer.dw1);
+  request.close_after = answer.close;
+  if (status.is_success() && request.plan.direction == nvmf::Direction::ControllerToHost) {
+    request.control_data = std::move(answer.data);
+    if (request.control_data.size() > request.plan.bytes) {
+      request.control_data.resize(request.plan.bytes);
+    }
+  }
+  complete(request, status);
+}
+
+bool Connection::abort(uint16_t cid) {
+  if (state_ != ConnectionState::Live) return false;
+  TcpRequest* found = nullptr;
+  requests_.for_each([&](TcpRequest& request) {
+    if (request.sqe.cid.get() == cid && request.state != RequestState::Responding &&
+        request.state != RequestState::AwaitControl) {
+      found = &request;
+    }
+  });
+  if (found == nullptr || found->abort_requested) return false;
+  TcpRequest& request = *found;
+  request.abort_requested = true;
+  switch (request.state) {
+    case RequestState::Receiving:
+    case RequestState::AwaitHostData: return true;  // when the data that are on their way are there
+    case RequestState::AwaitBuffer:
+      if (leave_line(request)) complete(request, wire::GenericStatus::kAbortRequested);
+      return true;
+    case RequestState::Executing:
+      if (request.executor == Executor::AsynchronousEvent) {
+        if (controller_->unpark(request)) request.answer(wire::GenericStatus::kAbortRequested);
+      } else {
+        nvmf::io_cancel(request);
+      }
+      return true;
+    case RequestState::AwaitControl:
+    case RequestState::Responding:
+    case RequestState::Free: return false;
+  }
+  UNREACHABLE();
+}
+
+void Connection::release_buffers(TcpRequest& request) {
+  if (request.in_capsule) {
+    request.in_capsule = false;
+    request.data.buffers.iov[0] = {};
+    request.data.buffers.count = 0;
+    request.data.buffers.bytes = 0;
+  } else if (request.data.buffers.count > 0) {
+    core_.reactor.buffers().put(request.data.buffers);
+  }
+}
+
+/// The end of a request; nothing refers to it any more.
+void Connection::release(TcpRequest& request) {
+  ASSERT(!request.executing && !request.answer_item.node.queued() &&
+         !request.r2t_item.node.queued());
+  unclaim(request);
+  release_buffers(request);
+  if (current_ == &request) current_ = nullptr;
+  request.control_data = {};
+  request.connection = nullptr;
+  if (++request.generation == 1u << kHandleGenerationBits) request.generation = 1;
+  requests_.remove(request);
+  core_.requests->set_state(request, RequestState::Free);
+  core_.requests->put(request);
+  core_.budget.give(share_);
+  core_.budget_changed = true;
+  if (receiver_ == ReceiverState::Stalled && stall_ == Stall::Own) {
+    stall_ = Stall::Group;
+    core_.stalled.push_back(*this);
+  }
+}
+
+}  // namespace capsuled::transport

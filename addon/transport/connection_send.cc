@@ -1,0 +1,166 @@
+// Sending: answers into the queue, the queue into one gather send at a time.
+#include <array>
+
+#include "transport/connection.h"
+#include "transport/group_core.h"
+#include "wire/fabrics.h"
+
+namespace capsuled::transport {
+
+namespace {
+
+/// Padding before C2HData data: HPDA asks for at most 128 bytes of alignment.
+constinit std::array<std::byte, 128> padding{};
+
+}  // namespace
+
+/// The answer to a command that nobody executes (any more).
+void Connection::complete(TcpRequest& request, wire::Status status) {
+  request.cqe.status.set(status.pack());
+  respond(request);
+}
+
+/// `cqe` has status and dwords: makes the answer of it and queues it.
+void Connection::respond(TcpRequest& request) {
+  unclaim(request);
+  ASSERT(outstanding_ > 0);
+  --outstanding_;
+  if (ended()) {
+    release_buffers(request);
+    if (request.r2t_item.node.queued()) {
+      // Its R2T is still being sent: drain_join() takes it.
+      core_.requests->set_state(request, RequestState::Responding);
+    } else {
+      release(request);
+    }
+    drain_join();
+    return;
+  }
+  if (request.abort_requested) {
+    request.cqe.status.set(wire::Status(wire::GenericStatus::kAbortRequested).pack());
+  }
+  core_.requests->set_state(request, RequestState::Responding);
+  wire::CompletionQueueEntry& cqe = request.cqe;
+  cqe.cid = request.sqe.cid;
+  cqe.sqid = {};
+  // Without flow control SQHD is reserved, but FFFFh in the answer to Connect that agrees to it.
+  const bool connected_now = request.executor == Executor::Control && qpair_.entries > 0 &&
+                             request.sqe.opcode == wire::kFabricsOpcode &&
+                             wire::command_as<wire::FabricsCommand>(request.sqe).fctype ==
+                                 static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
+  if (!qpair_.flow_control_disabled) {
+    cqe.sqhd.set(qpair_.sqhd);
+  } else {
+    cqe.sqhd.set(connected_now ? uint16_t{0xffff} : uint16_t{0});
+  }
+
+  const bool success = wire::Status::unpack(cqe.status.get()).is_success();
+  std::span<const iovec> data;
+  uint32_t bytes = 0;
+  if (success && request.plan.direction == nvmf::Direction::ControllerToHost) {
+    if (request.executor == Executor::Io) {
+      data = {request.data.buffers.iov.data(), request.data.buffers.count};
+      bytes = request.plan.bytes;
+    } else if (!request.control_data.empty()) {
+      request.control_iov = {request.control_data.data(), request.control_data.size()};
+      data = {&request.control_iov, 1};
+      bytes = static_cast<uint32_t>(request.control_data.size());
+    }
+  }
+  if (bytes > 0) {
+    const bool silent = qpair_.flow_control_disabled && cqe.dw0.get() == 0 && cqe.dw1.get() == 0;
+    writer_.write_data(request, data, bytes, silent ? DataEnd::Success : DataEnd::ResponseCapsule);
+  } else {
+    release_buffers(request);
+    writer_.write_response(request);
+  }
+  request.answer_item.kind = SendKind::Response;
+  request.answer_item.request = &request;
+  queue(request.answer_item);
+}
+
+void Connection::queue(SendItem& item) {
+  item.submitted = false;
+  send_queue_.push_back(item);
+  if (batch_ == nullptr && !core_.senders.contains(*this)) core_.senders.push_back(*this);
+}
+
+/// From the group's poller: one send with as much as a batch holds.
+void Connection::send() {
+  ASSERT(batch_ == nullptr && !send_queue_.empty());
+  SendBatch& batch = *core_.free_batches.pop_front();
+  batch.connection = this;
+  batch.bytes = 0;
+  uint32_t iov_count = 0;
+  const auto add = [&](const iovec& part) {
+    batch.iov[iov_count++] = part;
+    batch.bytes += part.iov_len;
+  };
+  while (SendItem* const item = send_queue_.front()) {
+    if (iov_count + item->iov_count() > SendBatch::kIovMax) break;
+    add(item->head);
+    if (item->pad_bytes > 0) add(iovec{padding.data(), item->pad_bytes});
+    for (uint32_t index = 0; index < item->body_count; ++index) add(item->body[index]);
+    if (item->tail.iov_len > 0) add(item->tail);
+    item->submitted = true;
+    (void)send_queue_.pop_front();
+    batch.items.push_back(*item);
+  }
+  batch.message = {};
+  batch.message.msg_iov = batch.iov.data();
+  batch.message.msg_iovlen = iov_count;
+  batch.op.complete = [](env::RingOp& op, env::Completion completion) {
+    SendBatch& done = *static_cast<SendBatch::Op&>(op).batch;
+    done.connection->on_sent(done, completion);
+  };
+  batch_ = &batch;
+  send_since_ns_ = core_.now_ns();
+  count(core_.stats.sends);
+  core_.reactor.ring().send(batch.op, fd_, batch.message);
+}
+
+void Connection::on_sent(SendBatch& batch, env::Completion completion) {
+  const bool whole =
+      completion.result >= 0 && static_cast<size_t>(completion.result) == batch.bytes;
+  if (completion.result > 0) {
+    count(core_.stats.bytes_sent, static_cast<uint64_t>(completion.result));
+  }
+  SendQueue items;
+  items.splice_back(batch.items);
+  batch.connection = nullptr;
+  core_.free_batches.push_back(batch);
+  batch_ = nullptr;
+
+  bool close = false;
+  while (SendItem* const item = items.pop_front()) {
+    if (whole) count(core_.stats.pdus_sent, item->pdu_count);
+    if (item->kind == SendKind::Response && item->request->close_after) close = true;
+    sent(*item);
+  }
+  if (state_ == ConnectionState::Draining) {
+    drain_join();
+  } else if (!whole) {
+    drain(state_ == ConnectionState::Terminating ? reason_ : "connection_lost");
+  } else if (close && !ended()) {
+    drain("closed_by_control");
+  } else if (!send_queue_.empty()) {
+    core_.senders.push_back(*this);
+  }
+}
+
+/// The ring holds nothing of `item` any more.
+void Connection::sent(SendItem& item) {
+  switch (item.kind) {
+    case SendKind::Response: release(*item.request); return;
+    case SendKind::TermReq: term_req_sent_ = true; return;
+    case SendKind::R2t:
+    case SendKind::IcResp: return;
+  }
+}
+
+void Connection::drop_unsent() {
+  while (SendItem* const item = send_queue_.pop_front()) sent(*item);
+  if (core_.senders.contains(*this)) core_.senders.remove(*this);
+}
+
+}  // namespace capsuled::transport

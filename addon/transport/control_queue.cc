@@ -1,0 +1,35 @@
+#include "transport/control_queue.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace capsuled::transport {
+
+ControlQueue::ControlQueue(uint32_t capacity, void (*notify)(void* argument), void* argument)
+    : ring_(std::bit_ceil(std::max(capacity, 2u))), notify_(notify), argument_(argument) {}
+
+bool ControlQueue::try_push(std::unique_ptr<ControlEvent>& event) {
+  if (!ring_.try_push(std::move(event))) return false;
+  // Acquire and release: the drain() that this notification asks for sees the event, and an event
+  // pushed after drain() lowered the flag raises it again.
+  if (!notified_.exchange(true, std::memory_order_acq_rel)) notify_(argument_);
+  return true;
+}
+
+std::vector<std::unique_ptr<ControlEvent>> ControlQueue::drain(uint32_t limit) {
+  // Before looking: what is pushed from here on notifies again. An exchange, so that it reads the
+  // last raise of the flag and with it sees the event that raised it.
+  (void)notified_.exchange(false, std::memory_order_acq_rel);
+  std::vector<std::unique_ptr<ControlEvent>> events;
+  std::unique_ptr<ControlEvent> event;
+  while (events.size() < limit && ring_.try_pop(event)) events.push_back(std::move(event));
+  // Cut short: nobody else would ask for the rest.
+  if (events.size() == limit && !ring_.empty() &&
+      !notified_.exchange(true, std::memory_order_acq_rel)) {
+    notify_(argument_);
+  }
+  return events;
+}
+
+}  // namespace capsuled::transport

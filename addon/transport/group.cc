@@ -1,0 +1,266 @@
+#include "transport/group.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "transport/group_core.h"
+
+namespace capsuled::transport {
+
+namespace {
+
+/// Sends in flight at once; each takes some memory for its iovecs.
+constexpr uint32_t kBatchesMax = 256;
+/// How often the time-outs are looked at, while there are connections.
+constexpr uint64_t kTimeoutScanNs = 500'000'000;
+
+}  // namespace
+
+/// The lines and the poller that serves them; see group_core.h for what they hold.
+struct Group::Impl final : Poller {
+  struct ScanTimer : Timer {
+    Impl* impl = nullptr;
+  };
+
+  Impl(Reactor& reactor, const GroupOptions& options, ControlQueue& control)
+      : Poller("transport"), core(reactor, options, control) {
+    timer.impl = this;
+    timer.expired = [](Timer& expired) { static_cast<ScanTimer&>(expired).impl->scan(); };
+  }
+
+  PollResult poll() override;
+  bool post_backlog();
+  bool serve_claims();
+  bool serve_stalled();
+  bool serve_buffers();
+  bool serve_senders();
+  void scan();
+  void finish_stop();
+  TcpRequest* find_command(CommandToken token);
+  Connection* find_connection(ConnectionId id);
+
+  GroupCore core;
+  ScanTimer timer;
+  bool polling = false;
+  bool stopping = false;
+  std::function<void()> stopped;
+};
+
+// ---- Lines --------------------------------------------------------------------------------------
+
+PollResult Group::Impl::poll() {
+  bool busy = post_backlog();
+  if (core.budget_changed) {
+    core.budget_changed = false;
+    // Claims first: who waits for one has data of others behind it.
+    if (serve_claims()) busy = true;
+    if (serve_stalled()) busy = true;
+  }
+  if (serve_buffers()) busy = true;
+  if (serve_senders()) busy = true;
+  if (stopping && core.connections.empty() && core.backlog.empty()) finish_stop();
+  return busy ? PollResult::Busy : PollResult::Idle;
+}
+
+bool Group::Impl::post_backlog() {
+  if (core.backlog.empty()) return false;
+  while (!core.backlog.empty() && core.control.try_push(core.backlog.front())) {
+    core.backlog.pop_front();
+  }
+  return true;
+}
+
+bool Group::Impl::serve_claims() {
+  bool served = false;
+  while (Connection* const connection = core.claim_line.front()) {
+    if (!connection->try_claim()) break;
+    core.claim_line.remove(*connection);
+    connection->claim();
+    served = true;
+  }
+  return served;
+}
+
+bool Group::Impl::serve_stalled() {
+  // First come first served, but who has a claim waits for nobody without one.
+  bool served = false;
+  bool used_up = false;
+  const size_t turns = core.stalled.size();
+  for (size_t turn = 0; turn < turns; ++turn) {
+    Connection* const connection = core.stalled.pop_front();
+    if (connection == nullptr) break;
+    if (used_up && !connection->has_claim()) {
+      core.stalled.push_back(*connection);
+      continue;
+    }
+    connection->resume();
+    if (connection->stalled_node.linked()) {
+      used_up = true;
+    } else {
+      served = true;
+    }
+  }
+  return served;
+}
+
+bool Group::Impl::serve_buffers() {
+  bool served = false;
+  const size_t turns = core.buffer_line.size();
+  for (size_t turn = 0; turn < turns; ++turn) {
+    if (core.receive_buffers->taken() == core.receive_buffers->count()) break;
+    core.buffer_line.pop_front()->resume();
+    served = true;
+  }
+  return served;
+}
+
+bool Group::Impl::serve_senders() {
+  bool served = false;
+  while (!core.senders.empty() && !core.free_batches.empty()) {
+    core.senders.pop_front()->send();
+    served = true;
+  }
+  return served;
+}
+
+void Group::Impl::scan() {
+  core.connections.for_each(
+      [this](Connection& connection) { connection.check_timeouts(core.now_ns()); });
+  if (!core.connections.empty()) core.reactor.start_timer(timer, core.now_ns() + kTimeoutScanNs);
+}
+
+void Group::Impl::finish_stop() {
+  if (timer.started()) core.reactor.cancel_timer(timer);
+  core.reactor.remove_poller(*this);
+  polling = false;
+  stopping = false;
+  // On the ring's own thread, while it can still be told.
+  core.receive_buffers.reset();
+  const std::function<void()> then = std::move(stopped);
+  then();
+}
+
+Connection* Group::Impl::find_connection(ConnectionId id) {
+  const uint32_t slot = handle_slot(id);
+  if (id == 0 || slot >= core.slots.size() || core.slots[slot] == nullptr) return nullptr;
+  return core.slots[slot]->id() == id ? core.slots[slot].get() : nullptr;
+}
+
+TcpRequest* Group::Impl::find_command(CommandToken token) {
+  TcpRequest* const request = core.requests->find(handle_slot(token));
+  if (request == nullptr || request->generation != handle_generation(token) ||
+      request->state != RequestState::AwaitControl) {
+    return nullptr;
+  }
+  return request;
+}
+
+// ---- The outside --------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Group>> Group::create(Reactor& reactor, const GroupOptions& options,
+                                             ControlQueue& control) {
+  if (options.connections_max == 0 || options.connections_max > 1u << kHandleSlotBits) {
+    return Error{EINVAL, "expected 1 to 1048576 connections for each reactor"};
+  }
+  auto impl = std::make_unique<Impl>(reactor, options, control);
+  GroupCore& core = impl->core;
+  const uint32_t capsule_bytes = std::max(options.in_capsule_bytes, wire::kAdminInCapsuleDataMax);
+  auto requests = RequestPool::create(reactor.env(), options.requests_max, capsule_bytes,
+                                      core.stats, reactor.stats());
+  if (!requests.ok()) return requests.error();
+  core.requests = std::move(requests).value();
+  auto buffers =
+      reactor.ring().provide_buffers(options.receive_buffer_bytes, options.receive_buffers);
+  if (!buffers.ok()) return buffers.error();
+  core.receive_buffers = std::move(buffers).value();
+  set_stat(reactor.stats().receive_buffers_free, options.receive_buffers);
+
+  const uint32_t batches = std::min(options.connections_max, kBatchesMax);
+  core.batches = std::make_unique<SendBatch[]>(batches);
+  for (uint32_t index = 0; index < batches; ++index) {
+    core.batches[index].op.batch = &core.batches[index];
+    core.free_batches.push_back(core.batches[index]);
+  }
+  core.slots.resize(options.connections_max);
+  core.free_slots.reserve(options.connections_max);
+  for (uint32_t slot = options.connections_max; slot > 0; --slot) {
+    core.free_slots.push_back(slot - 1);
+  }
+  set_stat(core.stats.connection_free, options.connections_max);
+  reactor.add_poller(*impl);
+  impl->polling = true;
+  return std::unique_ptr<Group>(new Group(std::move(impl)));
+}
+
+Group::Group(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Group::~Group() {
+  GroupCore& core = impl_->core;
+  ASSERT_MSG(core.connections.empty(), "a group destroyed with connections");
+  if (impl_->polling) core.reactor.remove_poller(*impl_);
+  while (core.free_batches.pop_front() != nullptr) {
+  }
+}
+
+void Group::adopt(int fd, uint32_t listener, const env::Endpoint& local,
+                  const env::Endpoint& peer) {
+  GroupCore& core = impl_->core;
+  if (core.free_slots.empty() || impl_->stopping || !impl_->polling) {
+    count(core.stats.connections_rejected);
+    core.reactor.env().close(fd);
+    return;
+  }
+  const uint32_t slot = core.free_slots.back();
+  core.free_slots.pop_back();
+  if (core.slots[slot] == nullptr) core.slots[slot] = std::make_unique<Connection>(core, slot);
+  core.slots[slot]->open(fd, listener, local, peer);
+  if (!impl_->timer.started()) {
+    core.reactor.start_timer(impl_->timer, core.now_ns() + kTimeoutScanNs);
+  }
+}
+
+uint32_t Group::connection_count() const {
+  return static_cast<uint32_t>(impl_->core.connections.size());
+}
+
+void Group::answer(ControlAnswer&& answer) {
+  TcpRequest* const request = impl_->find_command(answer.token);
+  if (request != nullptr) request->connection->answer(*request, std::move(answer));
+}
+
+void Group::attach(const QueueAttach& attach, nvmf::NamespaceTable* table,
+                   nvmf::QueueStats* stats) {
+  TcpRequest* const request = impl_->find_command(attach.token);
+  if (request != nullptr) request->connection->attach(*request, attach, table, stats);
+}
+
+void Group::terminate(ConnectionId connection, const char* reason) {
+  if (Connection* const found = impl_->find_connection(connection)) found->terminate(reason);
+}
+
+void Group::set_keep_alive(uint32_t controller, uint64_t timeout_ms) {
+  const auto found = impl_->core.controllers.find(controller);
+  if (found != impl_->core.controllers.end()) found->second->set_keep_alive(timeout_ms);
+}
+
+void Group::asynchronous_event(uint32_t controller, uint32_t dw0) {
+  const auto found = impl_->core.controllers.find(controller);
+  if (found != impl_->core.controllers.end()) found->second->asynchronous_event(dw0);
+}
+
+bool Group::abort(ConnectionId connection, uint16_t cid) {
+  Connection* const found = impl_->find_connection(connection);
+  return found != nullptr && found->abort(cid);
+}
+
+void Group::stop(std::function<void()> stopped) {
+  ASSERT(!impl_->stopping);
+  impl_->stopped = std::move(stopped);
+  impl_->stopping = true;
+  impl_->core.connections.for_each([](Connection& connection) { connection.terminate("stopped"); });
+}
+
+const TransportStats& Group::stats() const { return impl_->core.stats; }
+
+}  // namespace capsuled::transport

@@ -1,0 +1,62 @@
+// GroupCore: what the connections of a group share: pools, lines and counters. See group.h.
+// Thread: the reactor's.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "reactor/reactor.h"
+#include "transport/connection.h"
+#include "transport/control_queue.h"
+#include "transport/group.h"
+#include "transport/request_pool.h"
+#include "transport/send_list.h"
+
+namespace capsuled::transport {
+
+/// Received straight into the I/O buffer if at least so much is still to come; less is copied.
+inline constexpr size_t kInPlaceBytesMin = 8 * 1024;
+/// How long a host may take to close after a C2HTermReq.
+inline constexpr uint64_t kTermReqTimeoutNs = 2'000'000'000;
+
+/// Commands that may be under way on a connection before it is a queue.
+inline constexpr uint32_t kEntriesBeforeConnect = 8;
+
+struct GroupCore {
+  GroupCore(Reactor& on, const GroupOptions& with, ControlQueue& to)
+      : reactor(on), options(with), control(to), budget(with.requests_max) {}
+
+  /// Tells the control plane; keeps the event if its queue is full.
+  void post(std::unique_ptr<ControlEvent> event) {
+    if (!backlog.empty() || !control.try_push(event)) backlog.push_back(std::move(event));
+  }
+  uint64_t now_ns() const { return reactor.now_ns(); }
+
+  Reactor& reactor;
+  const GroupOptions options;
+  ControlQueue& control;
+  TransportStats stats;
+  RequestBudget budget;
+  std::unique_ptr<RequestPool> requests;
+  std::unique_ptr<env::ProvidedBuffers> receive_buffers;
+  std::unique_ptr<SendBatch[]> batches;
+  Queue<SendBatch, &SendBatch::node> free_batches;
+
+  IntrusiveList<Connection, &Connection::group_node> connections;
+  IntrusiveList<Connection, &Connection::send_node> senders;
+  IntrusiveList<Connection, &Connection::stalled_node> stalled;
+  IntrusiveList<Connection, &Connection::claim_node> claim_line;
+  IntrusiveList<Connection, &Connection::buffer_node> buffer_line;
+  bool budget_changed = false;  // something was given back since the lines were looked at
+
+  std::vector<std::unique_ptr<Connection>> slots;
+  std::vector<uint32_t> free_slots;                   // a stack
+  std::map<uint32_t, nvmf::Controller*> controllers;  // by handle
+  std::deque<std::unique_ptr<ControlEvent>> backlog;
+};
+
+inline void count(uint64_t& word, uint64_t amount = 1) { add_stat(word, amount); }
+
+}  // namespace capsuled::transport

@@ -1,0 +1,92 @@
+#include "transport/request_pool.h"
+
+#include <array>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+namespace capsuled::transport {
+
+namespace {
+
+constexpr std::array<uint64_t TransportStats::*, kRequestStateCount> kGauges = {
+    &TransportStats::request_free,         &TransportStats::request_receiving,
+    &TransportStats::request_await_buffer, &TransportStats::request_await_host_data,
+    &TransportStats::request_executing,    &TransportStats::request_await_control,
+    &TransportStats::request_responding,
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RequestPool>> RequestPool::create(env::Env& env, uint32_t total,
+                                                         uint32_t capsule_bytes,
+                                                         TransportStats& stats,
+                                                         ReactorStats& reactor_stats) {
+  if (total < 2 || total > UINT16_MAX) return Error{EINVAL, "expected 2 to 65535 requests"};
+  auto requests = env.allocate(sizeof(TcpRequest) * total, env::HugePages::Never);
+  if (!requests.ok()) return requests.error();
+  auto capsules = env.allocate(size_t{capsule_bytes} * total, env::HugePages::Never);
+  if (!capsules.ok()) return capsules.error();
+  return std::unique_ptr<RequestPool>(new RequestPool(std::move(requests).value(),
+                                                      std::move(capsules).value(), total,
+                                                      capsule_bytes, stats, reactor_stats));
+}
+
+RequestPool::RequestPool(std::unique_ptr<env::Region> requests,
+                         std::unique_ptr<env::Region> capsules, uint32_t total,
+                         uint32_t capsule_bytes, TransportStats& stats, ReactorStats& reactor_stats)
+    : request_region_(std::move(requests)),
+      capsule_region_(std::move(capsules)),
+      requests_(reinterpret_cast<TcpRequest*>(request_region_->base())),
+      total_(total),
+      capsule_bytes_(capsule_bytes),
+      stats_(stats),
+      reactor_stats_(reactor_stats) {
+  set_stat(stats_.request_free, total_);
+  publish();
+}
+
+RequestPool::~RequestPool() {
+  ASSERT_MSG(used_ == 0, "a request pool destroyed with requests in use");
+  while (free_.pop_front() != nullptr) {
+  }
+  for (uint32_t index = 0; index < made_; ++index) requests_[index].~TcpRequest();
+}
+
+void RequestPool::publish() {
+  set_stat(reactor_stats_.requests_free, total_ - used_);
+  set_stat(reactor_stats_.requests_used, used_);
+}
+
+TcpRequest& RequestPool::get() {
+  ASSERT(used_ < total_);
+  TcpRequest* request = free_.pop_front();
+  if (request == nullptr) {
+    ASSERT(made_ < total_);
+    request = new (&requests_[made_]) TcpRequest();
+    request->index = static_cast<uint16_t>(made_);
+    request->capsule_data = capsule_region_->base() + size_t{made_} * capsule_bytes_;
+    ++made_;
+  }
+  ++used_;
+  publish();
+  return *request;
+}
+
+void RequestPool::put(TcpRequest& request) {
+  ASSERT(request.state == RequestState::Free && used_ > 0);
+  --used_;
+  free_.push_front(request);
+  publish();
+}
+
+void RequestPool::set_state(TcpRequest& request, RequestState state) {
+  ASSERT_MSG(request_may_become(request.state, state), "a transition that requests do not have");
+  uint64_t& before = stats_.*kGauges[static_cast<size_t>(request.state)];
+  uint64_t& after = stats_.*kGauges[static_cast<size_t>(state)];
+  set_stat(before, before - 1);
+  set_stat(after, after + 1);
+  request.state = state;
+}
+
+}  // namespace capsuled::transport

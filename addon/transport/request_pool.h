@@ -1,0 +1,58 @@
+// RequestPool: the requests of a group, fixed in number, and for each the memory that in-capsule
+// data are received into. A request that was never used costs no RSS; the one given back last is
+// the next to be used.
+//
+// Thread: the reactor's, except create() and the destructor. Invariant: free + used == total.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+#include "env/env.h"
+#include "reactor/reactor_stats.h"
+#include "transport/tcp_request.h"
+#include "transport/transport_stats.h"
+
+namespace capsuled::transport {
+
+class RequestPool {
+ public:
+  /// `total` in 2..65535.
+  static Result<std::unique_ptr<RequestPool>> create(env::Env& env, uint32_t total,
+                                                     uint32_t capsule_bytes, TransportStats& stats,
+                                                     ReactorStats& reactor_stats);
+  ~RequestPool();
+  RequestPool(const RequestPool&) = delete;
+  RequestPool& operator=(const RequestPool&) = delete;
+
+  /// There is one: RequestBudget saw to it.
+  TcpRequest& get();
+  void put(TcpRequest& request);
+  /// The request with this index, if it was ever used.
+  TcpRequest* find(uint32_t index) { return index < made_ ? &requests_[index] : nullptr; }
+  uint32_t total() const { return total_; }
+  uint32_t used() const { return used_; }
+
+  /// The one place that writes a request's state.
+  void set_state(TcpRequest& request, RequestState state);
+
+ private:
+  RequestPool(std::unique_ptr<env::Region> requests, std::unique_ptr<env::Region> capsules,
+              uint32_t total, uint32_t capsule_bytes, TransportStats& stats,
+              ReactorStats& reactor_stats);
+  void publish();
+
+  const std::unique_ptr<env::Region> request_region_;
+  const std::unique_ptr<env::Region> capsule_region_;
+  TcpRequest* const requests_;
+  const uint32_t total_;
+  const uint32_t capsule_bytes_;
+  uint32_t made_ = 0;  // constructed
+  uint32_t used_ = 0;
+  Queue<TcpRequest, &TcpRequest::free_node> free_;  // those that were used before
+  TransportStats& stats_;
+  ReactorStats& reactor_stats_;
+};
+
+}  // namespace capsuled::transport

@@ -1,0 +1,96 @@
+// TcpRequest: a command and what the transport needs to move its data and its answer.
+//
+// Owner: the group's fixed pool; while not Free, it is in the list of exactly one connection.
+// Thread: the reactor's.
+//
+//   Free ──► Receiving ──► AwaitBuffer ──► AwaitHostData
+//                │  │           │             │  │
+//                │  └───────────┴──► Executing◄┘ │
+//                ├──────────────► AwaitControl ◄─┤
+//                │                      │        │
+//                └────────────────► Responding ◄─┘ (also from Executing and AwaitControl)
+//
+// From every state a request becomes Free: from Responding when its answer was sent, from the
+// others when its connection terminates. What each state waits for is said at its name.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "nvmf/request.h"
+#include "transport/pdu_reader.h"
+#include "transport/send_list.h"
+
+namespace capsuled::transport {
+
+enum class RequestState : uint8_t {
+  Free,         ///< in the pool
+  Receiving,    ///< its capsule is being received: the host moves it on
+  AwaitBuffer,  ///< waits for a claim or for I/O buffers: the group's and the pool's lines move it
+                ///< on
+  AwaitHostData,  ///< an R2T was queued: the host moves it on, with H2CData
+  Executing,      ///< in a bdev, or parked as an Asynchronous Event Request: on_answer moves it on
+  AwaitControl,   ///< with the control plane: Group::answer() or Group::attach() moves it on
+  Responding,     ///< its answer is queued or being sent: the completion of the send moves it on
+};
+inline constexpr size_t kRequestStateCount = 7;
+
+constexpr bool request_may_become(RequestState from, RequestState to) {
+  using enum RequestState;
+  switch (from) {
+    case Free: return to == Receiving;
+    case Receiving:
+      return to == AwaitBuffer || to == AwaitHostData || to == Executing || to == AwaitControl ||
+             to == Responding || to == Free;
+    case AwaitBuffer:
+      return to == AwaitHostData || to == Executing || to == Responding || to == Free;
+    case AwaitHostData:
+      return to == Executing || to == AwaitControl || to == Responding || to == Free;
+    case Executing:
+    case AwaitControl: return to == Responding || to == Free;
+    case Responding: return to == Free;
+  }
+  return false;
+}
+
+/// Who carries a command out.
+enum class Executor : uint8_t { Io, Control, KeepAlive, AsynchronousEvent };
+
+struct TcpRequest : nvmf::Request {
+  static constexpr uint32_t kHeadBytes = sizeof(wire::CapsuleRespHeader) + wire::kDigestSize;
+  static constexpr uint32_t kTailBytes = kHeadBytes + wire::kDigestSize;
+
+  ListNode owner_node;  ///< in the connection's list
+  ListNode claim_node;  ///< while AwaitBuffer for want of a claim
+  QueueNode free_node;
+  Connection* connection = nullptr;
+  uint32_t generation = 1;
+  uint16_t index = 0;
+  RequestState state = RequestState::Free;
+  Executor executor = Executor::Io;
+  bool in_capsule = false;     ///< `data.buffers` is `capsule_data`, not the pool's
+  bool claimed = false;        ///< counts for the connection's claim
+  bool digest_failed = false;  ///< of data
+  bool abort_requested = false;
+  bool close_after = false;      ///< the connection ends when the answer was sent
+  uint32_t capsule_bytes = 0;    ///< in-capsule data
+  uint32_t host_data_bytes = 0;  ///< of H2CData, announced so far
+  PayloadCursor cursor;
+  std::byte* capsule_data = nullptr;  ///< memory of its own for in-capsule data
+
+  SendItem answer_item;
+  SendItem r2t_item;
+  std::array<std::byte, kHeadBytes> head;
+  std::array<std::byte, kTailBytes> tail;
+  std::array<std::byte, kHeadBytes> r2t_head;
+
+  std::vector<std::byte> control_data;  ///< what a control command answers
+  iovec control_iov = {};
+
+  msghdr receive_message = {};  ///< of a receive in place
+  std::array<iovec, kTransferBuffersMax + 1> receive_iov;
+};
+
+}  // namespace capsuled::transport
