@@ -4,9 +4,10 @@
  */
 
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
+import { endpointText } from '../transport/listener.js';
 import type { NamespaceConfiguration, SubsystemConfiguration } from './configuration.js';
 
-/** A subsystem without what hangs on it: hosts, listeners and namespaces are changes of their own. */
+/** What a subsystem is, without what hangs on it: hosts, listeners and namespaces. */
 export type SubsystemParameters = Pick<
   SubsystemConfiguration,
   'nqn' | 'serial' | 'model' | 'allowAnyHost' | 'cntlidRange'
@@ -22,7 +23,7 @@ export type Change = Keyed &
     | { readonly kind: 'bdev_create' | 'bdev_delete'; readonly bdev: BdevParameters }
     | {
         readonly kind: 'subsystem_add' | 'subsystem_remove';
-        readonly subsystem: SubsystemParameters;
+        readonly subsystem: SubsystemConfiguration;
       }
     | {
         readonly kind: 'subsystem_update';
@@ -109,10 +110,4 @@ export function describe(change: Change): string {
     case 'endpoint_close':
       return `stop listening on ${endpointText(change.endpoint)}`;
   }
-}
-
-/** `127.0.0.1:4420` or `[::1]:4420`. */
-export function endpointText(endpoint: Endpoint): string {
-  const address = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
-  return `${address}:${String(endpoint.port)}`;
 }

@@ -1,0 +1,372 @@
+/**
+ * Connect (NVMe Base 2.1, 6.3): makes a controller of a connection (queue 0), or adds the connection to one as an I/O
+ * queue. Everything is checked before anything is changed; the answer and the attachment are one step in the engine.
+ */
+
+import type { CommandEvent, QueueAttach } from '../engine/engine-types.js';
+import type { Connection } from '../transport/connection.js';
+import { hasBit, packBits } from '../wire/bits.js';
+import type { Retry } from '../wire/status.js';
+import {
+  ConnectAttributesBits,
+  ConnectCommand,
+  ConnectData,
+  ConnectInvalidBits,
+  ConnectResultBits,
+  FabricsStatus,
+  GenericStatus,
+  StatusCodeType,
+  cntlidDynamic,
+  discoveryNqn,
+} from '../wire/layout.gen.js';
+import { CommandError, statusOf } from './command-error.js';
+import type { CommandErrorOptions } from './command-error.js';
+import type { Controller } from './controller.js';
+import type { ConnectRejectReason } from './counters.js';
+import type { DiscoverySubsystem } from './discovery-subsystem.js';
+import { roundedKeepAliveMs } from './features.js';
+import { asynchronousEventsMax } from './identify-controller.js';
+import { nqnFault } from './nqn.js';
+import type { Subsystem } from './subsystem.js';
+import type { TargetState } from './target-state.js';
+
+/** The smallest admin submission queue that fabrics allow. */
+const adminQueueEntriesMin = 32;
+
+const commandFields = ConnectCommand.fields;
+const dataFields = ConnectData.fields;
+
+/** A Connect that is refused, with the word that the metric and the log have for it. */
+export class ConnectError extends CommandError {
+  readonly reason: ConnectRejectReason;
+
+  constructor(
+    reason: ConnectRejectReason,
+    status: number,
+    message: string,
+    options?: CommandErrorOptions,
+  ) {
+    super(status, message, options);
+    this.reason = reason;
+  }
+}
+
+/** What a Connect says, as a typed object. */
+export interface ConnectRequest {
+  readonly recfmt: number;
+  readonly qid: number;
+  /** SQSIZE + 1; 1 stands for the invalid SQSIZE 0. */
+  readonly entries: number;
+  readonly flowControlDisabled: boolean;
+  readonly keepAliveTimeoutMs: number;
+  /** 16 bytes, copied. */
+  readonly hostId: Buffer;
+  readonly cntlid: number;
+  readonly subsystemNqn: string;
+  readonly hostNqn: string;
+}
+
+type Where = 'command' | 'data';
+
+function invalidParameter(
+  reason: ConnectRejectReason,
+  where: Where,
+  field: { readonly offset: number },
+  message: string,
+): ConnectError {
+  const code = FabricsStatus.connectInvalidParameters;
+  return fabricsError(reason, code, message, 'doNotRetry', invalidAt(where, field));
+}
+
+/** Dword 0 of a refusal: where the parameter at fault is. */
+function invalidAt(where: Where, field: { readonly offset: number }): CommandErrorOptions {
+  const inData = where === 'data' ? 1 : 0;
+  return {
+    dw0: packBits([ConnectInvalidBits.ipo, field.offset], [ConnectInvalidBits.inData, inData]),
+  };
+}
+
+function fabricsError(
+  reason: ConnectRejectReason,
+  code: number,
+  message: string,
+  retry: Retry = 'doNotRetry',
+  options: CommandErrorOptions = {},
+): ConnectError {
+  const status = statusOf(StatusCodeType.commandSpecific, code, retry);
+  return new ConnectError(reason, status, message, options);
+}
+
+function sequenceError(reason: ConnectRejectReason, message: string, retry: Retry): ConnectError {
+  const status = statusOf(StatusCodeType.generic, GenericStatus.commandSequenceError, retry);
+  return new ConnectError(reason, status, message);
+}
+
+export function parseConnect(event: CommandEvent): ConnectRequest {
+  const { data } = event;
+  if (data === null || data.length < ConnectData.size) {
+    const status = statusOf(StatusCodeType.generic, GenericStatus.dataSglLengthInvalid);
+    const message = `expected ${ConnectData.size} bytes of data, got ${data?.length ?? 0}`;
+    throw new ConnectError('length_invalid', status, message);
+  }
+  const command = new ConnectCommand(event.sqe);
+  if (command.recfmt !== 0) {
+    const code = FabricsStatus.connectIncompatibleFormat;
+    throw fabricsError('format_invalid', code, `expected RECFMT 0, got ${command.recfmt}`);
+  }
+  const connectData = new ConnectData(data);
+  return {
+    recfmt: command.recfmt,
+    qid: command.qid,
+    entries: command.sqsize + 1,
+    flowControlDisabled: hasBit(command.cattr, ConnectAttributesBits.disableSqFlowControl),
+    keepAliveTimeoutMs: roundedKeepAliveMs(command.kato),
+    hostId: Buffer.from(connectData.hostid),
+    cntlid: connectData.cntlid,
+    subsystemNqn: parseNqn(data, dataFields.subnqn, 'subsystem_unknown', 'SUBNQN'),
+    hostNqn: parseNqn(data, dataFields.hostnqn, 'host_invalid', 'HOSTNQN'),
+  };
+}
+
+function parseNqn(
+  data: Buffer,
+  field: { readonly offset: number; readonly size: number },
+  reason: ConnectRejectReason,
+  name: string,
+): string {
+  const bytes = data.subarray(field.offset, field.offset + field.size);
+  const end = bytes.indexOf(0);
+  const text = bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+  const fault = end < 0 ? 'a name that ends with NUL' : nqnFault(text);
+  if (fault === null) return text;
+  throw invalidParameter(reason, 'data', field, `expected ${fault} for ${name}`);
+}
+
+/** Answers the Connect, with success or not. Never rejects. */
+export async function connect(
+  state: TargetState,
+  connection: Connection,
+  event: CommandEvent,
+): Promise<void> {
+  try {
+    if (connection.state !== 'new') {
+      throw sequenceError('already_connected', 'the connection is a queue already', 'doNotRetry');
+    }
+    const request = parseConnect(event);
+    connection.state = 'connecting';
+    if (request.qid === 0) connectAdmin(state, connection, event.token, request);
+    else await connectIo(state, connection, event.token, request);
+  } catch (error) {
+    if (connection.state === 'connecting') connection.state = 'new';
+    refuse(state, connection, event, error);
+  }
+}
+
+function refuse(
+  state: TargetState,
+  connection: Connection,
+  event: CommandEvent,
+  error: unknown,
+): void {
+  const refusal = error instanceof ConnectError ? error : internalRefusal(error);
+  state.counters.connectRejected(refusal.reason);
+  const fields = { reason: refusal.reason, ...connectionFields(connection, event) };
+  if (refusal.reason === 'internal')
+    state.logger.error({ ...fields, err: error }, 'Connect failed');
+  else state.logger.warn(fields, `Connect refused: ${refusal.message}`);
+  const { status, dw0 } = refusal;
+  state.engine.complete(event.token, { status, ...(dw0 === undefined ? {} : { dw0 }) });
+}
+
+function internalRefusal(cause: unknown): ConnectError {
+  const status = statusOf(StatusCodeType.generic, GenericStatus.internalError, 'retry');
+  return new ConnectError('internal', status, 'internal error', { cause });
+}
+
+/** Who wanted what, for the log: a host's own message is only "connect failed". */
+function connectionFields(connection: Connection, { sqe, data }: CommandEvent): object {
+  const { peer, local } = connection;
+  const names =
+    data === null || data.length < ConnectData.size
+      ? {}
+      : {
+          hostNqn: new ConnectData(data).hostnqn,
+          subsystem: new ConnectData(data).subnqn,
+        };
+  const { qid } = new ConnectCommand(sqe);
+  return { peer, local, connection: connection.connection, qid, ...names };
+}
+
+function checkEntries(state: TargetState, entries: number, entriesMin: number): void {
+  const entriesMax = state.engine.facts.queueEntriesMax;
+  if (entries >= entriesMin && entries <= entriesMax) return;
+  throw invalidParameter(
+    'queue_size_invalid',
+    'command',
+    commandFields.sqsize,
+    `expected ${entriesMin} to ${entriesMax} queue entries, got ${entries}`,
+  );
+}
+
+function connectAdmin(
+  state: TargetState,
+  connection: Connection,
+  token: bigint,
+  request: ConnectRequest,
+): void {
+  checkEntries(state, request.entries, adminQueueEntriesMin);
+  if (request.cntlid !== cntlidDynamic) {
+    const message = `expected CNTLID ffffh (dynamic controllers), got ${request.cntlid}`;
+    throw invalidParameter('cntlid_invalid', 'data', dataFields.cntlid, message);
+  }
+  const subsystem = subsystemFor(state, connection, request);
+  const controller = createController(state, subsystem, request);
+  attach(state, connection, token, request, controller);
+  const { handle, cntlid, hostNqn, keepAliveTimeoutMs } = controller;
+  if (keepAliveTimeoutMs > 0) state.engine.controllerKeepAlive(handle, keepAliveTimeoutMs);
+  const fields = { controller: handle, cntlid, subsystem: subsystem.nqn, hostNqn };
+  state.logger.info({ ...fields, keepAliveTimeoutMs, peer: connection.peer }, 'controller made');
+}
+
+function subsystemFor(
+  state: TargetState,
+  connection: Connection,
+  { subsystemNqn, hostNqn }: ConnectRequest,
+): Subsystem | DiscoverySubsystem {
+  if (subsystemNqn === discoveryNqn) return state.discovery;
+  const subsystem = state.subsystems.get(subsystemNqn);
+  if (!subsystem?.accepting) {
+    const message = `there is no subsystem ${subsystemNqn}`;
+    throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message);
+  }
+  const endpoint = state.endpointOf(connection);
+  if (endpoint === null || !subsystem.offeredOn(endpoint)) {
+    const message = `${subsystemNqn} is not offered on this listener`;
+    throw invalidParameter('subsystem_not_offered', 'data', dataFields.subnqn, message);
+  }
+  if (!subsystem.allows(hostNqn)) {
+    throw fabricsError(
+      'host_not_allowed',
+      FabricsStatus.connectInvalidHost,
+      `${hostNqn} is not allowed on ${subsystemNqn}`,
+      'doNotRetry',
+      invalidAt('data', dataFields.hostnqn),
+    );
+  }
+  return subsystem;
+}
+
+function createController(
+  state: TargetState,
+  subsystem: Subsystem | DiscoverySubsystem,
+  { hostNqn, hostId, keepAliveTimeoutMs }: ConnectRequest,
+): Controller {
+  const cntlid = subsystem.allocateCntlid();
+  const { ioQueuesMax } = state.limits;
+  const parts = { subsystem, hostNqn, hostId, keepAliveTimeoutMs, ioQueuesMax };
+  const controller = cntlid === null ? null : state.controllers.create({ ...parts, cntlid });
+  if (controller !== null) return controller;
+  const code = FabricsStatus.connectControllerBusy;
+  throw fabricsError('controller_limit', code, 'no controller is free', 'retry');
+}
+
+async function connectIo(
+  state: TargetState,
+  connection: Connection,
+  token: bigint,
+  request: ConnectRequest,
+): Promise<void> {
+  checkEntries(state, request.entries, 2);
+  const controller = controllerFor(state, request);
+  checkQueue(controller, request);
+  if (controller.queues.has(request.qid)) {
+    await queueClosed(state, controller, request.qid);
+    // Its connection may be gone, or the controller, or another Connect was quicker.
+    if (connection.state !== 'connecting') return;
+    checkQueue(controller, request);
+    if (controller.queues.has(request.qid)) {
+      const message = `queue ${request.qid} is connected already`;
+      throw sequenceError('qid_duplicate', message, 'retry');
+    }
+  }
+  attach(state, connection, token, request, controller);
+}
+
+function controllerFor(state: TargetState, request: ConnectRequest): Controller {
+  const { subsystemNqn, hostNqn, hostId, cntlid } = request;
+  if (subsystemNqn === discoveryNqn) {
+    const message = 'a discovery controller has no I/O queues';
+    throw invalidParameter('qid_invalid', 'command', commandFields.qid, message);
+  }
+  const subsystem = state.subsystems.get(subsystemNqn);
+  if (subsystem === undefined) {
+    const message = `there is no subsystem ${subsystemNqn}`;
+    throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message);
+  }
+  const controller = subsystem.controllers.get(cntlid);
+  if (!controller?.living) {
+    const message = `there is no controller ${cntlid}`;
+    throw invalidParameter('cntlid_invalid', 'data', dataFields.cntlid, message);
+  }
+  if (controller.hostNqn !== hostNqn) {
+    const message = `controller ${cntlid} is another host’s`;
+    throw invalidParameter('host_invalid', 'data', dataFields.hostnqn, message);
+  }
+  if (!controller.hostId.equals(hostId)) {
+    const message = `controller ${cntlid} was made with another host identifier`;
+    throw invalidParameter('host_invalid', 'data', dataFields.hostid, message);
+  }
+  return controller;
+}
+
+function checkQueue(controller: Controller, { qid }: ConnectRequest): void {
+  if (controller.state !== 'ready') {
+    const message = `the controller is ${controller.state}`;
+    throw sequenceError('controller_not_enabled', message, 'doNotRetry');
+  }
+  if (qid > controller.ioQueuesGranted) {
+    const message = `expected a QID up to ${controller.ioQueuesGranted}, got ${qid}`;
+    throw invalidParameter('qid_invalid', 'command', commandFields.qid, message);
+  }
+}
+
+/** ESXi reconnects a queue before its old connection has drained: waits for that, for a moment. */
+function queueClosed(state: TargetState, controller: Controller, qid: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancelTimer = state.clock.after(state.limits.duplicateQidWaitMs, () => {
+      cancelWaiting();
+      resolve();
+    });
+    const cancelWaiting = controller.onQueueClosed(qid, () => {
+      cancelTimer();
+      resolve();
+    });
+  });
+}
+
+function attach(
+  state: TargetState,
+  connection: Connection,
+  token: bigint,
+  request: ConnectRequest,
+  controller: Controller,
+): void {
+  const { qid, entries, flowControlDisabled } = request;
+  connection.state = 'attached';
+  connection.queue = { controller, qid };
+  controller.queueOpened(qid, connection);
+  state.counters.connectAcceptedTotal += 1;
+  const queue: QueueAttach = {
+    controller: controller.handle,
+    qid,
+    entries,
+    flowControlDisabled,
+    table: controller.subsystem.table,
+    asynchronousEventsMax,
+  };
+  state.engine.completeConnect(
+    token,
+    queue,
+    packBits([ConnectResultBits.cntlid, controller.cntlid]),
+  );
+}

@@ -1,0 +1,122 @@
+/**
+ * The Discovery log page (NVMe Base 2.1, 5.1.12.3.1): where a host finds the subsystems that it may use. A host reads
+ * it in parts; the parts come from one snapshot, and the generation counter tells it when to begin anew.
+ */
+
+import { isIPv6 } from 'node:net';
+
+import type { Connection } from '../transport/connection.js';
+import type { Listener } from '../transport/listener.js';
+import { isWildcard } from '../transport/listener.js';
+import { hasBit, packBits } from '../wire/bits.js';
+import {
+  AddressFamily,
+  DiscoveryLogEntry,
+  DiscoveryLogHeader,
+  DiscoveryLspBits,
+  EflagsBits,
+  SubsystemType,
+  TransportType,
+  TreqBits,
+  cntlidDynamic,
+  discoveryNqn,
+} from '../wire/layout.gen.js';
+import type { Controller } from './controller.js';
+import type { TargetState } from './target-state.js';
+
+/** TREQ.TSC: a secure channel is not required. */
+const secureChannelNotRequired = 2;
+
+/** ASQSZ: what we suggest; more is accepted. */
+const adminQueueEntriesSuggested = 128;
+
+export interface DiscoverySnapshot {
+  /** Log Specific Parameter that it was made for. */
+  readonly lsp: number;
+  readonly page: Buffer;
+}
+
+/** The log page, from the snapshot that the controller reads from. Reading from the beginning takes a new one. */
+export function discoveryLogPage(
+  state: TargetState,
+  controller: Controller,
+  connection: Connection,
+  offset: number,
+  lsp: number,
+): Buffer {
+  const snapshot = controller.discoverySnapshot;
+  if (snapshot !== null && snapshot.lsp === lsp && offset > 0) return snapshot.page;
+  const localOnly = hasBit(lsp, DiscoveryLspBits.pleo);
+  const page = makePage(state, entriesFor(state, controller.hostNqn, connection, localOnly));
+  controller.discoverySnapshot = { lsp, page };
+  return page;
+}
+
+function makePage(state: TargetState, entries: readonly DiscoveryLogEntry[]): Buffer {
+  const header = DiscoveryLogHeader.alloc();
+  header.genctr = state.discovery.generation;
+  header.numrec = BigInt(entries.length);
+  return Buffer.concat([header.buffer, ...entries.map((entry) => entry.buffer)]);
+}
+
+function entriesFor(
+  state: TargetState,
+  hostNqn: string,
+  connection: Connection,
+  localOnly: boolean,
+): DiscoveryLogEntry[] {
+  const entries = [currentEntry(state, connection)];
+  for (const subsystem of state.subsystems.values()) {
+    if (!subsystem.accepting || !subsystem.allows(hostNqn)) continue;
+    for (const endpoint of subsystem.listeners.values()) {
+      const listener = state.listeners.get(endpoint);
+      if (listener === undefined) continue;
+      const address = advertisedAddress(listener, connection);
+      if (address === null || (localOnly && address !== connection.local.address)) continue;
+      const entry = makeEntry(state, subsystem.nqn, listener.portId, address, listener.actual.port);
+      entry.subtype = SubsystemType.nvme;
+      entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+/** The service that the host talks to, and that it may stay connected to. */
+function currentEntry(state: TargetState, { listener, local }: Connection): DiscoveryLogEntry {
+  const portId = state.listeners.byNumber(listener)?.portId ?? 0;
+  const entry = makeEntry(state, discoveryNqn, portId, local.address, local.port);
+  entry.subtype = SubsystemType.currentDiscovery;
+  entry.eflags = packBits([EflagsBits.epcsd, 1]);
+  return entry;
+}
+
+/**
+ * A wildcard is no address to connect to: the host is told the one that it came in on. Null if that is of another
+ * family than the listener's, which then cannot be reached by it.
+ */
+function advertisedAddress(listener: Listener, { local }: Connection): string | null {
+  const { address } = listener.actual;
+  if (!isWildcard(address)) return address;
+  // A socket bound to `::` takes IPv4 as well.
+  return isIPv6(address) || !isIPv6(local.address) ? local.address : null;
+}
+
+function makeEntry(
+  state: TargetState,
+  subnqn: string,
+  portId: number,
+  address: string,
+  port: number,
+): DiscoveryLogEntry {
+  const entry = DiscoveryLogEntry.alloc();
+  entry.trtype = TransportType.tcp;
+  entry.adrfam = isIPv6(address) ? AddressFamily.ipv6 : AddressFamily.ipv4;
+  entry.treq = packBits([TreqBits.secureChannel, secureChannelNotRequired], [TreqBits.dsqfc, 1]);
+  entry.portid = portId;
+  entry.cntlid = cntlidDynamic;
+  entry.asqsz = Math.min(adminQueueEntriesSuggested, state.engine.facts.queueEntriesMax);
+  entry.trsvcid = String(port);
+  entry.subnqn = subnqn;
+  entry.traddr = address;
+  return entry;
+}

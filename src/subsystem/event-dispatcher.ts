@@ -1,0 +1,206 @@
+/**
+ * Takes the engine's events: keeps the model in step with connections, and answers every command exactly once, whatever
+ * happens on the way.
+ */
+
+import type {
+  CommandAnswer,
+  CommandEvent,
+  ConnectionClosedEvent,
+  ConnectionOpenedEvent,
+  EngineEvent,
+} from '../engine/engine-types.js';
+import { Connection } from '../transport/connection.js';
+import {
+  AdminOpcode,
+  AdminOpcodeName,
+  FabricsCommand,
+  FabricsCommandType,
+  FabricsCommandTypeName,
+  GenericStatus,
+  IoOpcodeName,
+  StatusCodeType,
+  StatusFieldBits,
+  SubmissionQueueEntry,
+  fabricsOpcode,
+} from '../wire/layout.gen.js';
+import { packBits } from '../wire/bits.js';
+import { abort } from './abort.js';
+import { adminCommand } from './admin-command.js';
+import type { AdminCommand, CommandExecutor } from './admin-command.js';
+import { CommandError, commandSequenceError, genericError, statusOf } from './command-error.js';
+import { connect } from './connect.js';
+import { fabrics } from './fabrics.js';
+import { getFeatures, setFeatures } from './features.js';
+import { identify } from './identify.js';
+import { getLogPage } from './log-page.js';
+import type { TargetOptions } from './target-options.js';
+import type { TargetState } from './target-state.js';
+
+const executors: Readonly<Record<number, CommandExecutor>> = {
+  [AdminOpcode.getLogPage]: getLogPage,
+  [AdminOpcode.identify]: identify,
+  [AdminOpcode.abort]: abort,
+  [AdminOpcode.setFeatures]: setFeatures,
+  [AdminOpcode.getFeatures]: getFeatures,
+};
+
+/** More (M), in the engine's form of a status. */
+const more = packBits([StatusFieldBits.more, 1]) >>> 1;
+
+export class EventDispatcher {
+  readonly #state: TargetState;
+  readonly #onAnswered: TargetOptions['onCommandAnswered'];
+
+  constructor(state: TargetState, onAnswered: TargetOptions['onCommandAnswered']) {
+    this.#state = state;
+    this.#onAnswered = onAnswered;
+  }
+
+  handle(event: EngineEvent): void {
+    switch (event.type) {
+      case 'command':
+        void this.#command(event);
+        break;
+      case 'connection_opened':
+        this.#connectionOpened(event);
+        break;
+      case 'connection_closed':
+        this.#connectionClosed(event);
+        break;
+      case 'keep_alive_expired':
+        this.#keepAliveExpired(event.controller);
+        break;
+    }
+  }
+
+  #connectionOpened(event: ConnectionOpenedEvent): void {
+    this.#state.counters.connectionsTotal += 1;
+    this.#state.connections.set(event.connection, new Connection(event));
+    this.#state.listeners.connectionOpened(event.listener);
+  }
+
+  #connectionClosed({ connection: number, reason }: ConnectionClosedEvent): void {
+    const { connections, listeners, counters, controllers, logger } = this.#state;
+    const connection = connections.get(number);
+    if (connection === undefined) return;
+    connections.delete(number);
+    listeners.connectionClosed(connection.listener);
+    counters.connectionClosed(reason);
+    connection.state = 'closed';
+    logger.debug({ connection: number, peer: connection.peer, reason }, 'connection closed');
+    if (connection.queue === null) return;
+    const { controller, qid } = connection.queue;
+    controller.queueClosed(qid);
+    if (qid === 0 && controller.living) void controllers.terminate(controller, reason);
+  }
+
+  #keepAliveExpired(handle: number): void {
+    const { counters, controllers, logger } = this.#state;
+    const controller = controllers.get(handle);
+    if (!controller?.living) return;
+    counters.keepAliveExpiredTotal += 1;
+    const { cntlid, hostNqn, keepAliveTimeoutMs } = controller;
+    const subsystem = controller.subsystem.nqn;
+    const fields = { controller: handle, cntlid, subsystem, hostNqn, keepAliveTimeoutMs };
+    logger.warn(fields, 'the host sent no Keep Alive in time');
+    void controllers.terminate(controller, 'keep_alive');
+  }
+
+  async #command(event: CommandEvent): Promise<void> {
+    const startedMs = this.#state.clock.nowMs();
+    try {
+      const connection = this.#state.connections.get(event.connection);
+      if (connection === undefined) {
+        this.#state.engine.complete(event.token, internalError);
+      } else if (isConnect(event)) {
+        await connect(this.#state, connection, event);
+      } else {
+        this.#state.engine.complete(event.token, await this.#answer(connection, event));
+      }
+    } catch (error) {
+      // Only the engine's own calls can end here; there is nobody left to answer.
+      this.#state.logger.error(
+        { err: error, connection: event.connection },
+        'command not answered',
+      );
+    }
+    const elapsedMs = this.#state.clock.nowMs() - startedMs;
+    this.#onAnswered?.(commandWord(event), elapsedMs / 1000);
+  }
+
+  async #answer(connection: Connection, event: CommandEvent): Promise<CommandAnswer> {
+    if (connection.queue === null) {
+      return answerOf(commandSequenceError('the first command must be Connect'));
+    }
+    const { controller } = connection.queue;
+    const command = adminCommand(this.#state, connection, controller, event);
+    try {
+      return await execute(command);
+    } catch (error) {
+      if (error instanceof CommandError) return this.#failed(command, error);
+      const fields = { controller: controller.handle, command: commandWord(event), err: error };
+      this.#state.logger.error(fields, 'command failed');
+      return internalError;
+    }
+  }
+
+  /** Notes the failure in the controller's error log, where the host can read more about it. */
+  #failed(command: AdminCommand, error: CommandError): CommandAnswer {
+    const { controller, qid, sqe } = command;
+    const answer = answerOf(error);
+    const status = answer.status + more;
+    controller.errorLog.add({
+      sqid: qid,
+      cid: sqe.cid,
+      status,
+      // A Fabrics command has its type there.
+      nsid: sqe.opcode === fabricsOpcode ? 0 : sqe.nsid,
+      opcode: sqe.opcode,
+      lba: 0n,
+      parameterByte: error.parameterByte,
+    });
+    const fields = { controller: controller.handle, cid: sqe.cid, command: sqe.opcode };
+    this.#state.logger.debug(fields, `command refused: ${error.message}`);
+    return { ...answer, status };
+  }
+}
+
+const internalError: CommandAnswer = {
+  status: statusOf(StatusCodeType.generic, GenericStatus.internalError, 'retry'),
+};
+
+function answerOf({ status, dw0 }: CommandError): CommandAnswer {
+  return { status, ...(dw0 === undefined ? {} : { dw0 }) };
+}
+
+function execute(command: AdminCommand): CommandAnswer | Promise<CommandAnswer> {
+  const { sqe, qid, controller } = command;
+  if (sqe.opcode === fabricsOpcode) return fabrics(command);
+  // I/O commands, Keep Alive and Asynchronous Event Request are the engine's and never come here.
+  const executor = qid === 0 ? executors[sqe.opcode] : undefined;
+  if (executor === undefined) {
+    const message = `there is no opcode ${sqe.opcode.toString(16)}h`;
+    throw genericError(GenericStatus.invalidOpcode, message, {
+      parameterByte: SubmissionQueueEntry.fields.opcode.offset,
+    });
+  }
+  if (controller.state !== 'ready') {
+    throw commandSequenceError(`the controller is ${controller.state}`);
+  }
+  return executor(command);
+}
+
+function isConnect({ sqe }: CommandEvent): boolean {
+  const { opcode, fctype } = new FabricsCommand(sqe);
+  return opcode === fabricsOpcode && fctype === FabricsCommandType.connect;
+}
+
+/** The command's name as a lower_snake word, for metrics and logs; bounded whatever hosts send. */
+export function commandWord({ sqe, qid }: CommandEvent): string {
+  const { opcode, fctype } = new FabricsCommand(sqe);
+  const names = qid === 0 ? AdminOpcodeName : IoOpcodeName;
+  const name = opcode === fabricsOpcode ? FabricsCommandTypeName[fctype] : names[opcode];
+  if (name === undefined) return 'unknown';
+  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
+}

@@ -1,0 +1,48 @@
+/**
+ * Identities derived from names, so that they are the same on every path and after every restart: ESXi and UEFI find
+ * their namespaces by them.
+ */
+
+import { createHash } from 'node:crypto';
+
+/** Names of ours are hashed below this UUID, after RFC 9562 (version 5's method with SHA-256: version 8). */
+const nameSpace = Buffer.from('6ba7b8119dad11d180b400c04fd430c8', 'hex');
+
+function digest(purpose: string, name: string): Buffer {
+  return createHash('sha256').update(nameSpace).update(purpose).update('\0').update(name).digest();
+}
+
+/** 16 bytes, in the order in which a UUID is written. */
+export function derivedUuid(nqn: string, nsid: number): Buffer {
+  const uuid = digest('uuid', `${nqn}\0${nsid}`).subarray(0, 16);
+  uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6);
+  uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
+  return uuid;
+}
+
+/** 16 bytes, not all zero. An NGUID carries an OUI that we don't own, so its bytes are as unique as a hash is. */
+export function derivedNguid(nqn: string, nsid: number): Buffer {
+  return digest('nguid', `${nqn}\0${nsid}`).subarray(0, 16);
+}
+
+/** 20 characters. */
+export function derivedSerial(nqn: string): string {
+  return digest('serial', nqn).toString('hex').slice(0, 20).toUpperCase();
+}
+
+/** `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */
+export function uuidText(uuid: Uint8Array): string {
+  const hex = Buffer.from(uuid).toString('hex');
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join('-');
+}
+
+/** 16 bytes. The text was validated. */
+export function uuidBytes(text: string): Buffer {
+  return Buffer.from(text.replaceAll('-', ''), 'hex');
+}

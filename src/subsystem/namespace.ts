@@ -1,0 +1,52 @@
+/** A namespace of a subsystem: a bdev under an NSID, with identities. Immutable; a change replaces it. */
+
+import type { BdevDescription, NamespaceEntry } from '../engine/engine-types.js';
+import type { NamespaceConfiguration } from './configuration.js';
+import { derivedNguid, derivedUuid, uuidBytes, uuidText } from './identity.js';
+import type { NamespaceView } from './views.js';
+
+export class Namespace {
+  readonly configuration: NamespaceConfiguration;
+  readonly bdev: BdevDescription;
+  /** 16 bytes. */
+  readonly uuid: Buffer;
+  /** 16 bytes. */
+  readonly nguid: Buffer;
+  /** 8 bytes, or null: an EUI-64 cannot be made up without an OUI. */
+  readonly eui64: Buffer | null;
+
+  constructor(subsystemNqn: string, configuration: NamespaceConfiguration, bdev: BdevDescription) {
+    const { nsid, uuid, nguid, eui64 } = configuration;
+    this.configuration = configuration;
+    this.bdev = bdev;
+    this.uuid = uuid === undefined ? derivedUuid(subsystemNqn, nsid) : uuidBytes(uuid);
+    this.nguid = nguid === undefined ? derivedNguid(subsystemNqn, nsid) : uuidBytes(nguid);
+    this.eui64 = eui64 === undefined ? null : Buffer.from(eui64, 'hex');
+  }
+
+  get nsid(): number {
+    return this.configuration.nsid;
+  }
+
+  /** The bdev may be read-only by itself. */
+  get readOnly(): boolean {
+    return this.configuration.readOnly || this.bdev.readOnly;
+  }
+
+  get entry(): NamespaceEntry {
+    return { nsid: this.nsid, bdev: this.bdev.name, readOnly: this.readOnly };
+  }
+
+  get view(): NamespaceView {
+    return {
+      nsid: this.nsid,
+      bdev: this.bdev.name,
+      readOnly: this.readOnly,
+      uuid: uuidText(this.uuid),
+      nguid: this.nguid.toString('hex'),
+      eui64: this.eui64?.toString('hex') ?? null,
+      blockSize: this.bdev.blockSize,
+      blockCount: this.bdev.blockCount,
+    };
+  }
+}

@@ -1,0 +1,30 @@
+/** NVMe Qualified Names (NVMe Base 2.1, 4.7). */
+
+import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
+
+/** `nqn.yyyy-mm.reverse.domain` with an optional `:anything`. */
+const datedName = /^nqn\.\d{4}-(0[1-9]|1[0-2])\.[^:\s]+(:.*)?$/u;
+const uuidName =
+  /^nqn\.2014-08\.org\.nvmexpress:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/**
+ * Why the text is no NQN, as "expected …" for messages; null if it is one. Hosts with names that are not formed by the
+ * book exist (they only must begin with `nqn.`), so nothing is asked beyond what lets us store and compare them.
+ */
+export function nqnFault(text: string): string | null {
+  if (Buffer.byteLength(text) > nqnLengthMax) return `at most ${nqnLengthMax} bytes`;
+  if (text.includes('\0')) return 'a name without NUL';
+  if (!text.startsWith('nqn.')) return "a name that begins with 'nqn.'";
+  return null;
+}
+
+/** As {@link nqnFault}, for names that we give: these are formed by the book. */
+export function ownNqnFault(text: string): string | null {
+  const fault = nqnFault(text);
+  if (fault !== null) return fault;
+  if (uuidName.test(text)) return null;
+  if (text === discoveryNqn) return 'a name other than the discovery service’s';
+  if (!datedName.test(text))
+    return "'nqn.yyyy-mm.reverse.domain:name' or 'nqn.2014-08.org.nvmexpress:uuid:…'";
+  return null;
+}

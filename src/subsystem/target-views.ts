@@ -1,0 +1,69 @@
+/** Takes the pictures that `views.ts` describes. */
+
+import type { Connection } from '../transport/connection.js';
+import type { Listener } from '../transport/listener.js';
+import type { Subsystem } from './subsystem.js';
+import type { OpenBdev, TargetState } from './target-state.js';
+import type { BdevView, ConnectionView, ListenerView, SubsystemView } from './views.js';
+
+export function subsystemView(state: TargetState, subsystem: Subsystem): SubsystemView {
+  const { nqn, serial, table, parameters } = subsystem;
+  return {
+    nqn,
+    serial,
+    model: parameters.model,
+    allowAnyHost: parameters.allowAnyHost,
+    hosts: [...subsystem.hosts.keys()],
+    cntlidRange: parameters.cntlidRange,
+    table,
+    listeners: [...subsystem.listeners.values()].map((configured) => ({
+      configured,
+      actual: state.listeners.get(configured)?.actual ?? null,
+    })),
+    namespaces: subsystem.namespacesByNsid.map((namespace) => namespace.view),
+    controllerCount: subsystem.controllers.size,
+  };
+}
+
+export function listenerView(state: TargetState, listener: Listener): ListenerView {
+  const { configured, actual, portId, connectionCount } = listener;
+  const offered = [...state.subsystems.values()].filter((subsystem) =>
+    subsystem.offeredOn(configured),
+  );
+  return {
+    listener: listener.listener,
+    configured,
+    actual,
+    portId,
+    discovery: state.discovery.listeners.has(listener.key),
+    subsystems: offered.map((subsystem) => subsystem.nqn),
+    connectionCount,
+  };
+}
+
+export function connectionView(connection: Connection): ConnectionView {
+  const { listener, reactor, local, peer, openedAt, queue } = connection;
+  return {
+    connection: connection.connection,
+    listener,
+    reactor,
+    local,
+    peer,
+    openedAt,
+    subsystem: queue?.controller.subsystem.nqn ?? null,
+    hostNqn: queue?.controller.hostNqn ?? null,
+    cntlid: queue?.controller.cntlid ?? null,
+    qid: queue?.qid ?? null,
+  };
+}
+
+export function bdevView(state: TargetState, bdev: OpenBdev): BdevView {
+  let user: BdevView['namespace'] = null;
+  for (const subsystem of state.subsystems.values()) {
+    for (const namespace of subsystem.namespaces.values()) {
+      if (namespace.bdev.name !== bdev.parameters.name) continue;
+      user = { subsystem: subsystem.nqn, nsid: namespace.nsid };
+    }
+  }
+  return { ...bdev.description, parameters: bdev.parameters, namespace: user };
+}

@@ -1,0 +1,58 @@
+/** An address that the engine listens on. Subsystems and the discovery service refer to it by its configured endpoint. */
+
+import type { Endpoint } from '../engine/engine-types.js';
+
+/** Two endpoints are the same if their keys are. */
+export function endpointKey(endpoint: Endpoint): string {
+  return `${canonicalAddress(endpoint.address)}|${endpoint.port}`;
+}
+
+/** `127.0.0.1:4420` or `[::1]:4420`. */
+export function endpointText(endpoint: Endpoint): string {
+  const address = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
+  return `${address}:${endpoint.port}`;
+}
+
+/** True for `0.0.0.0` and `::`: the address says nothing about where a host reaches us. */
+export function isWildcard(address: string): boolean {
+  const canonical = canonicalAddress(address);
+  return canonical === '0.0.0.0' || canonical === '::';
+}
+
+/** An IPv4 address that a dual-stack socket shows as `::ffff:192.0.2.1` is an IPv4 address to hosts. */
+export function unmappedAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  return mapped?.[1] ?? address;
+}
+
+function canonicalAddress(address: string): string {
+  if (!address.includes(':')) return address;
+  try {
+    // The URL parser writes IPv6 addresses in their shortest form.
+    return new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  } catch {
+    return address.toLowerCase();
+  }
+}
+
+export class Listener {
+  /** The engine's number of it. */
+  readonly listener: number;
+  readonly configured: Endpoint;
+  /** With the real port where port 0 was configured. */
+  readonly actual: Endpoint;
+  /** PORTID in the discovery log: the same for the life of the listener. */
+  readonly portId: number;
+  connectionCount = 0;
+
+  constructor(listener: number, configured: Endpoint, actual: Endpoint, portId: number) {
+    this.listener = listener;
+    this.configured = configured;
+    this.actual = actual;
+    this.portId = portId;
+  }
+
+  get key(): string {
+    return endpointKey(this.configured);
+  }
+}
