@@ -108,8 +108,7 @@ void LinuxRing::accept(RingOp& op, int listen_fd) {
 void LinuxRing::receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) {
   io_uring_sqe& sqe = begin(op);
   op.provided = &buffers;
-  // Length 0: as much as the buffer holds.
-  io_uring_prep_recv(&sqe, fd, nullptr, 0, 0);
+  io_uring_prep_recv(&sqe, fd, nullptr, buffers.buffer_bytes(), 0);
   sqe.flags |= IOSQE_BUFFER_SELECT;
   sqe.buf_group = static_cast<LinuxProvidedBuffers&>(buffers).group();
   sqe.user_data = user_data_of(op);
