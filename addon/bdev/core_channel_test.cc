@@ -56,8 +56,8 @@ TEST_CASE("complete never runs inside submit, whether whole, in pieces or refuse
   TestIo whole(BdevIoType::Read, 0, 4, {iovec{data.data(), 4 * kBlockSize}});
   TestIo split(BdevIoType::Read, 0, 64, {iovec{data.data(), data.size()}});
   TestIo refused(BdevIoType::Unmap, 0, 1);
+  bool inside = false;
   bench.on_reactor([&] {
-    bool inside = false;
     for (TestIo* io : {&whole, &split, &refused}) {
       io->on_complete = [&inside] { CHECK(!inside); };
       inside = true;
