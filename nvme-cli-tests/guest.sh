@@ -8,10 +8,25 @@ nqn=nqn.2026-11.test.capsuled:one
 set -o pipefail
 
 dmesg_at_start=$(dmesg | wc -l)
-trap 'status=$?; [ $status = 0 ] || { echo "--- dmesg"; dmesg | tail -n +$((dmesg_at_start + 1)) | tail -n 40; }; exit $status' EXIT
+at_exit() {
+  local status=$?
+  [ $status = 0 ] || { echo "--- dmesg"; dmesg | tail -n +$((dmesg_at_start + 1)) | tail -n 40; }
+  exit $status
+}
+trap at_exit EXIT
 
 step() { echo "== $(cut -d" " -f1 /proc/uptime) $*"; }
-fail() { echo "FAIL: $*"; exit 1; }
+
+# fail WHAT...  ends the behaviour, from inside a $(command) too
+fail() {
+  echo "FAIL: $*" >&3
+  [ $BASHPID = $$ ] || kill -USR1 $$
+  exit 1
+}
+exec 3>&1
+trap 'exit 1' USR1
+# An invalid arithmetic expression ends the script instead of skipping a line.
+set -o posix
 
 # expect WHAT GOT WANTED
 expect() { [ "$2" = "$3" ] || fail "$1 is '$2', expected '$3'"; }
@@ -26,6 +41,12 @@ wait_until() {
     [ "$(date +%s)" -le "$end" ] || fail "$what: not in time"
     sleep 0.1
   done
+}
+
+# into OUTPUT COMMAND...  runs a command that must succeed; its words in OUTPUT
+into() {
+  local out=$1; shift
+  "$@" > "$out" 2>&1 || fail "$*: $(tail -n 20 "$out")"
 }
 
 # refused OUTPUT COMMAND...  runs a command that must fail; its words in OUTPUT
@@ -43,8 +64,7 @@ port_of() {
 
 # connect [OPTION]...  sets controller (nvme0) and device (/dev/nvme0n1)
 connect() {
-  nvme connect -t tcp -a $address -s "$PORT" -n "$nqn" "$@" > /tmp/connect 2>&1 ||
-    fail "nvme connect $*: $(cat /tmp/connect)"
+  into /tmp/connect nvme connect -t tcp -a $address -s "$PORT" -n "$nqn" "$@"
   device=$(nvme_wait "$nqn") || fail "no device appeared"
   controller=$(controller_of "$nqn")
   [ "$controller" ] || fail "no controller appeared"
@@ -68,23 +88,27 @@ disconnect() {
 }
 
 # field NAME FILE  the value of a line "name : value" of nvme-cli
-field() { awk -F: -v n="$1" '{ k = $1; gsub(/^[ \t]+|[ \t]+$/, "", k) } k == n { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]+$/, ""); print; exit }' "$2"; }
+field() {
+  awk -F: -v n="$1" '
+    { k = $1; gsub(/^[ \t]+|[ \t]+$/, "", k) }
+    k == n { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]+$/, ""); print; exit }' "$2"
+}
 
 # completed DEVICE  reads and writes completed so far
 completed() { awk '{ print $1 + $5 }' "/sys/block/${1##*/}/stat"; }
 completed_over() { [ "$(completed "$1")" -gt "$2" ]; }
 
-# fio_verify [OPTION]...  random reads and writes on $device, then every checksum read back
+# fio_verify [OPTION]...  random reads and writes on $device, then reads every
+# checksum back
 fio_verify() {
-  fio --name=verify --filename="$device" --rw=randrw --ioengine=libaio --direct=1 \
-    --verify=crc32c --verify_fatal=1 --do_verify=1 --minimal "$@" > /tmp/fio.out 2>&1 ||
-    { tail -n 20 /tmp/fio.out; fail "fio $*"; }
+  into /tmp/fio.out fio --name=verify --filename="$device" --rw=randrw --ioengine=libaio \
+    --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --minimal "$@"
 }
 
 # http_get PORT PATH  prints the body (busybox's wget dies under User-Mode Linux)
 http_get() {
   local status
-  exec 7<> "/dev/tcp/$address/$1" || return
+  command exec 7<> "/dev/tcp/$address/$1" || return
   printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$address" >&7
   read -r -t 60 _ status _ <&7 || status=none
   sed '1,/^\r*$/d' <&7
@@ -95,7 +119,11 @@ http_get() {
 # metric NAME  the sum of a metric's samples
 metric() {
   http_get "$ADMIN_PORT" /metrics > /tmp/metrics || fail "GET /metrics"
-  awk -v n="$1" '{ k = $1; sub(/\{.*/, "", k) } k == n { s += $NF } END { print s + 0 }' /tmp/metrics
+  awk -v n="$1" '
+    { k = $1; sub(/\{.*/, "", k) }
+    k == n || ($2 == "TYPE" && $3 == n) { seen = 1 }
+    k == n { s += $NF }
+    END { if (!seen) exit 1; print s + 0 }' /tmp/metrics || fail "no metric $1"
 }
 
 # outer NAME [ARGUMENT]...  has the runner do something; prints its answer

@@ -68,8 +68,9 @@ function readOptions(): Options {
   return { names: positionals, list, runner, target, keep, verbose };
 }
 
-/** Whether a User-Mode Linux kernel of this configuration lies in the cache. */
-function umlIsBuilt(): boolean {
+/** Whether User-Mode Linux can run: a kernel of this configuration in the cache, and root. */
+function umlIsUsable(): boolean {
+  if (process.getuid?.() !== 0) return false;
   const cache =
     process.env['CAPSULED_TESTBED_CACHE'] ?? join(homedir(), '.cache', 'capsuled-testbed');
   const stamp = join(cache, 'uml', 'stamp');
@@ -201,7 +202,7 @@ async function main(): Promise<number> {
     for (const { name, summary } of behaviours) console.log(`${name.padEnd(24)} ${summary}`);
     return 0;
   }
-  const preferred = options.runner ?? (umlIsBuilt() ? 'uml' : 'qemu');
+  const preferred = options.runner ?? (umlIsUsable() ? 'uml' : 'qemu');
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const behaviour of behaviours) {
     const misfit =

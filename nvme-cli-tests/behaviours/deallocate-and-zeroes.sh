@@ -18,19 +18,19 @@ check() {
 
 step "write-zeroes"
 expect_at_least "write_zeroes_max_bytes" "$(cat "$queue/write_zeroes_max_bytes")" 512
-fill; nvme write-zeroes "$device" --start-block=1 --block-count=6 || fail "nvme write-zeroes"
+fill; into /tmp/out nvme write-zeroes "$device" --start-block=1 --block-count=6
 zero 1 7; check "nvme write-zeroes over blocks 1 to 7"
-nvme write-zeroes "$device" --start-block=2000 --block-count=4095 || fail "nvme write-zeroes"
+into /tmp/out nvme write-zeroes "$device" --start-block=2000 --block-count=4095
 zero 2000 4096; check "nvme write-zeroes over 2 MiB"
-fill; blkdiscard -f -z -o $((1 << 20)) -l $((4 << 20)) "$device" 2> /dev/null || fail "blkdiscard -z"
+fill; into /tmp/out blkdiscard -f -z -o $((1 << 20)) -l $((4 << 20)) "$device"
 zero 2048 8192; check "blkdiscard -z"
 
 step "deallocate"
-fill; nvme dsm "$device" --ad --slbs=8,4096 --blocks=16,1024 > /tmp/out 2>&1 || fail "nvme dsm: $(cat /tmp/out)"
+fill; into /tmp/out nvme dsm "$device" --ad --slbs=8,4096 --blocks=16,1024
 zero 8 16; zero 4096 1024; check "nvme dsm with two ranges"
-fill; blkdiscard -f -o $((2 << 20)) -l $((4 << 20)) "$device" 2> /dev/null || fail "blkdiscard"
+fill; into /tmp/out blkdiscard -f -o $((2 << 20)) -l $((4 << 20)) "$device"
 zero 4096 8192; check "blkdiscard"
-blkdiscard -f "$device" 2> /dev/null || fail "blkdiscard of the whole"
+into /tmp/out blkdiscard -f "$device"
 zero 0 16384; check "blkdiscard of the whole"
 fill; check "written again after a discard"
 disconnect

@@ -4,8 +4,8 @@ for round in 1 2 3; do
   step "round $round"
   connect -i 1 -W 1
   before=$(completed "$device")
-  fio --name=load --filename="$device" --rw=randrw --bs=64k --iodepth=32 --ioengine=libaio --direct=1 \
-    --time_based --runtime=60 --minimal > /tmp/load 2>&1 &
+  fio --name=load --filename="$device" --rw=randrw --bs=64k --iodepth=32 --ioengine=libaio \
+    --direct=1 --time_based --runtime=60 --minimal > /tmp/load 2>&1 &
   load=$!
   wait_until 20 "I/O under way" completed_over "$device" $((before + 50))
   begin=$(date +%s)

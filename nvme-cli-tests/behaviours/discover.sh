@@ -13,7 +13,7 @@ entry() {
 
 for port in "$DISCOVERY_PORT" "$PORT"; do
   step "discover on port $port"
-  nvme discover -t tcp -a $address -s "$port" > /tmp/log 2>&1 || fail "nvme discover: $(cat /tmp/log)"
+  into /tmp/log nvme discover -t tcp -a $address -s "$port"
   for nqn in nqn.2026-11.test.capsuled:one nqn.2026-11.test.capsuled:two; do
     expect "trtype of $nqn" "$(entry $nqn trtype)" tcp
     expect "adrfam of $nqn" "$(entry $nqn adrfam)" ipv4

@@ -23,7 +23,7 @@ expect "volatile write cache present" "$(($(field vwc /tmp/ctrl) & 1))" 1
 [ "$(($(field sgls /tmp/ctrl) & 3))" != 0 ] || fail "no SGL support in sgls"
 expect "Dataset Management and Write Zeroes in oncs" "$(($(field oncs /tmp/ctrl) & 0xc))" 12
 if [ "$KIND" = capsuled ]; then
-  grep "^$device " /tmp/list | grep -q CAPSULED0001 || fail "nvme list does not show the serial number"
+  grep "^$device " /tmp/list | grep -q CAPSULED0001 || fail "nvme list: no serial number"
   expect sn "$(field sn /tmp/ctrl)" CAPSULED0001
   expect mn "$(field mn /tmp/ctrl)" capsuled
   expect cntrltype "$(field cntrltype /tmp/ctrl)" 1

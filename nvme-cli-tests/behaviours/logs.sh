@@ -4,7 +4,10 @@
 connect
 
 step smart-log
-smart() { nvme smart-log "/dev/$controller" > /tmp/smart || fail "smart-log"; field "$1" /tmp/smart | tr -d ,; }
+smart() {
+  into /tmp/smart nvme smart-log "/dev/$controller"
+  field "$1" /tmp/smart | tr -d ,
+}
 expect critical_warning "$(smart critical_warning)" 0
 writes=$(smart host_write_commands)
 units=$(smart 'Data Units Written'); units=${units%% *}
@@ -43,10 +46,11 @@ fi
 step effects-log
 nvme effects-log "/dev/$controller" --csi=0 > /tmp/effects || fail "effects-log"
 cat /tmp/effects
-for name in 'Get Log Page' Identify 'Set Features' 'Asynchronous Event Request' 'Keep Alive' Flush Read; do
-  grep -qE "\[$name +\] [0-9a-f]{7}[13579bdf]$" /tmp/effects || fail "effects-log: $name is not supported"
+for name in 'Get Log Page' Identify 'Set Features' 'Asynchronous Event Request' 'Keep Alive' \
+  Flush Read; do
+  grep -qE "\[$name +\] [0-9a-f]{7}[13579bdf]$" /tmp/effects || fail "$name is not supported"
 done
-grep -qE '\[Write +\] [0-9a-f]{7}[37bf]$' /tmp/effects || fail "effects-log: Write does not change blocks"
+grep -qE '\[Write +\] [0-9a-f]{7}[37bf]$' /tmp/effects || fail "Write does not change blocks"
 
 step "unknown page, unknown command"
 refused /tmp/out nvme get-log "/dev/$controller" --log-id=0xdf --log-len=512

@@ -10,12 +10,13 @@ absent() { [ ! -e "$second" ]; }
 absent || fail "$second is there already"
 connections=$(metric capsuled_connections_total)
 
-fio --name=load --filename="$device" --rw=randrw --bs=4k --size=16M --iodepth=4 --ioengine=libaio --direct=1 \
-  --time_based --runtime=60 --verify=crc32c --verify_fatal=1 --verify_backlog=256 --minimal > /tmp/load 2>&1 &
+fio --name=load --filename="$device" --rw=randrw --bs=4k --size=16M --iodepth=4 --ioengine=libaio \
+  --direct=1 --time_based --runtime=60 --verify=crc32c --verify_fatal=1 --verify_backlog=256 \
+  --minimal > /tmp/load 2>&1 &
 load=$!
 for round in 1 2; do
   step "added, round $round"
-  outer add-namespace || exit
+  outer add-namespace
   wait_until 10 "$second appears" present
   expect "its size" "$(blockdev --getsize64 "$second")" $((32 << 20))
   dd if=/dev/urandom of=/tmp/random bs=1M count=4 status=none
@@ -24,7 +25,7 @@ for round in 1 2; do
   cmp /tmp/random /tmp/read || fail "$second: what is read differs"
 
   step "removed, round $round"
-  outer remove-namespace || exit
+  outer remove-namespace
   wait_until 10 "$second vanishes" absent
 done
 kill -0 $load 2>/dev/null || fail "I/O on $device ended: $(tail -n 5 /tmp/load)"
