@@ -40,7 +40,7 @@ export default tseslint.config(
     files: ['**/*.mjs', '**/*.js'],
     extends: [js.configs.recommended],
     languageOptions: {
-      globals: { console: 'readonly', process: 'readonly', URL: 'readonly', Buffer: 'readonly' },
+      globals: { console: 'readonly', performance: 'readonly', process: 'readonly' },
     },
   },
 );

@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { make, runMain, setup } from './bootstrap.mjs';
+import { make, runMain, setup, SetupError } from './bootstrap.mjs';
 import { listFiles, nativeSources, root } from './sources.mjs';
 
 const layoutFile = 'src/wire/layout.gen.ts';
@@ -56,8 +56,14 @@ function types() {
   return node('node_modules/typescript/bin/tsc', '-p', '.', '--noEmit');
 }
 
-/** src/wire/layout.gen.ts is what the C++ tables say. */
+/** Generated files are what their sources say. */
 function drift(fix) {
+  const reference = ['dist/scripts/generate-reference.js', ...(fix ? [] : ['--check'])];
+  const referenceIsTrue = node(...reference);
+  return layoutIsTrue(fix) && referenceIsTrue;
+}
+
+function layoutIsTrue(fix) {
   make('Release', ['wire_layout']);
   const { status, stdout } = spawnSync(path.join(root, 'build/Release/wire_layout'), {
     encoding: 'utf8',
@@ -135,7 +141,13 @@ export function check({ names = [], fix = false } = {}) {
   const failed = [];
   for (const name of chosen) {
     const start = performance.now();
-    const passed = parts[name](fix);
+    let passed = false;
+    try {
+      passed = parts[name](fix);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      console.error(error.message);
+    }
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     console.log(`${passed ? 'ok' : 'not ok'} - ${name} (${seconds} s)`);
     if (!passed) failed.push(name);

@@ -11,12 +11,15 @@ function isClean(rule: Rule, file: string, text: string): boolean {
   return findings(rule, file, text).length === 0;
 }
 
-t.test('columns are counted in characters, and only an address may be longer', async (t) => {
+t.test('columns are counted in characters, and few things may be longer', async (t) => {
   t.ok(isClean(tidy.columns, 'src/a.ts', `${'é'.repeat(100)}\n`));
   t.strictSame(findings(tidy.columns, 'src/a.ts', `\n${'x'.repeat(101)}\n`), [
     '2: expected at most 100 columns, got 101',
   ]);
   t.ok(isClean(tidy.columns, 'src/a.ts', `// https://example.org/${'x'.repeat(100)}\n`));
+  const expectation = `  t.equal(message, '${'x'.repeat(100)}');\n`;
+  t.ok(isClean(tidy.columns, 'test/unit/a.test.ts', expectation));
+  t.notOk(isClean(tidy.columns, 'src/a.ts', expectation));
   t.ok(isClean(tidy.columns, 'src/wire/layout.gen.ts', `${'x'.repeat(101)}\n`));
 });
 
