@@ -114,5 +114,5 @@ function listenError(endpoint: string, thrown: unknown): TargetError {
     EACCES: `this user may not listen on ${endpoint}; take a port above 1023 for admin.listen`,
   };
   const reason = reasons[code] ?? `${endpoint}: ${message}`;
-  return new TargetError('address_unavailable', `cannot listen on ${reason}`, options);
+  return new TargetError('address_unavailable', `cannot listen: ${reason}`, options);
 }

@@ -9,7 +9,10 @@ import type { Target } from '../subsystem/target.js';
 
 export interface AdminSources {
   readonly engine: Engine;
-  readonly target: Target;
+  readonly target: Pick<
+    Target,
+    'bdevs' | 'configuration' | 'connections' | 'controllers' | 'subsystems'
+  >;
   readonly metrics: Metrics;
   readonly logger: DaemonLogger;
   readonly version: string;

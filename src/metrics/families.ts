@@ -13,9 +13,15 @@ import {
 import type { HostTotals } from './host-totals.js';
 import { operationWords, sumWord } from './stat-words.js';
 
+/** What is read of a target. */
+export type ObservedTarget = Pick<
+  Target,
+  'bdevs' | 'connections' | 'controllers' | 'counters' | 'listeners' | 'subsystems'
+>;
+
 export interface MetricSources {
   readonly engine: Engine;
-  readonly target: Target;
+  readonly target: ObservedTarget;
   readonly hostTotals: HostTotals;
   readonly version: string;
 }
@@ -75,7 +81,7 @@ function targetFamilies({ target, version }: MetricSources): Family[] {
   ];
 }
 
-function* connectionSamples(target: Target): Iterable<Sample> {
+function* connectionSamples(target: ObservedTarget): Iterable<Sample> {
   const names = new Map(
     target.listeners.map(({ listener, actual }) => [listener, endpointText(actual)]),
   );

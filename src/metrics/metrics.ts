@@ -38,9 +38,9 @@ export class Metrics {
       registers: [this.#registry],
     });
     this.#openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-    for (const metric of this.#registry.getMetricsAsArray()) {
-      this.#openMetrics.registerMetric(openMetric(metric as unknown as Collectable));
-    }
+    const metrics = this.#registry.getMetricsAsArray() as unknown as Collectable[];
+    const names = new Set(metrics.map((metric) => metric.name));
+    for (const metric of metrics) this.#openMetrics.registerMetric(openMetric(metric, names));
   }
 
   /** `opcode` is a name from the spec; hosts cannot invent new ones. */
@@ -75,14 +75,18 @@ interface Collectable {
 /**
  * The same metric for the OpenMetrics registry. That registry renames counters in place (their family has no
  * `_total`), which would spoil them for the other format; so it gets a stand-in that is renamed already.
+ *
+ * Where the family's name is that of another metric (`capsuled_connections`, now and in total), the counter keeps its
+ * name and is of type unknown, which has no suffix.
  */
-function openMetric(metric: Collectable): Metric {
+function openMetric(metric: Collectable, names: ReadonlySet<string>): Metric {
+  const family = metric.name.replace(/_total$/, '');
   const standIn = {
     name: metric.name,
     async get() {
       const values = await metric.get();
-      const name = values.type === 'counter' ? values.name.replace(/_total$/, '') : values.name;
-      return { ...values, name };
+      if (values.type !== 'counter') return values;
+      return names.has(family) ? { ...values, type: 'unknown' } : { ...values, name: family };
     },
   };
   return standIn as unknown as Metric;

@@ -1,0 +1,239 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import t from 'tap';
+import { createApp, startAdmin } from '../../../src/admin/server.js';
+import type { AdminSources } from '../../../src/admin/sources.js';
+import { parseConfiguration } from '../../../src/config/load.js';
+import { HostTotals } from '../../../src/metrics/host-totals.js';
+import { Metrics } from '../../../src/metrics/metrics.js';
+import { FakeEngine } from '../metrics/fake-engine.js';
+import { HOST, NQN, fakeTarget, subsystem } from '../metrics/fake-target.js';
+
+const TOKEN = 'a token of enough length'.replaceAll(' ', '-');
+
+function sources(changes: Partial<AdminSources> = {}): AdminSources & { reasons: string[] } {
+  const engine = new FakeEngine();
+  const target = fakeTarget();
+  const version = '1.2.3';
+  const reasons: string[] = [];
+  const { configuration } = parseConfiguration('version: 1', 'c.yaml', [0, 1]);
+  return {
+    engine,
+    target,
+    metrics: new Metrics({ engine, target, hostTotals: new HostTotals(), version }),
+    logger: pino({ level: 'silent' }),
+    version,
+    unreadyReasons: () => reasons,
+    configuration: () => configuration!,
+    reasons,
+    ...changes,
+  };
+}
+
+t.test('the probes say alive and ready, and why not', async (t) => {
+  const from = sources();
+  const app = await createApp(from, null);
+  t.strictSame((await app.inject('/healthz')).json(), { status: 'ok' });
+  t.strictSame((await app.inject('/readyz')).json(), { status: 'ready' });
+  from.reasons.push('no listener');
+  const response = await app.inject('/readyz');
+  t.equal(response.statusCode, 503);
+  t.strictSame(response.json(), { status: 'unready', reasons: ['no listener'] });
+  await app.close();
+});
+
+t.test('metrics are text, by the Accept header', async (t) => {
+  const app = await createApp(sources(), null);
+  const plain = await app.inject('/metrics');
+  t.match(plain.headers['content-type'], /^text\/plain; version=0.0.4/);
+  t.match(plain.body, /^# HELP capsuled_build_info /m);
+  const headers = { accept: 'application/openmetrics-text' };
+  const open = await app.inject({ url: '/metrics', headers });
+  t.match(open.headers['content-type'], /^application\/openmetrics-text/);
+  await app.close();
+});
+
+t.test('every resource answers what it documents', async (t) => {
+  const app = await createApp(sources(), null);
+  const get = async (url: string) => (await app.inject(url)).json<Record<string, unknown>>();
+  const one = encodeURIComponent(NQN);
+  t.match(await get('/v1/subsystems'), {
+    items: [{ nqn: NQN, serial: 'S1', namespace_count: 1, controller_count: 1 }],
+    total: 1,
+    limit: 100,
+    offset: 0,
+  });
+  t.match(await get(`/v1/subsystems/${one}`), { nqn: NQN, cntlid_range: [1, 65519] });
+  t.match(await get(`/v1/subsystems/${NQN}/namespaces`), {
+    items: [{ nsid: 1, bdev: 'ram0', eui64: null, block_count: 2048 }],
+  });
+  t.match(await get(`/v1/subsystems/${one}/hosts`), { items: [{ nqn: HOST }] });
+  t.match(await get(`/v1/subsystems/${one}/listeners`), {
+    items: [{ transport: 'tcp', port: 0, actual: { address: '127.0.0.1', port: 4420 } }],
+  });
+  t.match(await get('/v1/controllers'), {
+    items: [{ cntlid: 1, host_nqn: HOST, qids: [0, 1], connected_at: '1970-01-01T00:00:00.000Z' }],
+  });
+  t.match(await get('/v1/connections'), { items: [{ connection: 1, qid: 0 }, { qid: 1 }] });
+  t.match(await get('/v1/bdevs'), {
+    items: [
+      {
+        name: 'ram0',
+        size: 1 << 20,
+        namespace: { subsystem: NQN, nsid: 1 },
+        configuration: { name: 'ram0', kind: 'malloc', size: '1MiB', block_size: 512 },
+      },
+    ],
+  });
+  t.match(await get('/v1/reactors'), {
+    items: [{ reactor: 0, core: 1, connection_count: 2, statistics: { busy_ns: 0 } }, {}],
+  });
+  t.match(await get('/v1/config'), { version: 1, bdevs: [{ name: 'ram0' }] });
+  await app.close();
+});
+
+t.test('lists are windows of bounded size, sorted as asked', async (t) => {
+  const target = fakeTarget();
+  target.subsystems = ['b', 'a', 'c'].map((name) => subsystem({ nqn: `nqn.2026-11.x:${name}` }));
+  const app = await createApp(sources({ target }), null);
+  const names = async (query: string) => {
+    const { items } = (await app.inject(`/v1/subsystems?${query}`)).json<{
+      items: { nqn: string }[];
+    }>();
+    return items.map(({ nqn }) => nqn.slice(-1)).join('');
+  };
+  t.equal(await names(''), 'abc');
+  t.equal(await names('sort=-nqn'), 'cba');
+  t.equal(await names('limit=1&offset=1'), 'b');
+  t.equal(await names('offset=7'), '');
+  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'offset=-1', 'sort=model', 'page=2']) {
+    const response = await app.inject(`/v1/subsystems?${query}`);
+    t.equal(response.statusCode, 400, query);
+    t.match(response.json(), { code: 'argument_invalid', status: 400 });
+  }
+  await app.close();
+});
+
+t.test('errors are problems with a code', async (t) => {
+  const from = sources();
+  const app = await createApp(from, null);
+  for (const url of ['/nothing', '/v1/nothing', '/v1/subsystems/nqn.2026-11.x:none']) {
+    const response = await app.inject(url);
+    t.equal(response.statusCode, 404, url);
+    t.match(response.headers['content-type'], /^application\/problem\+json/);
+    t.match(response.json(), {
+      type: 'urn:capsuled:error:not_found',
+      title: 'There is no such thing',
+      code: 'not_found',
+    });
+  }
+  const broken = { ...from.target };
+  Object.defineProperty(broken, 'controllers', {
+    get: () => {
+      throw new Error('secret detail');
+    },
+  });
+  const other = await createApp(sources({ target: broken }), null);
+  const response = await other.inject('/v1/controllers');
+  t.equal(response.statusCode, 500);
+  t.match(response.json(), { code: 'internal' });
+  t.notMatch(response.body, /secret/);
+  await app.close();
+  await other.close();
+});
+
+t.test('who has the current answer is told so', async (t) => {
+  const from = sources();
+  const app = await createApp(from, null);
+  const first = await app.inject('/v1/subsystems');
+  const etag = String(first.headers.etag);
+  t.match(etag, /^"[\w-]{22}"$/);
+  const headers = { 'if-none-match': `W/"x", ${etag}` };
+  const again = await app.inject({ url: '/v1/subsystems', headers });
+  t.equal(again.statusCode, 304);
+  t.equal(again.body, '');
+  t.equal(again.headers.etag, etag);
+  (from.target as ReturnType<typeof fakeTarget>).subsystems = [subsystem({ serial: 'S2' })];
+  t.equal((await app.inject({ url: '/v1/subsystems', headers })).statusCode, 200);
+  await app.close();
+});
+
+t.test('with a token, all but the probes need it', async (t) => {
+  const app = await createApp(sources(), TOKEN);
+  t.equal((await app.inject('/healthz')).statusCode, 200);
+  t.equal((await app.inject('/readyz')).statusCode, 200);
+  for (const authorization of [undefined, `Basic ${TOKEN}`, 'Bearer', `Bearer ${TOKEN}x`]) {
+    const headers = authorization === undefined ? {} : { authorization };
+    for (const url of ['/metrics', '/v1/subsystems', '/openapi.json', '/nothing']) {
+      const response = await app.inject({ url, headers });
+      t.equal(response.statusCode, 401, `${url} ${String(authorization)}`);
+      t.match(response.json(), { code: 'unauthorized' });
+    }
+  }
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  t.equal((await app.inject({ url: '/v1/subsystems', headers })).statusCode, 200);
+  await app.close();
+});
+
+t.test('beyond loopback it listens with a token only', async (t) => {
+  const listen = { address: '0.0.0.0', port: 0 };
+  await t.rejects(startAdmin({ listen, tokenFile: null }, sources()), {
+    code: 'configuration_invalid',
+    field: 'admin.token_file',
+  });
+  const folder = t.testdir({ short: 'short\n', good: `${TOKEN}\n` });
+  await t.rejects(startAdmin({ listen, tokenFile: join(folder, 'short') }, sources()), {
+    message: /^expected a token of at least 16 characters in /,
+  });
+  const server = await startAdmin({ listen, tokenFile: join(folder, 'good') }, sources());
+  await server.close();
+});
+
+t.test('a port that is taken is an error that names the key', async (t) => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  const listen = { address: '127.0.0.1', port };
+  await t.rejects(startAdmin({ listen, tokenFile: null }, sources()), {
+    code: 'address_unavailable',
+    field: 'admin.listen',
+    message: new RegExp(`^cannot listen: 127.0.0.1:${port} is in use already`),
+  });
+  other.close();
+});
+
+t.test('closing does not wait for connections that stay open', async (t) => {
+  const listen = { address: '127.0.0.1', port: 0 };
+  const server = await startAdmin({ listen, tokenFile: null }, sources());
+  const response = await fetch(`${server.url}/healthz`);
+  t.equal(response.status, 200);
+  await server.close();
+  await t.rejects(fetch(`${server.url}/healthz`));
+});
+
+t.test('the OpenAPI document has every resource and its errors', async (t) => {
+  const app = await createApp(sources(), null);
+  const document = (await app.inject('/openapi.json')).json<{
+    openapi: string;
+    paths: Record<string, { get: { responses: Record<string, unknown> } }>;
+  }>();
+  t.equal(document.openapi, '3.1.0');
+  t.strictSame(Object.keys(document.paths).sort(), [
+    '/healthz',
+    '/metrics',
+    '/readyz',
+    '/v1/bdevs',
+    '/v1/config',
+    '/v1/connections',
+    '/v1/controllers',
+    '/v1/reactors',
+    '/v1/subsystems',
+    '/v1/subsystems/{nqn}',
+    '/v1/subsystems/{nqn}/hosts',
+    '/v1/subsystems/{nqn}/listeners',
+    '/v1/subsystems/{nqn}/namespaces',
+  ]);
+  t.hasProp(document.paths['/v1/bdevs']!.get.responses, '4XX');
+  await app.close();
+});

@@ -1,0 +1,147 @@
+/** An engine without threads, for tests of what is around it. Statistics are arrays that the test may write. */
+
+import type {
+  BdevDescription,
+  BdevParameters,
+  Endpoint,
+  Engine,
+  EngineFacts,
+  ListenerAddress,
+} from '../../../src/engine/engine-types.js';
+import { TargetError } from '../../../src/errors.js';
+
+const facts: EngineFacts = {
+  features: ['fake'],
+  transferBytesMax: 1 << 20,
+  queueEntriesMax: 128,
+  inCapsuleBytes: 8192,
+  statNames: {
+    reactor: ['busy_ns', 'idle_ns', 'small_buffers_free', 'small_buffers_used', 'buffer_waiters'],
+    transport: ['connections_total', 'connection_live', 'request_free', 'error_pdu_sequence'],
+    namespaceOperations: ['read', 'write'],
+    namespaceOperationWords: ['operations', 'bytes', 'errors', 'latency_ns'],
+    latencyBoundsNs: [1000, 1250, 1500, 1750, 2000, 2500],
+    bdevOperations: ['read', 'write'],
+    bdevOperationWords: ['operations', 'bytes', 'errors', 'latency_ns'],
+    controllerOperations: ['read', 'write'],
+    controllerOperationWords: ['operations', 'bytes'],
+  },
+};
+
+export class FakeEngine implements Engine {
+  readonly facts = facts;
+  readonly calls: string[] = [];
+  readonly reactors = [new BigUint64Array(5), new BigUint64Array(5)];
+  readonly transports = [new BigUint64Array(4), new BigUint64Array(4)];
+  /** One reactor; words as `facts` names them. */
+  readonly namespaces = new Map<string, BigUint64Array>();
+  readonly controllers = new Map<number, BigUint64Array>();
+  errors: { operation: string; status: number; count: bigint }[] = [];
+  /** Ports that are taken. */
+  readonly takenPorts = new Set<number>();
+  /** What a stop waits for. */
+  stopped: Promise<void> = Promise.resolve();
+  #nextListener = 1;
+  #nextPort = 50_000;
+
+  async stop(): Promise<void> {
+    this.calls.push('stop');
+    await this.stopped;
+  }
+
+  async listenerAdd({ address, port }: Endpoint): Promise<ListenerAddress> {
+    this.calls.push(`listenerAdd ${address} ${port}`);
+    if (this.takenPorts.has(port)) {
+      throw new TargetError('address_unavailable', `cannot listen on ${address} port ${port}`);
+    }
+    return { listener: this.#nextListener++, address, port: port === 0 ? this.#nextPort++ : port };
+  }
+
+  async listenerRemove(listener: number): Promise<void> {
+    this.calls.push(`listenerRemove ${listener}`);
+  }
+
+  async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
+    this.calls.push(`bdevCreate ${parameters.name}`);
+    const { name, kind, blockSize = 512, size = 1n << 20n } = parameters;
+    return {
+      name,
+      kind,
+      blockSize,
+      blockCount: size / BigInt(blockSize),
+      readOnly: parameters.readOnly ?? false,
+      canUnmap: true,
+      canWriteZeroes: true,
+      volatileCache: false,
+      optimalWriteBlocks: 1,
+    };
+  }
+
+  async bdevDelete(name: string): Promise<void> {
+    this.calls.push(`bdevDelete ${name}`);
+  }
+
+  async namespaceTablePublish(): Promise<void> {
+    this.calls.push('namespaceTablePublish');
+  }
+
+  async namespaceTableDelete(): Promise<void> {
+    this.calls.push('namespaceTableDelete');
+  }
+
+  complete(): void {
+    this.calls.push('complete');
+  }
+
+  completeConnect(): boolean {
+    this.calls.push('completeConnect');
+    return true;
+  }
+
+  controllerKeepAlive(): void {
+    this.calls.push('controllerKeepAlive');
+  }
+
+  async controllerTerminate(controller: number): Promise<void> {
+    this.calls.push(`controllerTerminate ${controller}`);
+    this.controllers.delete(controller);
+  }
+
+  asynchronousEvent(): void {
+    this.calls.push('asynchronousEvent');
+  }
+
+  async abort(): Promise<boolean> {
+    return false;
+  }
+
+  connectionTerminate(connection: number): void {
+    this.calls.push(`connectionTerminate ${connection}`);
+  }
+
+  reactorStats(): readonly BigUint64Array[] {
+    return this.reactors;
+  }
+
+  transportStats(): readonly BigUint64Array[] {
+    return this.transports;
+  }
+
+  namespaceStats(table: number, nsid: number): readonly BigUint64Array[] {
+    const words = this.namespaces.get(`${table}/${nsid}`);
+    return words === undefined ? [] : [words];
+  }
+
+  namespaceErrors(): readonly { operation: string; status: number; count: bigint }[] {
+    return this.errors;
+  }
+
+  controllerStats(controller: number): readonly BigUint64Array[] {
+    const words = this.controllers.get(controller);
+    return words === undefined ? [] : [words];
+  }
+
+  bdevStats(): readonly BigUint64Array[] {
+    return [BigUint64Array.from([5n, 20480n, 1n, 1_500_000_000n, 0n, 0n, 0n, 0n])];
+  }
+}

@@ -1,0 +1,145 @@
+import { spawnSync } from 'node:child_process';
+import t from 'tap';
+import { exportedBounds } from '../../../src/metrics/family.js';
+import { HostTotals, OTHER_HOSTS } from '../../../src/metrics/host-totals.js';
+import { Metrics, wantsOpenMetrics } from '../../../src/metrics/metrics.js';
+import type { Engine } from '../../../src/engine/engine-types.js';
+import { FakeEngine } from './fake-engine.js';
+import { HOST, NQN, controller, fakeTarget } from './fake-target.js';
+
+function setup() {
+  const engine = new FakeEngine();
+  const target = fakeTarget();
+  const hostTotals = new HostTotals();
+  hostTotals.watch(engine);
+  hostTotals.target = target;
+  const metrics = new Metrics({ engine, target, hostTotals, version: '1.2.3' });
+  return { engine, target, hostTotals, metrics };
+}
+
+/** read: 3 operations of 4096 bytes, one in each of three buckets; write: none. */
+function someReads(engine: FakeEngine): void {
+  const words = BigUint64Array.from(new Array(2 * 11).fill(0n) as bigint[]);
+  words.set([3n, 12288n, 1n, 5_000n, 1n, 0n, 1n, 0n, 0n, 0n, 1n]);
+  engine.namespaces.set('1/1', words);
+  engine.errors = [{ operation: 'read', status: 0x4281, count: 1n }];
+}
+
+t.test('every metric of the interface is there, and promtool accepts all of it', async (t) => {
+  const { engine, target, metrics } = setup();
+  someReads(engine);
+  engine.controllers.set(1, BigUint64Array.from([3n, 12288n, 0n, 0n]));
+  engine.reactors[1]?.set([2_500_000_000n, 0n, 7n, 1n]);
+  engine.transports[0]?.set([4n, 2n, 9n, 1n]);
+  engine.transports[1]?.set([6n, 0n, 9n, 0n]);
+  target.counters.connectRejected('host_not_allowed');
+  metrics.observeCommand('identify', 0.0002);
+  const { contentType, body } = await metrics.scrape('text/plain');
+  t.equal(contentType, 'text/plain; version=0.0.4; charset=utf-8');
+  const labels = `subsystem="${NQN}",nsid="1"`;
+  const expected = [
+    `capsuled_build_info{version="1.2.3",node="${process.versions.node}"} 1`,
+    'capsuled_reactor_busy_seconds_total{reactor="1"} 2.5',
+    'capsuled_reactor_idle_seconds_total{reactor="0"} 0',
+    `capsuled_connections{subsystem="${NQN}",listener="127.0.0.1:4420"} 2`,
+    'capsuled_connections_total 10',
+    `capsuled_controllers{subsystem="${NQN}"} 1`,
+    `capsuled_io_operations_total{${labels},op="read"} 3`,
+    `capsuled_io_bytes_total{${labels},op="read"} 12288`,
+    `capsuled_io_errors_total{${labels},op="read",status="0x0281"} 1`,
+    `capsuled_io_latency_seconds_bucket{${labels},op="read",le="0.000001"} 1`,
+    `capsuled_io_latency_seconds_bucket{${labels},op="read",le="0.000002"} 2`,
+    `capsuled_io_latency_seconds_bucket{${labels},op="read",le="+Inf"} 3`,
+    `capsuled_io_latency_seconds_sum{${labels},op="read"} 0.000005`,
+    `capsuled_io_latency_seconds_count{${labels},op="read"} 3`,
+    `capsuled_host_io_operations_total{subsystem="${NQN}",hostnqn="${HOST}",op="read"} 3`,
+    `capsuled_host_io_bytes_total{subsystem="${NQN}",hostnqn="${HOST}",op="read"} 12288`,
+    'capsuled_bdev_operations_total{bdev="ram0",kind="malloc",op="read"} 5',
+    'capsuled_bdev_latency_seconds_total{bdev="ram0",kind="malloc",op="read"} 1.5',
+    'capsuled_pdu_errors_total{reason="pdu_sequence"} 1',
+    'capsuled_connect_rejected_total{reason="host_not_allowed"} 1',
+    'capsuled_keep_alive_expired_total 0',
+    'capsuled_buffers{reactor="1",state="small_free"} 7',
+    'capsuled_buffers{reactor="1",state="small_used"} 1',
+    'capsuled_connection_states{reactor="0",state="live"} 2',
+    'capsuled_admin_command_seconds_bucket{le="0.00025",opcode="identify"} 1',
+  ];
+  const lines = new Set(body.split('\n'));
+  for (const line of expected) t.ok(lines.has(line) || lines.has(scientific(line)), line);
+  t.match(body, /^process_resident_memory_bytes /m);
+  t.notMatch(body, /io_latency_seconds_bucket.*op="write"/, 'no histogram of what never happened');
+  const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
+  t.equal(promtool.status, 0, promtool.stderr + promtool.stdout);
+});
+
+/** JavaScript writes 0.000001 as it is, and smaller numbers with an exponent. */
+function scientific(line: string): string {
+  return line
+    .replace(/le="(0\.0+[1-9])"/, (_, bound: string) => `le="${Number(bound)}"`)
+    .replace(/ (0\.0+[1-9])$/, (_, value: string) => ` ${Number(value)}`);
+}
+
+t.test(
+  'OpenMetrics is given to who asks for it, and does not spoil the other format',
+  async (t) => {
+    const { metrics } = setup();
+    const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.3';
+    const before = (await metrics.scrape()).body;
+    const { contentType, body } = await metrics.scrape(accept);
+    t.match(contentType, /^application\/openmetrics-text/);
+    t.match(body, /^# TYPE capsuled_connections_total unknown\ncapsuled_connections_total 0$/m);
+    t.match(
+      body,
+      /^# TYPE capsuled_keep_alive_expired counter\ncapsuled_keep_alive_expired_total 0$/m,
+    );
+    t.match(body, /^# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total /m);
+    t.ok(body.endsWith('# EOF\n'));
+    const names = (text: string) => text.split('\n').filter((line) => line.startsWith('# TYPE'));
+    t.strictSame(names((await metrics.scrape()).body), names(before));
+  },
+);
+
+t.test('the Accept header is read with its qualities', async (t) => {
+  t.equal(wantsOpenMetrics(''), false);
+  t.equal(wantsOpenMetrics('*/*'), false);
+  t.equal(wantsOpenMetrics('application/openmetrics-text'), true);
+  t.equal(wantsOpenMetrics('application/openmetrics-text;q=0.1, text/plain;q=0.9'), false);
+});
+
+t.test("a host's totals go on when its controller is gone", async (t) => {
+  const { engine, target, hostTotals } = setup();
+  engine.controllers.set(1, BigUint64Array.from([3n, 300n, 1n, 10n]));
+  await (engine as Engine).controllerTerminate(1, 'all', 'test');
+  target.controllers = [controller(2)];
+  engine.controllers.set(2, BigUint64Array.from([2n, 200n, 0n, 0n]));
+  const [total, ...others] = [...hostTotals.read(engine)];
+  t.strictSame(others, []);
+  t.strictSame(total?.operations.get('read'), { operations: 5, bytes: 500 });
+  t.strictSame(total?.operations.get('write'), { operations: 1, bytes: 10 });
+  t.strictSame([...hostTotals.read(engine)][0], total, 'reading changes nothing');
+});
+
+t.test('the hosts that are told apart are bounded', async (t) => {
+  const { engine, target, hostTotals } = setup();
+  target.controllers = Array.from({ length: 2000 }, (_, index) =>
+    controller(index + 1, `nqn.host:${index}`),
+  );
+  for (const { controller: handle } of target.controllers) {
+    engine.controllers.set(handle, BigUint64Array.from([1n, 1n, 0n, 0n]));
+  }
+  const totals = [...hostTotals.read(engine)];
+  t.equal(totals.length, 1025);
+  const sum = totals.reduce(
+    (all, { operations }) => all + (operations.get('read')?.['operations'] ?? 0),
+    0,
+  );
+  t.equal(sum, 2000);
+  t.equal(totals.at(-1)?.hostNqn, OTHER_HOSTS);
+});
+
+t.test('of the buckets, each that is exported is at least twice the one before', async (t) => {
+  t.strictSame(exportedBounds([1000, 1250, 1500, 1750, 2000, 2500]), [
+    { index: 0, seconds: 0.000001 },
+    { index: 4, seconds: 0.000002 },
+  ]);
+});
