@@ -1,0 +1,269 @@
+// TestHost: the host's end of a connection, for tests: blocking, byte by byte under the test's control. It writes PDUs
+// by hand, with or without mistakes, and reads PDUs checking digests and lengths.
+// Thread: the test's.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/crc32c.h"
+#include "base/prng.h"
+#include "wire/admin_command.h"
+#include "wire/fabrics.h"
+#include "wire/io_command.h"
+#include "wire/pdu.h"
+
+namespace capsuled::transport::testing {
+
+using Octets = std::vector<std::byte>;
+
+template <typename T>
+Octets octets_of(const T& object) {
+  const auto bytes = wire::bytes_of(object);
+  return {bytes.begin(), bytes.end()};
+}
+
+inline Octets pattern(size_t bytes, uint64_t seed) {
+  Prng prng(seed);
+  Octets octets(bytes);
+  for (std::byte& octet : octets) octet = static_cast<std::byte>(prng.next());
+  return octets;
+}
+
+/// What was agreed, or what the test pretends was.
+struct Digests {
+  bool header = false;
+  bool data = false;
+};
+
+/// A PDU of the host: a header, data behind it, and the digests where they belong.
+inline Octets make_pdu(Octets header, const Octets& data, Digests digests, uint8_t flags = 0) {
+  const size_t hlen = header.size();
+  auto& common = *reinterpret_cast<wire::PduCommonHeader*>(header.data());
+  const size_t pdo = hlen + (digests.header ? 4 : 0);
+  common.flags = static_cast<uint8_t>(flags | (digests.header ? wire::kHdgstf : 0) |
+                                      (digests.data && !data.empty() ? wire::kDdgstf : 0));
+  common.hlen = static_cast<uint8_t>(hlen);
+  common.pdo = static_cast<uint8_t>(data.empty() ? 0 : pdo);
+  common.plen.set(
+      static_cast<uint32_t>(pdo + data.size() + (digests.data && !data.empty() ? 4 : 0)));
+  Octets pdu = header;
+  const auto append = [&pdu](uint32_t digest) {
+    const Octets octets = octets_of(Le32(digest));
+    pdu.insert(pdu.end(), octets.begin(), octets.end());
+  };
+  if (digests.header) append(crc32c(header));
+  pdu.insert(pdu.end(), data.begin(), data.end());
+  if (digests.data && !data.empty()) append(crc32c(data));
+  return pdu;
+}
+
+inline Octets make_ic_req(Digests digests, uint8_t hpda = 0) {
+  wire::IcReq pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kIcReq);
+  pdu.hpda = hpda;
+  pdu.dgst = static_cast<uint8_t>((digests.header ? wire::kHdgstEnable : 0) |
+                                  (digests.data ? wire::kDdgstEnable : 0));
+  return make_pdu(octets_of(pdu), {}, {});
+}
+
+inline Octets make_capsule(const wire::SubmissionQueueEntry& sqe, const Octets& data,
+                           Digests digests) {
+  wire::CapsuleCmdHeader pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kCapsuleCmd);
+  pdu.sqe = sqe;
+  return make_pdu(octets_of(pdu), data, digests);
+}
+
+inline Octets make_h2c_data(uint16_t cccid, uint16_t ttag, uint32_t datao, const Octets& data,
+                            Digests digests, bool last) {
+  wire::H2cData pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kH2cData);
+  pdu.cccid.set(cccid);
+  pdu.ttag.set(ttag);
+  pdu.datao.set(datao);
+  pdu.datal.set(static_cast<uint32_t>(data.size()));
+  return make_pdu(octets_of(pdu), data, digests, last ? wire::kDataLastPdu : uint8_t{0});
+}
+
+inline wire::SubmissionQueueEntry make_sqe(uint8_t opcode, uint16_t cid) {
+  wire::SubmissionQueueEntry sqe = {};
+  sqe.opcode = opcode;
+  sqe.flags = 0x40;  // PSDT: SGL
+  sqe.cid.set(cid);
+  return sqe;
+}
+
+inline void set_transport_sgl(wire::SubmissionQueueEntry& sqe, uint32_t bytes) {
+  sqe.dptr.length.set(bytes);
+  sqe.dptr.set_identifier(wire::SglType::kTransportDataBlock,
+                          wire::SglSubtype::kTransportSpecific);
+}
+
+inline void set_capsule_sgl(wire::SubmissionQueueEntry& sqe, uint32_t bytes) {
+  sqe.dptr.length.set(bytes);
+  sqe.dptr.set_identifier(wire::SglType::kDataBlock, wire::SglSubtype::kOffset);
+}
+
+/// Read, Write or Compare of blocks of 512 bytes.
+inline wire::SubmissionQueueEntry make_io(wire::IoOpcode opcode, uint16_t cid, uint64_t slba,
+                                          uint32_t bytes) {
+  auto sqe = make_sqe(static_cast<uint8_t>(opcode), cid);
+  sqe.nsid.set(1);
+  sqe.cdw10.set(static_cast<uint32_t>(slba));
+  sqe.cdw11.set(static_cast<uint32_t>(slba >> 32));
+  sqe.cdw12.set(bytes / 512 - 1);
+  set_transport_sgl(sqe, bytes);
+  return sqe;
+}
+
+inline wire::SubmissionQueueEntry make_connect(uint16_t cid, uint16_t qid, uint16_t entries,
+                                               bool flow_control_disabled, uint32_t kato_ms = 0) {
+  wire::ConnectCommand command = {};
+  command.opcode = wire::kFabricsOpcode;
+  command.flags = 0x40;
+  command.cid.set(cid);
+  command.fctype = static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
+  command.qid.set(qid);
+  command.sqsize.set(static_cast<uint16_t>(entries - 1));
+  command.cattr = flow_control_disabled ? 0x04 : 0;
+  command.kato.set(kato_ms);
+  auto sqe = wire::view_as<wire::SubmissionQueueEntry>(wire::bytes_of(std::as_const(command)));
+  set_capsule_sgl(sqe, sizeof(wire::ConnectData));
+  return sqe;
+}
+
+struct Pdu {
+  bool closed = false;  ///< the end of the stream instead of a PDU
+  bool digests_right = true;
+  wire::PduType type = {};
+  uint8_t flags = 0;
+  Octets header;
+  Octets data;
+
+  template <typename T>
+  const T& as() const {
+    return wire::view_as<T>(std::span<const std::byte>(header));
+  }
+  uint16_t status() const { return as<wire::CapsuleRespHeader>().cqe.status.get(); }
+  uint16_t cid() const { return as<wire::CapsuleRespHeader>().cqe.cid.get(); }
+};
+
+class TestHost {
+ public:
+  explicit TestHost(int fd) : fd_(fd) {
+    timeval limit = {.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
+  ~TestHost() { close(); }
+  TestHost(const TestHost&) = delete;
+  TestHost& operator=(const TestHost&) = delete;
+
+  void close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+  void shutdown_write() { ::shutdown(fd_, SHUT_WR); }
+  int fd() const { return fd_; }
+
+  /// False: the peer is gone.
+  bool send(const Octets& octets) { return send(std::span(octets)); }
+  bool send(std::span<const std::byte> octets) {
+    while (!octets.empty()) {
+      const ssize_t sent = ::send(fd_, octets.data(), octets.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      octets = octets.subspan(static_cast<size_t>(sent));
+    }
+    return true;
+  }
+
+  Pdu receive() {
+    Pdu pdu;
+    Octets common = take(sizeof(wire::PduCommonHeader));
+    if (common.size() < sizeof(wire::PduCommonHeader)) {
+      pdu.closed = true;
+      return pdu;
+    }
+    const auto view = wire::view_as<wire::PduCommonHeader>(std::span<const std::byte>(common));
+    pdu.type = static_cast<wire::PduType>(view.type);
+    pdu.flags = view.flags;
+    Octets rest = take(view.plen.get() - sizeof(wire::PduCommonHeader));
+    pdu.closed = rest.size() != view.plen.get() - sizeof(wire::PduCommonHeader);
+    if (pdu.closed) return pdu;
+    common.insert(common.end(), rest.begin(), rest.end());
+    pdu.header.assign(common.begin(), common.begin() + view.hlen);
+    size_t begin = view.pdo != 0 ? view.pdo : view.hlen;
+    size_t end = common.size();
+    if ((view.flags & wire::kHdgstf) != 0) {
+      pdu.digests_right = digest_at(common, view.hlen) == crc32c(pdu.header);
+      if (view.pdo == 0) begin = end;
+    }
+    if ((view.flags & wire::kDdgstf) != 0) end -= 4;
+    if (end > begin) {
+      pdu.data.assign(common.begin() + static_cast<ptrdiff_t>(begin),
+                      common.begin() + static_cast<ptrdiff_t>(end));
+    }
+    if ((view.flags & wire::kDdgstf) != 0 && digest_at(common, end) != crc32c(pdu.data)) {
+      pdu.digests_right = false;
+    }
+    return pdu;
+  }
+
+  /// ICReq and ICResp.
+  bool initialize(Digests digests, uint8_t hpda = 0) {
+    agreed_ = digests;
+    if (!send(make_ic_req(digests, hpda))) return false;
+    const Pdu pdu = receive();
+    if (pdu.closed || pdu.type != wire::PduType::kIcResp) return false;
+    const auto& resp = pdu.as<wire::IcResp>();
+    return pdu.header.size() == sizeof(wire::IcResp) && resp.cpda == 0 && resp.pfv.get() == 0 &&
+           resp.dgst == static_cast<uint8_t>((digests.header ? 1 : 0) | (digests.data ? 2 : 0));
+  }
+  /// ICReq and Connect; the status field of the answer, FFFFh if there was none.
+  uint16_t connect(uint16_t qid, uint16_t entries, Digests digests = {},
+                   bool flow_control_disabled = true, uint8_t hpda = 0) {
+    if (!initialize(digests, hpda)) return 0xffff;
+    send(make_capsule(make_connect(1, qid, entries, flow_control_disabled),
+                      Octets(sizeof(wire::ConnectData)), digests));
+    const Pdu pdu = receive();
+    return pdu.closed || pdu.type != wire::PduType::kCapsuleResp ? 0xffff : pdu.status();
+  }
+
+  bool capsule(const wire::SubmissionQueueEntry& sqe, const Octets& data = {}) {
+    return send(make_capsule(sqe, data, agreed_));
+  }
+  bool h2c_data(const Pdu& r2t, uint32_t datao, const Octets& data, bool last) {
+    const auto& header = r2t.as<wire::R2t>();
+    return send(make_h2c_data(header.cccid.get(), header.ttag.get(), datao, data, agreed_, last));
+  }
+  Digests agreed() const { return agreed_; }
+
+ private:
+  static uint32_t digest_at(const Octets& octets, size_t offset) {
+    return wire::view_as<Le32>(std::span<const std::byte>(octets).subspan(offset)).get();
+  }
+  Octets take(size_t bytes) {
+    Octets octets(bytes);
+    size_t taken = 0;
+    while (taken < bytes) {
+      const ssize_t got = ::recv(fd_, octets.data() + taken, bytes - taken, 0);
+      if (got <= 0) break;
+      taken += static_cast<size_t>(got);
+    }
+    octets.resize(taken);
+    return octets;
+  }
+
+  int fd_;
+  Digests agreed_;
+};
+
+}  // namespace capsuled::transport::testing
