@@ -1,7 +1,7 @@
 /** The HTTP side-car: metrics, probes, and a read-only view of the target. Never in the way of I/O or of stopping. */
 
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { isLoopback } from '../config/checks.js';
 import { hostPortText } from '../config/describe.js';
 import type { AdminOptions } from '../config/normalize.js';
@@ -64,7 +64,7 @@ export async function createApp(
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: sources.logger.child({}, { level: 'warn' }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
     bodyLimit: 64 * 1024,
@@ -72,6 +72,8 @@ export async function createApp(
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: false } },
   }) as unknown as FastifyInstance;
   app.server.maxConnections = CONNECTIONS_MAX;
+  // The types of the handlers hold answers to their schemas already; compiling serializers would only cost start-up.
+  app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   registerProblems(app);
   if (token !== null) requireToken(app, token);
   await app.register(swagger, {

@@ -1,0 +1,194 @@
+import { EventEmitter, once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { serve } from '../../../src/cli/serve.js';
+import type { Terminal } from '../../../src/cli/terminal.js';
+import { TargetError } from '../../../src/errors.js';
+import { FakeEngine } from '../metrics/fake-engine.js';
+
+type Line = Record<string, unknown> & { msg: string; level: string };
+
+const disk = (name: string, port: number) => `
+  - nqn: nqn.2026-11.x:${name}
+    allow_any_host: true
+    listeners: [{ address: 127.0.0.1, port: ${port} }]
+    namespaces: [{ nsid: 1, bdev: ${name} }]`;
+
+const bdev = (name: string) => `{ name: ${name}, kind: malloc, size: 1MiB }`;
+
+/** One subsystem for each name, on ports from 5000. */
+function yaml(...names: string[]): string {
+  return `version: 1
+admin: { listen: 127.0.0.1:0 }
+bdevs: [${names.map(bdev).join(', ')}]
+subsystems:${names.map((name, index) => disk(name, 5000 + index)).join('')}
+`;
+}
+
+/** A daemon over a fake engine; signals are events, the log is a list that can be waited on. */
+function start(t: Test, text: string, changes: { engine?: FakeEngine; failure?: Error } = {}) {
+  const file = join(t.testdir(), 'c.yaml');
+  writeFileSync(file, text);
+  const engine = changes.engine ?? new FakeEngine();
+  const signals = new EventEmitter();
+  const logged = new EventEmitter();
+  const lines: Line[] = [];
+  const exits: number[] = [];
+  let out = '';
+  const terminal: Terminal = {
+    out: (written) => (out += written),
+    error: (written) => (out += written),
+    isTTY: false,
+    color: false,
+  };
+  const status = serve(file, terminal, {
+    startEngine: () =>
+      changes.failure === undefined ? Promise.resolve(engine) : Promise.reject(changes.failure),
+    signals,
+    exit: (code) => exits.push(code),
+    writeLog: (line) => {
+      lines.push(JSON.parse(line) as Line);
+      logged.emit('line');
+    },
+  });
+  const line = async (msg: string | RegExp): Promise<Line> => {
+    for (;;) {
+      const found = lines.find((entry) =>
+        typeof msg === 'string' ? entry.msg === msg : msg.test(entry.msg),
+      );
+      if (found !== undefined) return found;
+      await once(logged, 'line');
+    }
+  };
+  return { file, engine, signals, lines, line, exits, status, output: () => out };
+}
+
+t.test('it says when it is ready, on which addresses, and how to connect', async (t) => {
+  const daemon = start(t, yaml('a', 'b'));
+  const ready = await daemon.line('ready');
+  t.match(ready, {
+    level: 'info',
+    listeners: [
+      { address: '127.0.0.1', port: 8009, subnqn: [] },
+      { address: '127.0.0.1', port: 5000, subnqn: ['nqn.2026-11.x:a'] },
+      { address: '127.0.0.1', port: 5001, subnqn: ['nqn.2026-11.x:b'] },
+    ],
+    admin: /^http:\/\/127\.0\.0\.1:[1-9]\d*$/,
+    connect: [
+      'nvme connect -t tcp -a 127.0.0.1 -s 5000 -n nqn.2026-11.x:a',
+      'nvme connect -t tcp -a 127.0.0.1 -s 5001 -n nqn.2026-11.x:b',
+    ],
+  });
+  const response = await fetch(`${String(ready['admin'])}/readyz`);
+  t.equal(response.status, 200);
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
+
+t.test('SIGTERM drains: listeners first, the engine last', async (t) => {
+  const daemon = start(t, yaml('a'));
+  const ready = await daemon.line('ready');
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+  await daemon.line('stopped');
+  const { calls } = daemon.engine;
+  t.equal(calls.at(-1), 'stop');
+  t.ok(calls.findIndex((call) => call.startsWith('listenerRemove')) < calls.indexOf('stop'));
+  await t.rejects(fetch(`${String(ready['admin'])}/healthz`));
+  t.equal(daemon.signals.listenerCount('SIGTERM'), 0);
+});
+
+t.test('a second signal ends it at once', async (t) => {
+  const engine = new FakeEngine();
+  let release = (): void => undefined;
+  engine.stopped = new Promise((resolve) => {
+    release = resolve;
+  });
+  const daemon = start(t, yaml('a'), { engine });
+  await daemon.line('ready');
+  daemon.signals.emit('SIGINT');
+  await daemon.line('stopping');
+  t.strictSame(daemon.exits, []);
+  daemon.signals.emit('SIGINT');
+  t.strictSame(daemon.exits, [0]);
+  release();
+  t.equal(await daemon.status, 0);
+});
+
+t.test('SIGHUP makes the changes of the file and no others', async (t) => {
+  const daemon = start(t, yaml('a'));
+  await daemon.line('ready');
+  const before = daemon.engine.calls.length;
+  writeFileSync(
+    daemon.file,
+    yaml('a', 'b').replace('version: 1', 'version: 1\nlog: { level: warn }'),
+  );
+  daemon.signals.emit('SIGHUP');
+  await daemon.line('reloading');
+  while (!daemon.engine.calls.includes('listenerAdd 127.0.0.1 5001')) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const made = daemon.engine.calls.slice(before);
+  t.ok(made.includes('bdevCreate b'));
+  t.notOk(made.some((call) => /bdevDelete|listenerRemove|bdevCreate a| 5000$/.test(call)));
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
+
+t.test(
+  'an invalid file changes nothing, and the log has its errors with their places',
+  async (t) => {
+    const daemon = start(t, yaml('a'));
+    const ready = await daemon.line('ready');
+    const before = daemon.engine.calls.length;
+    writeFileSync(daemon.file, 'version: 1\nlog: { level: loud }\n');
+    daemon.signals.emit('SIGHUP');
+    const error = await daemon.line(/log\.level/);
+    t.match(error, { level: 'error', file: daemon.file, line: 2, column: 15, key: 'log.level' });
+    await daemon.line('the configuration is invalid; the running one stays in force');
+    t.equal(daemon.engine.calls.length, before);
+    t.equal((await fetch(`${String(ready['admin'])}/readyz`)).status, 200);
+    daemon.signals.emit('SIGTERM');
+    t.equal(await daemon.status, 0);
+  },
+);
+
+t.test('what needs a restart is said at a reload', async (t) => {
+  const daemon = start(t, yaml('a'));
+  await daemon.line('ready');
+  writeFileSync(daemon.file, yaml('a').replace('version: 1', 'version: 1\nengine: { poll: busy }'));
+  daemon.signals.emit('SIGHUP');
+  await daemon.line('the changed section "engine" needs a restart to take effect');
+  await daemon.line('reloaded');
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
+
+t.test('a port that is taken names its key, and nothing is left running', async (t) => {
+  const engine = new FakeEngine();
+  engine.takenPorts.add(5000);
+  const daemon = start(t, yaml('a'), { engine });
+  t.equal(await daemon.status, 1);
+  const line = await daemon.line(/^capsuled cannot start/);
+  t.equal(line['key'], 'subsystems[0].listeners[0]');
+  t.match(line.msg, /127\.0\.0\.1 port 5000/);
+  t.notOk('err' in line, 'no stack');
+  t.equal(engine.calls.at(-1), 'stop');
+});
+
+t.test('an engine that cannot start is said with its reason', async (t) => {
+  const failure = new TargetError('platform_unsupported', 'io_uring is disabled: sysctl …');
+  const daemon = start(t, yaml('a'), { failure });
+  t.equal(await daemon.status, 1);
+  t.match(await daemon.line(/^capsuled cannot start/), {
+    code: 'platform_unsupported',
+    msg: 'capsuled cannot start: io_uring is disabled: sysctl …',
+  });
+});
+
+t.test('a defect at start is logged with its stack', async (t) => {
+  const daemon = start(t, yaml('a'), { failure: new Error('oops') });
+  t.equal(await daemon.status, 1);
+  t.match(await daemon.line(/unexpected error/), { err: { message: 'oops', stack: String } });
+});
