@@ -90,8 +90,7 @@ export class Daemon {
     this.#target = target;
     const metrics = new Metrics({ engine, target, hostTotals, version });
     hostTotals.target = target;
-    const report = await target.apply(this.#configuration.target);
-    for (const warning of report.warnings) logger.warn({}, warning);
+    await target.apply(this.#configuration.target);
     const { startAdmin } = await import('../admin/server.js');
     this.#admin = await startAdmin(this.#configuration.admin, {
       engine,
@@ -161,8 +160,6 @@ export class Daemon {
     const { engine, admin } = running;
     const log = { ...configuration.log, format: running.log.format };
     this.#configuration = { engine, admin, log, target: configuration.target };
-    for (const change of report.changes) logger.info({ key: change.key }, change.text);
-    for (const warning of report.warnings) logger.warn({}, warning);
     logger.info({ changes: report.changes.length }, 'reloaded');
   }
 
