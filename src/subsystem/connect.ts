@@ -148,15 +148,18 @@ export async function connect(
   connection: Connection,
   event: CommandEvent,
 ): Promise<void> {
+  if (connection.state !== 'new') {
+    const message = 'the connection is a queue already';
+    refuse(state, connection, event, sequenceError('already_connected', message, 'doNotRetry'));
+    return;
+  }
+  connection.state = 'connecting';
   try {
-    if (connection.state !== 'new') {
-      throw sequenceError('already_connected', 'the connection is a queue already', 'doNotRetry');
-    }
     const request = parseConnect(event);
-    connection.state = 'connecting';
     if (request.qid === 0) connectAdmin(state, connection, event.token, request);
     else await connectIo(state, connection, event.token, request);
   } catch (error) {
+    // It may have been closed while it waited.
     if (connection.state === 'connecting') connection.state = 'new';
     refuse(state, connection, event, error);
   }

@@ -1,0 +1,377 @@
+import t from 'tap';
+
+import type { ConnectRejectReason } from '../../../src/subsystem/counters.js';
+import { packBits } from '../../../src/wire/bits.js';
+import {
+  AdminOpcode,
+  ConnectAttributesBits,
+  ConnectData,
+  FabricsStatus,
+  GenericStatus,
+  Property,
+  StatusCodeType,
+  discoveryNqn,
+} from '../../../src/wire/layout.gen.js';
+import { packStatus } from '../../../src/wire/status.js';
+import type { Retry } from '../../../src/wire/status.js';
+import { Bed, FakeHost, configuration, diskNqn, hostNqn, subsystem } from './fake-host.js';
+import type { ConnectFields } from './fake-host.js';
+
+const connectStatus = (code: number, retry: Retry = 'doNotRetry'): number =>
+  packStatus(StatusCodeType.commandSpecific, code, retry) >>> 1;
+const genericStatus = (code: number, retry: Retry = 'doNotRetry'): number =>
+  packStatus(StatusCodeType.generic, code, retry) >>> 1;
+const invalid = connectStatus(FabricsStatus.connectInvalidParameters);
+const inData = 1 << 16;
+
+t.test('a Connect on queue 0 makes a controller and answers its CNTLID', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  const cattr = packBits([ConnectAttributesBits.disableSqFlowControl, 1]);
+  const answer = await host.connect({ kato: 4901, cattr });
+  t.match(answer, { status: 0, dw0: 1 });
+  t.match(answer.attach, { qid: 0, entries: 32, flowControlDisabled: true });
+  t.equal(answer.attach?.table, bed.target.subsystems[0]?.table);
+  t.same(bed.engine.keepAlives, [{ controller: answer.attach?.controller, timeoutMs: 5000 }]);
+  t.match(bed.target.controllers, [
+    { cntlid: 1, kind: 'io', subsystem: diskNqn, hostNqn, state: 'disabled', qids: [0] },
+  ]);
+  t.match(bed.target.connections, [{ subsystem: diskNqn, hostNqn, cntlid: 1, qid: 0 }]);
+});
+
+t.test('without KATO no keep-alive timer is started', async (t) => {
+  const bed = await Bed.with();
+  await new FakeHost(bed).connect();
+  t.same(bed.engine.keepAlives, []);
+});
+
+const unterminated = (field: 'subnqn' | 'hostnqn') => (data: ConnectData) => {
+  const { offset, size } = ConnectData.fields[field];
+  return data.buffer.fill('n', offset, offset + size);
+};
+
+const refusals: readonly {
+  readonly name: string;
+  readonly fields: ConnectFields;
+  readonly status: number;
+  readonly dw0?: number;
+  readonly reason: ConnectRejectReason;
+}[] = [
+  {
+    name: 'an unknown record format',
+    fields: { recfmt: 1 },
+    status: connectStatus(FabricsStatus.connectIncompatibleFormat),
+    reason: 'format_invalid',
+  },
+  {
+    name: 'no data',
+    fields: { spoil: () => null },
+    status: genericStatus(GenericStatus.dataSglLengthInvalid),
+    reason: 'length_invalid',
+  },
+  {
+    name: 'data that is too short',
+    fields: { spoil: (data) => data.buffer.subarray(0, 1023) },
+    status: genericStatus(GenericStatus.dataSglLengthInvalid),
+    reason: 'length_invalid',
+  },
+  {
+    name: 'a subsystem NQN without NUL',
+    fields: { spoil: unterminated('subnqn') },
+    status: invalid,
+    dw0: inData + 256,
+    reason: 'subsystem_unknown',
+  },
+  {
+    name: 'a host NQN without NUL',
+    fields: { spoil: unterminated('hostnqn') },
+    status: invalid,
+    dw0: inData + 512,
+    reason: 'host_invalid',
+  },
+  {
+    name: 'a host NQN that is none',
+    fields: { hostnqn: 'iqn.2004-10.com.example' },
+    status: invalid,
+    dw0: inData + 512,
+    reason: 'host_invalid',
+  },
+  {
+    name: 'an empty host NQN',
+    fields: { hostnqn: '' },
+    status: invalid,
+    dw0: inData + 512,
+    reason: 'host_invalid',
+  },
+  {
+    name: 'an unknown subsystem',
+    fields: { subnqn: 'nqn.2026-11.com.example:missing' },
+    status: invalid,
+    dw0: inData + 256,
+    reason: 'subsystem_unknown',
+  },
+  {
+    name: 'a chosen CNTLID',
+    fields: { cntlid: 1 },
+    status: invalid,
+    dw0: inData + 16,
+    reason: 'cntlid_invalid',
+  },
+  {
+    name: 'SQSIZE 0',
+    fields: { sqsize: 0 },
+    status: invalid,
+    dw0: 44,
+    reason: 'queue_size_invalid',
+  },
+  {
+    name: 'an admin queue of 31 entries',
+    fields: { sqsize: 30 },
+    status: invalid,
+    dw0: 44,
+    reason: 'queue_size_invalid',
+  },
+  {
+    name: 'more entries than MQES',
+    fields: { sqsize: 128 },
+    status: invalid,
+    dw0: 44,
+    reason: 'queue_size_invalid',
+  },
+];
+
+for (const { name, fields, status, dw0, reason } of refusals) {
+  t.test(`an admin Connect with ${name} is refused`, async (t) => {
+    const bed = await Bed.with();
+    const answer = await new FakeHost(bed).connect(fields);
+    t.equal(answer.status, status);
+    t.equal(answer.dw0, dw0);
+    t.equal(answer.attach, undefined);
+    t.equal(bed.target.counters.connectRejectedTotal.get(reason), 1);
+    t.match(bed.warnings.at(-1), { fields: { reason } });
+    t.same(bed.target.controllers, []);
+  });
+}
+
+t.test('a connection may try again after a refused Connect', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  const { connection } = await host.connect({ sqsize: 0 });
+  t.equal((await host.connect({}, connection)).status, 0);
+});
+
+t.test('the largest and the smallest admin queue are accepted', async (t) => {
+  const bed = await Bed.with();
+  for (const sqsize of [31, 127]) {
+    t.equal((await new FakeHost(bed).connect({ sqsize })).status, 0);
+  }
+});
+
+t.test('a host that is not on the list is refused, and let in when it is', async (t) => {
+  const bed = await Bed.with(configuration({ subsystems: [subsystem({ allowAnyHost: false })] }));
+  const refused = await new FakeHost(bed).connect();
+  t.equal(refused.status, connectStatus(FabricsStatus.connectInvalidHost));
+  t.equal(refused.dw0, inData + 512);
+  t.equal(bed.target.counters.connectRejectedTotal.get('host_not_allowed'), 1);
+  await bed.target.hostAdd(diskNqn, hostNqn);
+  t.equal((await new FakeHost(bed).connect()).status, 0);
+});
+
+t.test('a subsystem is offered on its own listeners only', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  const answer = await host.connect({}, bed.open(8009));
+  t.match(answer, { status: invalid, dw0: inData + 256 });
+  t.equal(bed.target.counters.connectRejectedTotal.get('subsystem_not_offered'), 1);
+});
+
+t.test('discovery is offered on every listener, to every host', async (t) => {
+  const bed = await Bed.with(configuration({ subsystems: [subsystem({ allowAnyHost: false })] }));
+  for (const port of [4420, 8009]) {
+    const host = new FakeHost(bed, discoveryNqn);
+    const answer = await host.connect({}, bed.open(port));
+    t.equal(answer.status, 0);
+    t.equal(answer.attach?.table, 0);
+  }
+});
+
+t.test('when no controller is free the host is told to try again', async (t) => {
+  const bed = await Bed.with(configuration({ subsystems: [subsystem({ cntlidRange: [5, 5] })] }));
+  const first = new FakeHost(bed);
+  t.equal((await first.connect()).dw0, 5);
+  const busy = await new FakeHost(bed).connect();
+  t.equal(busy.status, connectStatus(FabricsStatus.connectControllerBusy, 'retry'));
+  bed.engine.close(first.connection, 'peer_closed');
+  await new Promise(setImmediate);
+  t.equal((await new FakeHost(bed).connect()).dw0, 5, 'the only identifier is used again');
+});
+
+t.test('the limit over all subsystems holds as well', async (t) => {
+  const bed = await Bed.with(configuration(), { limits: { controllersMax: 1 } });
+  t.equal((await new FakeHost(bed).connect()).status, 0);
+  const busy = await new FakeHost(bed, discoveryNqn).connect();
+  t.equal(busy.status, connectStatus(FabricsStatus.connectControllerBusy, 'retry'));
+});
+
+t.test('a CNTLID is not given out again at once', async (t) => {
+  const bed = await Bed.with();
+  const first = new FakeHost(bed);
+  await first.connect();
+  bed.engine.close(first.connection, 'peer_closed');
+  await new Promise(setImmediate);
+  t.same(bed.target.controllers, []);
+  t.equal((await new FakeHost(bed).connect()).dw0, 2);
+});
+
+t.test('a second Connect on a queue is refused', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  const { connection } = await host.connect();
+  const again = await host.connect({}, connection);
+  t.equal(again.status, genericStatus(GenericStatus.commandSequenceError));
+  t.equal(bed.target.connections[0]?.cntlid, 1, 'the queue stays what it was');
+});
+
+t.test('before Connect nothing else is answered', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  const answer = await host.admin(AdminOpcode.identify, {}, 4096, bed.open());
+  t.equal(answer.status, genericStatus(GenericStatus.commandSequenceError));
+});
+
+t.test('an I/O queue joins the controller', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  const answer = await host.connect({ qid: 1, sqsize: 127 });
+  t.match(answer, { status: 0, dw0: host.cntlid });
+  t.match(answer.attach, { controller: host.controller, qid: 1, entries: 128 });
+  t.same(bed.target.controllers[0]?.qids, [0, 1]);
+});
+
+const ioRefusals: readonly {
+  readonly name: string;
+  readonly fields: ConnectFields;
+  readonly dw0: number;
+  readonly reason: ConnectRejectReason;
+}[] = [
+  { name: 'SQSIZE 0', fields: { sqsize: 0 }, dw0: 44, reason: 'queue_size_invalid' },
+  { name: 'SQSIZE over MQES', fields: { sqsize: 128 }, dw0: 44, reason: 'queue_size_invalid' },
+  { name: 'a QID over the grant', fields: { qid: 65 }, dw0: 42, reason: 'qid_invalid' },
+  {
+    name: 'an unknown CNTLID',
+    fields: { cntlid: 99 },
+    dw0: inData + 16,
+    reason: 'cntlid_invalid',
+  },
+  {
+    name: 'the CNTLID for any controller',
+    fields: { cntlid: 0xffff },
+    dw0: inData + 16,
+    reason: 'cntlid_invalid',
+  },
+  {
+    name: 'another host NQN',
+    fields: { hostnqn: 'nqn.2026-11.com.example:other' },
+    dw0: inData + 512,
+    reason: 'host_invalid',
+  },
+  {
+    name: 'another host identifier',
+    fields: { hostid: Buffer.alloc(16, 9) },
+    dw0: inData,
+    reason: 'host_invalid',
+  },
+  {
+    name: 'another subsystem',
+    fields: { subnqn: 'nqn.2026-11.com.example:missing' },
+    dw0: inData + 256,
+    reason: 'subsystem_unknown',
+  },
+  {
+    name: 'the discovery subsystem',
+    fields: { subnqn: discoveryNqn },
+    dw0: 42,
+    reason: 'qid_invalid',
+  },
+];
+
+for (const { name, fields, dw0, reason } of ioRefusals) {
+  t.test(`an I/O Connect with ${name} is refused`, async (t) => {
+    const bed = await Bed.with();
+    const host = await FakeHost.ready(bed);
+    const answer = await host.connect({ qid: 1, ...fields });
+    t.match(answer, { status: invalid, dw0 });
+    t.equal(bed.target.counters.connectRejectedTotal.get(reason), 1);
+    t.same(bed.target.controllers[0]?.qids, [0]);
+  });
+}
+
+t.test('an I/O queue waits for the controller to be enabled', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  await host.connect();
+  const answer = await host.connect({ qid: 1 });
+  t.equal(answer.status, genericStatus(GenericStatus.commandSequenceError));
+  t.equal(bed.target.counters.connectRejectedTotal.get('controller_not_enabled'), 1);
+});
+
+t.test('a duplicate QID is taken over when the old connection has drained in time', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  const old = await host.connect({ qid: 1 });
+  const answered = host.connect({ qid: 1 });
+  bed.clock.advance(999);
+  bed.engine.close(old.connection, 'peer_closed');
+  t.match(await answered, { status: 0 });
+  t.same(bed.target.controllers[0]?.qids, [0, 1]);
+  t.equal(bed.clock.pending, 0, 'no timer is left');
+});
+
+t.test('a duplicate QID is refused when the old connection stays', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  await host.connect({ qid: 1 });
+  const answered = host.connect({ qid: 1 });
+  bed.clock.advance(1000);
+  t.equal((await answered).status, genericStatus(GenericStatus.commandSequenceError, 'retry'));
+  t.equal(bed.target.counters.connectRejectedTotal.get('qid_duplicate'), 1);
+});
+
+t.test('a Connect that waits ends with its controller', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  await host.connect({ qid: 1 });
+  const answered = host.connect({ qid: 1 });
+  bed.engine.close(host.connection, 'peer_closed');
+  t.equal((await answered).status, genericStatus(GenericStatus.commandSequenceError));
+  await new Promise(setImmediate);
+  t.same(bed.target.controllers, []);
+});
+
+t.test('a Connect that waits ends with its connection', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  const old = await host.connect({ qid: 1 });
+  const connection = bed.open(4420);
+  void host.connect({ qid: 1 }, connection);
+  bed.engine.close(connection, 'peer_closed');
+  bed.engine.close(old.connection, 'peer_closed');
+  await new Promise(setImmediate);
+  t.same(bed.target.controllers[0]?.qids, [0], 'nobody was attached');
+});
+
+t.test('a queue that was disconnected can be connected again', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  const { connection } = await host.connect({ qid: 1 });
+  t.match(await host.disconnect(connection, 1), { status: 0, close: true });
+  bed.engine.close(connection, 'disconnected');
+  t.equal((await host.connect({ qid: 1 })).status, 0);
+});
+
+t.test('registers of a controller that never was enabled can be read', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  await host.connect();
+  t.match(await host.getProperty(Property.csts), { status: 0, dw0: 0 });
+});
