@@ -183,13 +183,13 @@ export class Daemon {
     return drained;
   }
 
-  /** The side-car goes last: it answers /readyz while the target drains. */
+  /** The side-car answers /readyz while the target drains, and is gone before the engine that it reads from. */
   async #stopParts(): Promise<void> {
     const { logger } = this.#options;
     const steps = [
       () => this.#target?.stop(),
-      () => this.#engine?.stop(),
       () => this.#admin?.close(),
+      () => this.#engine?.stop(),
     ];
     for (const step of steps) {
       try {
