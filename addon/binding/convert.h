@@ -1,6 +1,7 @@
-// The edge between JavaScript values and the engine's plain structs: arguments are converted at once, before anything
-// else runs, and results are built here. src/engine/engine.ts checks the types of its callers; what arrives here wrong
-// is our own mistake and becomes a JavaScript TypeError.
+// The edge between JavaScript values and the engine's plain structs: arguments are converted at
+// once, before anything else runs, and results are built here. src/engine/engine.ts checks the
+// types of its callers; what arrives here wrong is our own mistake and becomes a JavaScript
+// TypeError.
 //
 // Thread: JavaScript's.
 #pragma once

@@ -4,14 +4,15 @@
 #include <string>
 #include <utility>
 
-#include "binding/convert.h"
 #include "bdev/bdev_kinds.h"
+#include "binding/convert.h"
 
 namespace capsuled::binding {
 
 namespace {
 
-/// Events handed to JavaScript in one turn of its loop; more wait for the next, so that timers and sockets get theirs.
+/// Events handed to JavaScript in one turn of its loop; more wait for the next, so that timers and
+/// sockets get theirs.
 constexpr uint32_t kEventsPerTurn = 256;
 
 uint64_t token_of(const Napi::Value& value) {
@@ -78,38 +79,39 @@ class NativeEngine::BdevCreation : public Napi::AsyncWorker {
 
 void NativeEngine::define(Napi::Env env, Napi::Object exports) {
   using Self = NativeEngine;
-  const Napi::Function constructor = DefineClass(
-      env, "NativeEngine",
-      {
-          InstanceMethod("facts", &Self::facts),
-          InstanceMethod("stop", &Self::stop),
-          InstanceMethod("listenerAdd", &Self::listener_add),
-          InstanceMethod("listenerRemove", &Self::listener_remove),
-          InstanceMethod("bdevCreate", &Self::bdev_create),
-          InstanceMethod("bdevDelete", &Self::bdev_delete),
-          InstanceMethod("namespacesPublish", &Self::namespaces_publish),
-          InstanceMethod("namespacesDelete", &Self::namespaces_delete),
-          InstanceMethod("complete", &Self::complete),
-          InstanceMethod("completeConnect", &Self::complete_connect),
-          InstanceMethod("controllerKeepAlive", &Self::controller_keep_alive),
-          InstanceMethod("controllerTerminate", &Self::controller_terminate),
-          InstanceMethod("asynchronousEvent", &Self::asynchronous_event),
-          InstanceMethod("abort", &Self::abort),
-          InstanceMethod("connectionTerminate", &Self::connection_terminate),
-          InstanceMethod("reactorStats", &Self::reactor_stats),
-          InstanceMethod("transportStats", &Self::transport_stats),
-          InstanceMethod("namespaceStats", &Self::namespace_stats),
-          InstanceMethod("namespaceErrors", &Self::namespace_errors),
-          InstanceMethod("controllerStats", &Self::controller_stats),
-          InstanceMethod("bdevStats", &Self::bdev_stats),
-      });
+  const Napi::Function constructor =
+      DefineClass(env, "NativeEngine",
+                  {
+                      InstanceMethod("facts", &Self::facts),
+                      InstanceMethod("stop", &Self::stop),
+                      InstanceMethod("listenerAdd", &Self::listener_add),
+                      InstanceMethod("listenerRemove", &Self::listener_remove),
+                      InstanceMethod("bdevCreate", &Self::bdev_create),
+                      InstanceMethod("bdevDelete", &Self::bdev_delete),
+                      InstanceMethod("namespacesPublish", &Self::namespaces_publish),
+                      InstanceMethod("namespacesDelete", &Self::namespaces_delete),
+                      InstanceMethod("complete", &Self::complete),
+                      InstanceMethod("completeConnect", &Self::complete_connect),
+                      InstanceMethod("controllerKeepAlive", &Self::controller_keep_alive),
+                      InstanceMethod("controllerTerminate", &Self::controller_terminate),
+                      InstanceMethod("asynchronousEvent", &Self::asynchronous_event),
+                      InstanceMethod("abort", &Self::abort),
+                      InstanceMethod("connectionTerminate", &Self::connection_terminate),
+                      InstanceMethod("reactorStats", &Self::reactor_stats),
+                      InstanceMethod("transportStats", &Self::transport_stats),
+                      InstanceMethod("namespaceStats", &Self::namespace_stats),
+                      InstanceMethod("namespaceErrors", &Self::namespace_errors),
+                      InstanceMethod("controllerStats", &Self::controller_stats),
+                      InstanceMethod("bdevStats", &Self::bdev_stats),
+                  });
   exports.Set("NativeEngine", constructor);
 }
 
 NativeEngine::NativeEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeEngine>(info) {
   const Napi::Env env = info.Env();
   sink_ = Napi::Persistent(info[1].As<Napi::Function>());
-  // The function that JavaScript would be given is not used: drain() is called on the loop's thread instead.
+  // The function that JavaScript would be given is not used: drain() is called on the loop's thread
+  // instead.
   wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "capsuled", 0, 1);
   auto engine = control::Engine::create(engine_options(info[0].As<Napi::Object>()), notify, this);
   if (!engine) {
@@ -218,9 +220,11 @@ Napi::Value NativeEngine::bdev_delete(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeEngine::namespaces_publish(const Napi::CallbackInfo& info) {
   Napi::Promise promise;
-  const auto published = engine_->namespaces_publish(
-      uint32_of(info[0]), namespace_requests(info[1].As<Napi::Array>()), settle(info.Env(), promise));
-  if (!published) return rejected(info.Env(), published.error().errnum, published.error().what, "bdev");
+  const auto published =
+      engine_->namespaces_publish(uint32_of(info[0]), namespace_requests(info[1].As<Napi::Array>()),
+                                  settle(info.Env(), promise));
+  if (!published)
+    return rejected(info.Env(), published.error().errnum, published.error().what, "bdev");
   return promise;
 }
 
@@ -250,8 +254,7 @@ Napi::Value NativeEngine::controller_terminate(const Napi::CallbackInfo& info) {
   Napi::Promise promise;
   const auto queues = info[1].ToString().Utf8Value() == "io" ? control::Engine::Queues::Io
                                                              : control::Engine::Queues::All;
-  engine_->controller_terminate(uint32_of(info[0]), queues,
-                                intern(info[2].ToString().Utf8Value()),
+  engine_->controller_terminate(uint32_of(info[0]), queues, intern(info[2].ToString().Utf8Value()),
                                 settle(info.Env(), promise));
   return promise;
 }

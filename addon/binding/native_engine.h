@@ -1,9 +1,10 @@
-// NativeEngine: control::Engine as a JavaScript class. src/engine/engine.ts is its only caller and gives it the shape of
-// the interface Engine; every method here converts its arguments, asks the engine, and hands back a promise where the
-// reactors have to agree.
+// NativeEngine: control::Engine as a JavaScript class. src/engine/engine.ts is its only caller and
+// gives it the shape of the interface Engine; every method here converts its arguments, asks the
+// engine, and hands back a promise where the reactors have to agree.
 //
-// Thread: JavaScript's. The engine's notify() comes from reactors and wakes the event loop by a thread-safe function.
-// Lifecycle: constructor starts the reactors; stop() drains, then joins them and lets the event loop end.
+// Thread: JavaScript's. The engine's notify() comes from reactors and wakes the event loop by a
+// thread-safe function. Lifecycle: constructor starts the reactors; stop() drains, then joins them
+// and lets the event loop end.
 #pragma once
 
 #include <napi.h>
@@ -19,7 +20,8 @@ namespace capsuled::binding {
 class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
  public:
   static void define(Napi::Env env, Napi::Object exports);
-  /// (options: EngineOptions, sink: (events) => void). Throws an Error with `code` when the machine refuses.
+  /// (options: EngineOptions, sink: (events) => void). Throws an Error with `code` when the machine
+  /// refuses.
   explicit NativeEngine(const Napi::CallbackInfo& info);
   ~NativeEngine() override;
 

@@ -1,8 +1,8 @@
 // Completions: what reactors hand back to the control thread when a request of its own is done.
 //
-// Rare (a namespace published, a listener closed), and bounded by what the control thread has asked for; a mutex is
-// right here, since no I/O ever takes it.
-// Threads: push() any; run() the control thread.
+// Rare (a namespace published, a listener closed), and bounded by what the control thread has asked
+// for; a mutex is right here, since no I/O ever takes it. Threads: push() any; run() the control
+// thread.
 #pragma once
 
 #include <functional>

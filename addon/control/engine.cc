@@ -15,7 +15,8 @@ constexpr uint32_t kControlQueueCapacity = 16384;
 constexpr int kListenBacklog = 4096;
 constexpr uint32_t kRequestsMax = 32768;
 
-/// Requests and receive buffers in proportion to the I/O memory, within what the transport can name.
+/// Requests and receive buffers in proportion to the I/O memory, within what the transport can
+/// name.
 transport::GroupOptions group_options(const EngineOptions& options, uint64_t memory_bytes) {
   transport::GroupOptions group;
   const auto reactors = static_cast<uint32_t>(options.cores.size());
@@ -89,7 +90,9 @@ std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t lim
       case transport::ControlEventType::ConnectionOpened:
         connections_.emplace(event->connection, Connection{});
         break;
-      case transport::ControlEventType::ConnectionClosed: connection_closed(event->connection); break;
+      case transport::ControlEventType::ConnectionClosed:
+        connection_closed(event->connection);
+        break;
       case transport::ControlEventType::Command:
         // Only a command before Connect can become one.
         if (event->controller == 0) connects_[event->token] = event->connection;
@@ -136,7 +139,8 @@ void Engine::stop(Done done) {
 void Engine::stop_groups(Done done) {
   on_each(
       [this, done = std::move(done)] {
-        // The connections are gone: nothing is under way on any namespace, so the tables can go on their threads.
+        // The connections are gone: nothing is under way on any namespace, so the tables can go on
+        // their threads.
         on_each(done, [](Lane& lane, Join& join) {
           lane.tables.clear();
           join.arrive();
@@ -157,7 +161,8 @@ Result<env::Endpoint> Engine::listener_add(uint32_t listener, const env::Endpoin
   listeners_[listener] = std::make_unique<Listener>(Listener{local.value()});
   on_lane(*lanes_.front(), [this, listener, socket = fd.value()](Lane& lane) {
     auto acceptor = std::make_unique<transport::Acceptor>(
-        *lane.reactor, socket, listener, [this](int accepted, uint32_t from) { place(accepted, from); });
+        *lane.reactor, socket, listener,
+        [this](int accepted, uint32_t from) { place(accepted, from); });
     acceptor->start();
     lane.acceptors[listener] = std::move(acceptor);
   });
@@ -185,7 +190,8 @@ void Engine::place(int fd, uint32_t listener) {
   Lane* best = lanes_.front().get();
   for (auto& lane : lanes_) {
     // Relaxed: a hint for balance, nothing depends on it.
-    if (lane->placed.load(std::memory_order_relaxed) < best->placed.load(std::memory_order_relaxed)) {
+    if (lane->placed.load(std::memory_order_relaxed) <
+        best->placed.load(std::memory_order_relaxed)) {
       best = lane.get();
     }
   }

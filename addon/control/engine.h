@@ -1,11 +1,11 @@
-// Engine: the control thread's face of the data plane. It owns the environment, the reactors with their connection
-// groups, the listeners, the bdev registry and the published tables, and turns each request of the control plane into
-// messages to the reactors and one completion.
+// Engine: the control thread's face of the data plane. It owns the environment, the reactors with
+// their connection groups, the listeners, the bdev registry and the published tables, and turns
+// each request of the control plane into messages to the reactors and one completion.
 //
-// Thread: the control thread (JavaScript's, or a test's main thread) calls everything here. `notify` may come from any
-// thread and asks the control thread to call drain(). Completions (`Done`) run inside drain(), never inside the call
-// that asked.
-// Lifecycle: create() -> requests -> stop() -> its completion -> destructor (joins the reactors).
+// Thread: the control thread (JavaScript's, or a test's main thread) calls everything here.
+// `notify` may come from any thread and asks the control thread to call drain(). Completions
+// (`Done`) run inside drain(), never inside the call that asked. Lifecycle: create() -> requests ->
+// stop() -> its completion -> destructor (joins the reactors).
 #pragma once
 
 #include <functional>
@@ -52,7 +52,8 @@ struct NamespaceRequest {
   bool read_only = false;
 };
 
-/// Counters of one object, one block per reactor; shared with whoever reads them, so that they outlive the object.
+/// Counters of one object, one block per reactor; shared with whoever reads them, so that they
+/// outlive the object.
 template <typename Stats>
 using StatsBlocks = std::vector<std::shared_ptr<Stats>>;
 
@@ -64,9 +65,11 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Runs completions and takes up to `limit` events. Fewer than `limit` events: the queue was empty.
+  /// Runs completions and takes up to `limit` events. Fewer than `limit` events: the queue was
+  /// empty.
   std::vector<std::unique_ptr<transport::ControlEvent>> drain(uint32_t limit);
-  /// Closes listeners and connections, drops the tables. `done` runs in a later drain(); then destroy.
+  /// Closes listeners and connections, drops the tables. `done` runs in a later drain(); then
+  /// destroy.
   void stop(Done done);
 
   env::Env& env() { return *env_; }
@@ -101,7 +104,7 @@ class Engine {
   StatsBlocks<nvmf::QueueStats> controller_stats(uint32_t controller) const;
 
  private:
-  struct Lane;        // one reactor with what lives on it
+  struct Lane;  // one reactor with what lives on it
   struct Listener;
   struct Published {  // a namespace in a table, with what keeps it alive
     NamespaceRequest request;

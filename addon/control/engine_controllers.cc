@@ -46,8 +46,9 @@ bool Engine::attach(const transport::QueueAttach& attach) {
 void Engine::set_keep_alive(uint32_t controller, uint64_t timeout_ms) {
   const auto found = controllers_.find(controller);
   if (found == controllers_.end() || !found->second.queues.contains(0)) return;
-  on_lane(*lanes_[transport::handle_reactor(found->second.queues.at(0))],
-          [controller, timeout_ms](Lane& here) { here.group->set_keep_alive(controller, timeout_ms); });
+  on_lane(
+      *lanes_[transport::handle_reactor(found->second.queues.at(0))],
+      [controller, timeout_ms](Lane& here) { here.group->set_keep_alive(controller, timeout_ms); });
 }
 
 void Engine::asynchronous_event(uint32_t controller, uint32_t dw0) {
@@ -63,7 +64,8 @@ void Engine::connection_terminate(ConnectionId connection, const char* reason) {
           [connection, reason](Lane& here) { here.group->terminate(connection, reason); });
 }
 
-void Engine::controller_terminate(uint32_t controller, Queues queues, const char* reason, Done done) {
+void Engine::controller_terminate(uint32_t controller, Queues queues, const char* reason,
+                                  Done done) {
   std::set<ConnectionId> connections;
   if (const auto found = controllers_.find(controller); found != controllers_.end()) {
     for (const auto& [qid, connection] : found->second.queues) {
@@ -96,7 +98,8 @@ void Engine::connection_closed(ConnectionId id) {
   if (const auto owner = controllers_.find(connection.controller); owner != controllers_.end()) {
     // A new connection may have taken the queue's place while this one went.
     const auto queue = owner->second.queues.find(connection.qid);
-    if (queue != owner->second.queues.end() && queue->second == id) owner->second.queues.erase(queue);
+    if (queue != owner->second.queues.end() && queue->second == id)
+      owner->second.queues.erase(queue);
     if (owner->second.terminated && owner->second.queues.empty()) controllers_.erase(owner);
   }
   std::vector<Done> ready;

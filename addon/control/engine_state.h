@@ -9,17 +9,20 @@
 
 namespace capsuled::control {
 
-/// One reactor with what lives on it. `tables` and `acceptors` belong to the reactor's thread once it runs.
+/// One reactor with what lives on it. `tables` and `acceptors` belong to the reactor's thread once
+/// it runs.
 struct Engine::Lane {
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<transport::Group> group;
   std::map<uint32_t, std::unique_ptr<nvmf::NamespaceTable>> tables;
   std::map<uint32_t, std::unique_ptr<transport::Acceptor>> acceptors;
-  /// Connections placed here and not reported closed; written by the accepting reactor and the control thread.
+  /// Connections placed here and not reported closed; written by the accepting reactor and the
+  /// control thread.
   std::atomic<uint32_t> placed{0};
 };
 
-/// The control thread's record of a listener. All listeners accept on the first reactor, which places connections.
+/// The control thread's record of a listener. All listeners accept on the first reactor, which
+/// places connections.
 struct Engine::Listener {
   env::Endpoint endpoint;
 };

@@ -1,7 +1,8 @@
 // Join: runs something on the control thread once every part of a request to the reactors is done.
 //
-// Made on the control thread with the number of parts; each part calls arrive() once, on any thread; the last one hands
-// `done` to the completions, which the control thread runs when it drains. Owned by its parts: deleted by the last.
+// Made on the control thread with the number of parts; each part calls arrive() once, on any
+// thread; the last one hands `done` to the completions, which the control thread runs when it
+// drains. Owned by its parts: deleted by the last.
 #pragma once
 
 #include <atomic>

@@ -14,7 +14,8 @@ Controller::Controller(Reactor& reactor, uint32_t handle, uint32_t asynchronous_
   timer_.controller = this;
   timer_.expired = [](Timer& timer) {
     Controller& controller = *static_cast<KeepAliveTimer&>(timer).controller;
-    // touch() only notes the time: moving the timer for each command would cost more than this second look.
+    // touch() only notes the time: moving the timer for each command would cost more than this
+    // second look.
     const uint64_t deadline_ns = controller.last_sign_ns_ + controller.timeout_ns_;
     if (controller.reactor_.now_ns() < deadline_ns) {
       controller.reactor_.start_timer(timer, deadline_ns);

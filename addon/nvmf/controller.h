@@ -1,9 +1,10 @@
-// Controller: the part of an NVMe controller that must live while the event loop of JavaScript stalls. It belongs to
-// the admin queue and lives on its reactor: the keep-alive timer (NVMe Base 2.0, 3.9) and the parked Asynchronous
-// Event Requests (5.2).
+// Controller: the part of an NVMe controller that must live while the event loop of JavaScript
+// stalls. It belongs to the admin queue and lives on its reactor: the keep-alive timer (NVMe
+// Base 2.0, 3.9) and the parked Asynchronous Event Requests (5.2).
 //
-// The queue's connection calls keep_alive() and park(); the admin plane raises events with asynchronous_event().
-// Thread: the reactor of the admin queue. Invariant: events wait only while no request is parked.
+// The queue's connection calls keep_alive() and park(); the admin plane raises events with
+// asynchronous_event(). Thread: the reactor of the admin queue. Invariant: events wait only while
+// no request is parked.
 #pragma once
 
 #include <array>
@@ -31,14 +32,15 @@ class Controller {
   /// A Keep Alive command, or any other sign of life on the admin queue, came in.
   void touch();
 
-  /// An Asynchronous Event Request that is executing: parks it, answers it with a waiting event, or refuses it
-  /// (Asynchronous Event Request Limit Exceeded).
+  /// An Asynchronous Event Request that is executing: parks it, answers it with a waiting event, or
+  /// refuses it (Asynchronous Event Request Limit Exceeded).
   void park(Request& request);
-  /// Takes a parked request out, to be answered by the caller (Abort, teardown); false: it was not parked.
+  /// Takes a parked request out, to be answered by the caller (Abort, teardown); false: it was not
+  /// parked.
   bool unpark(Request& request);
   Request* first_parked();
-  /// Completes a parked request with `dw0`, or keeps the event for the next (the oldest kept are never dropped; a
-  /// repetition of a kept event is).
+  /// Completes a parked request with `dw0`, or keeps the event for the next (the oldest kept are
+  /// never dropped; a repetition of a kept event is).
   void asynchronous_event(uint32_t dw0);
 
  private:

@@ -61,9 +61,9 @@ TEST_CASE("one request more than the limit is refused, the others stay parked") 
     second.begin(controller);
     third.begin(controller);
     CHECK(third.answers == 1);
-    CHECK(wire::Status::unpack(third.cqe.status.get()) ==
-          wire::Status(wire::CommandSpecificStatus::kAsyncEventRequestLimitExceeded)
-              .do_not_retry());
+    CHECK(
+        wire::Status::unpack(third.cqe.status.get()) ==
+        wire::Status(wire::CommandSpecificStatus::kAsyncEventRequestLimitExceeded).do_not_retry());
     CHECK(first.answers + second.answers == 0);
     CHECK(controller.unpark(first));
     CHECK(controller.unpark(second));

@@ -17,12 +17,14 @@ using wire::Status;
 
 Plan refused(Status status) { return Plan{.status = status.do_not_retry()}; }
 
-/// The SGL of a command that moves exactly `bytes`, or up to its own length when `exact` is not asked.
+/// The SGL of a command that moves exactly `bytes`, or up to its own length when `exact` is not
+/// asked.
 Status check_sgl(const wire::SglDescriptor& sgl, Direction direction, uint32_t bytes,
                  uint32_t capsule_bytes) {
   if (sgl.is_in_capsule()) {
     if (direction != Direction::HostToController) return GenericStatus::kSglDescriptorTypeInvalid;
-    // The data begins right behind the submission queue entry: ICDOFF is 0, and so is any other offset.
+    // The data begins right behind the submission queue entry: ICDOFF is 0, and so is any other
+    // offset.
     if (sgl.address.get() != 0) return GenericStatus::kSglOffsetInvalid;
     if (sgl.length.get() > capsule_bytes) return GenericStatus::kDataSglLengthInvalid;
   } else if (!sgl.is_transport()) {
@@ -58,7 +60,8 @@ Plan plan_write_zeroes(const Request& request, const NamespaceChannel& ns) {
   return Plan{};
 }
 
-/// The list of ranges. Its SGL may be longer than the list (Linux always sends room for 256 ranges).
+/// The list of ranges. Its SGL may be longer than the list (Linux always sends room for 256
+/// ranges).
 Plan plan_dataset_management(const Request& request, uint32_t capsule_bytes) {
   const wire::DatasetManagementCommand command(request.sqe);
   const uint32_t length = request.sqe.dptr.length.get();
@@ -116,8 +119,7 @@ void count(Request& request, NamespaceChannel& ns, Status status) {
     count_error(*ns.stats, operation, status);
     return;
   }
-  const uint64_t bytes =
-      operation == Operation::Deallocate ? 0 : uint64_t{request.plan.bytes};
+  const uint64_t bytes = operation == Operation::Deallocate ? 0 : uint64_t{request.plan.bytes};
   const uint64_t latency_ns = Reactor::current()->now_ns() - request.started_ns;
   OperationStats& stats = ns.stats->by_operation[static_cast<size_t>(operation)];
   stats.operations++;
@@ -148,31 +150,41 @@ void submit(Request& request, BdevIoType type, uint64_t offset_blocks, uint64_t 
   io.count_blocks = count_blocks;
   io.status = BdevStatus::Success;
   io.cancel_requested = request.cancel_requested;
+  // The request, and so the operation in it, served another command before.
+  const bool moves_data =
+      type == BdevIoType::Read || type == BdevIoType::Write || type == BdevIoType::Compare;
+  io.iov = moves_data ? request.data.buffers.iov.data() : nullptr;
+  io.iov_count = moves_data ? request.data.buffers.count : 0;
   io.complete = complete;
   io.user = &request;
   request.ns->bdev->submit(io);
 }
 
-void transfer_done(BdevIo& io) {
-  finish(request_of(io), nvme_status(io.status, io.type));
-}
+void transfer_done(BdevIo& io) { finish(request_of(io), nvme_status(io.status, io.type)); }
 
 void execute_transfer(Request& request, BdevIoType type) {
   const wire::LbaRangeCommand command(request.sqe);
   request.io.force_unit_access = type != BdevIoType::Compare && command.fua();
-  request.io.iov = request.data.buffers.iov.data();
-  request.io.iov_count = request.data.buffers.count;
   submit(request, type, command.slba(), command.block_count(), transfer_done);
+}
+
+void zeroes_done(BdevIo& io) {
+  Request& request = request_of(io);
+  if (io.type == BdevIoType::Unmap && io.status == BdevStatus::Unsupported) {
+    // The blocks must read as zeros in any case.
+    submit(request, BdevIoType::WriteZeroes, io.offset_blocks, io.count_blocks, transfer_done);
+    return;
+  }
+  transfer_done(io);
 }
 
 void execute_write_zeroes(Request& request) {
   const wire::LbaRangeCommand command(request.sqe);
   request.io.force_unit_access = command.fua();
   // Deallocated blocks read as zeros here (DLFEAT), so a host that allows it saves the writing.
-  const bool unmap = command.deallocate() && request.ns->bdev->facts().can_unmap &&
-                     !command.fua();
+  const bool unmap = command.deallocate() && request.ns->bdev->facts().can_unmap && !command.fua();
   submit(request, unmap ? BdevIoType::Unmap : BdevIoType::WriteZeroes, command.slba(),
-         command.block_count(), transfer_done);
+         command.block_count(), zeroes_done);
 }
 
 void flush_next(Request& request);
@@ -190,7 +202,8 @@ void flush_done(BdevIo& io) {
   flush_next(request);
 }
 
-/// Flush of all namespaces (NSID FFFFFFFFh): one after the other, in the order of their identifiers.
+/// Flush of all namespaces (NSID FFFFFFFFh): one after the other, in the order of their
+/// identifiers.
 void flush_next(Request& request) {
   NamespaceTable& table = *request.qpair->table;
   if (request.cancel_requested) {
@@ -227,7 +240,8 @@ void deallocate_next(Request& request);
 
 void deallocate_done(BdevIo& io) {
   Request& request = request_of(io);
-  if (io.status != BdevStatus::Success) {
+  // Deallocation is advice: a device that turns out unable to follow it has not failed.
+  if (io.status != BdevStatus::Success && io.status != BdevStatus::Unsupported) {
     finish(request, nvme_status(io.status, io.type));
     return;
   }
@@ -262,6 +276,7 @@ void execute_dataset_management(Request& request) {
   }
   // The other attributes are hints, and a device that cannot deallocate may ignore this one too.
   const bool deallocate = command.deallocate() && request.ns->bdev->facts().can_unmap;
+  request.io.force_unit_access = false;
   request.step = 0;
   request.step_count = deallocate ? command.range_count() : 0;
   deallocate_next(request);

@@ -1,8 +1,8 @@
 // The NVM command set on an I/O queue: plan() before any data is moved, execute() once it is there.
 //
-// Order of checks: opcode, flags, NSID, write protection, LBA range, transfer size, SGL (NVM Command Set 1.0, 2.x, 3.2;
-// NVMe over TCP 1.0). Every command is answered exactly once through Request::answer().
-// Thread: the reactor of the queue.
+// Order of checks: opcode, flags, NSID, write protection, LBA range, transfer size, SGL (NVM
+// Command Set 1.0, 2.x, 3.2; NVMe over TCP 1.0). Every command is answered exactly once through
+// Request::answer(). Thread: the reactor of the queue.
 #pragma once
 
 #include "nvmf/request.h"

@@ -68,8 +68,8 @@ TEST_CASE("a range is checked up to its last block and without wrapping") {
   fixture.take_data(request);
   for (const auto& [slba, blocks] : std::vector<std::pair<uint64_t, uint32_t>>{
            {kBlocks, 1}, {kBlocks - 1, 2}, {UINT64_MAX, 1}, {UINT64_MAX - 1, 2}, {0, 65536}}) {
-    for (const IoOpcode opcode : {IoOpcode::kRead, IoOpcode::kWrite, IoOpcode::kCompare,
-                                  IoOpcode::kWriteZeroes}) {
+    for (const IoOpcode opcode :
+         {IoOpcode::kRead, IoOpcode::kWrite, IoOpcode::kCompare, IoOpcode::kWriteZeroes}) {
       prepare(request, opcode, slba, blocks);
       CHECK(fixture.run(request) == dnr(GenericStatus::kLbaOutOfRange));
     }
@@ -170,6 +170,31 @@ TEST_CASE("write zeroes and deallocate leave zeros, and only where they were ask
     prepare(request, IoOpcode::kRead, block, 1);
     CHECK(fixture.run(request) == Status());
     CHECK(fixture.take_data(request) == expected[block]);
+  }
+}
+
+TEST_CASE("a request that moved data before deallocates and zeroes ranges of any size") {
+  IoFixture fixture;
+  TestRequest request;
+  for (const uint32_t block : {0u, 9000u, 16383u}) {
+    prepare(request, IoOpcode::kWrite, block, 1);
+    CHECK(fixture.run(request, 9) == Status());
+    fixture.take_data(request);
+  }
+  prepare_dsm(request, 1);
+  fixture.on_reactor([&] {
+    REQUIRE(fixture.reactor().buffers().try_get(16, request.data.buffers));
+    set_range(request, 0, 1, 16382);  // nearly 8 MiB: more than the bdev takes at once
+  });
+  CHECK(fixture.run(request) == Status());
+  fixture.take_data(request);
+  prepare(request, IoOpcode::kWriteZeroes, 0, 16383);
+  CHECK(fixture.run(request) == Status());
+  const std::vector<std::pair<uint32_t, uint8_t>> expected = {{0, 0}, {9000, 0}, {16383, 9}};
+  for (const auto& [block, pattern] : expected) {
+    prepare(request, IoOpcode::kRead, block, 1);
+    CHECK(fixture.run(request) == Status());
+    CHECK(fixture.take_data(request) == pattern);
   }
 }
 

@@ -1,8 +1,9 @@
 // NamespaceTable: the namespaces that a group of controllers sees, as one reactor uses them.
 //
-// The control plane publishes a table as an immutable list of entries; each reactor swaps its NamespaceTable's contents
-// at once, in place, so that queue pairs keep their pointer. A namespace that a new version no longer has is detached:
-// no new command finds it, those under way hold it, and when the last one ended `drained` runs. Nothing else stops.
+// The control plane publishes a table as an immutable list of entries; each reactor swaps its
+// NamespaceTable's contents at once, in place, so that queue pairs keep their pointer. A namespace
+// that a new version no longer has is detached: no new command finds it, those under way hold it,
+// and when the last one ended `drained` runs. Nothing else stops.
 //
 // Thread: the reactor's own.
 #pragma once
@@ -25,7 +26,8 @@ struct NamespaceEntry {
   uint32_t nsid = 0;
   bool read_only = false;
   std::shared_ptr<BdevEntry> bdev;
-  std::vector<NamespaceStats*> stats;  ///< by reactor; owned by the publisher, outlives the entry's channels
+  std::vector<NamespaceStats*>
+      stats;  ///< by reactor; owned by the publisher, outlives the entry's channels
 };
 
 /// A namespace on one reactor.
@@ -54,8 +56,9 @@ class NamespaceTable {
   uint32_t version() const { return version_; }
   uint32_t nsid_max() const { return static_cast<uint32_t>(by_nsid_.size()); }
 
-  /// Replaces the contents. Entries that are the same object keep their channel. `drained` runs once from this call
-  /// or later, when no command is left on a namespace that went away with this call.
+  /// Replaces the contents. Entries that are the same object keep their channel. `drained` runs
+  /// once from this call or later, when no command is left on a namespace that went away with this
+  /// call.
   void publish(const std::vector<std::shared_ptr<const NamespaceEntry>>& entries,
                std::function<void()> drained);
 

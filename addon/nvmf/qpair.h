@@ -1,5 +1,6 @@
 // Qpair: a submission and completion queue pair as the I/O plane sees it; part of one connection.
-// Thread: the reactor of the connection. Filled at Connect (qid, entries, table, …), constant afterwards.
+// Thread: the reactor of the connection. Filled at Connect (qid, entries, table, …), constant
+// afterwards.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +13,12 @@ namespace capsuled::nvmf {
 class Qpair {
  public:
   uint16_t qid = 0;
-  uint32_t entries = 0;               ///< SQSIZE + 1; commands in flight never exceed it
-  uint16_t sqhd = 0;                  ///< submission queue head, modulo entries
+  uint32_t entries = 0;  ///< SQSIZE + 1; commands in flight never exceed it
+  uint16_t sqhd = 0;     ///< submission queue head, modulo entries
   bool flow_control_disabled = false;
-  uint32_t controller = 0;            ///< the admin plane's handle; 0 before Connect
-  NamespaceTable* table = nullptr;    ///< null on the admin queue and before Connect
-  QueueStats* stats = nullptr;        ///< of the controller on this reactor; null before Connect
+  uint32_t controller = 0;          ///< the admin plane's handle; 0 before Connect
+  NamespaceTable* table = nullptr;  ///< null on the admin queue and before Connect
+  QueueStats* stats = nullptr;      ///< of the controller on this reactor; null before Connect
 };
 
 }  // namespace capsuled::nvmf

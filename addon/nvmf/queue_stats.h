@@ -1,5 +1,6 @@
-// Statistics of namespaces and controllers on one reactor: 64-bit words, one writer, read by the control thread
-// without locks. JavaScript sees them as BigUint64Array; the name arrays below have the order of the words.
+// Statistics of namespaces and controllers on one reactor: 64-bit words, one writer, read by the
+// control thread without locks. JavaScript sees them as BigUint64Array; the name arrays below have
+// the order of the words.
 #pragma once
 
 #include <array>
@@ -11,15 +12,16 @@ namespace capsuled::nvmf {
 
 enum class Operation : uint8_t { Read, Write, Flush, Deallocate, WriteZeroes, Compare };
 inline constexpr size_t kOperationCount = 6;
-inline constexpr std::array kOperationNames = {"read",         "write",   "flush", "deallocate",
-                                               "write_zeroes", "compare"};
+inline constexpr std::array kOperationNames = {"read",       "write",        "flush",
+                                               "deallocate", "write_zeroes", "compare"};
 
 /// Log-linear histogram: 4 buckets per power of two from 1.024 µs to 17.2 s, and one for more.
 inline constexpr uint32_t kLatencyFirstShift = 10;
 inline constexpr uint32_t kLatencyPowers = 24;
 inline constexpr uint32_t kLatencyBuckets = 1 + kLatencyPowers * 4 + 1;
 
-/// Upper bound of bucket `index` (< kLatencyBuckets - 1), ns, inclusive of every value counted there.
+/// Upper bound of bucket `index` (< kLatencyBuckets - 1), ns, inclusive of every value counted
+/// there.
 constexpr uint64_t latency_bound_ns(uint32_t index) {
   if (index == 0) return uint64_t{1} << kLatencyFirstShift;
   const uint32_t power = (index - 1) / 4;

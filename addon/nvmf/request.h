@@ -1,9 +1,10 @@
 // Request: one command from its capsule to its answer, without the transport's part.
 //
-// The transport owns requests in a pool per reactor (its own type derives from Request), fills `sqe` and `qpair`, moves
-// the data that plan() asks for, and hands the request to execute(). Whoever executes answers exactly once with
-// answer(); the transport's `on_answer` then sends it. Between execute() and the answer the request belongs to the
-// executor; the transport may only ask cancel().
+// The transport owns requests in a pool per reactor (its own type derives from Request), fills
+// `sqe` and `qpair`, moves the data that plan() asks for, and hands the request to execute().
+// Whoever executes answers exactly once with answer(); the transport's `on_answer` then sends it.
+// Between execute() and the answer the request belongs to the executor; the transport may only ask
+// cancel().
 //
 // Thread: the reactor of its queue.
 #pragma once
@@ -23,7 +24,8 @@ struct NamespaceChannel;
 
 enum class Direction : uint8_t { None, HostToController, ControllerToHost };
 
-/// What must be moved before and after a command; `status` other than success ends it before any data is asked for.
+/// What must be moved before and after a command; `status` other than success ends it before any
+/// data is asked for.
 struct Plan {
   Direction direction = Direction::None;
   uint32_t bytes = 0;
@@ -36,18 +38,19 @@ struct Request {
   wire::CompletionQueueEntry cqe;
   Qpair* qpair = nullptr;
   Plan plan;
-  BufferWaiter data;                ///< `data.buffers` holds `plan.bytes`
+  BufferWaiter data;  ///< `data.buffers` holds `plan.bytes`
   BdevIo io;
-  NamespaceChannel* ns = nullptr;   ///< held while executing on a namespace
-  uint64_t started_ns = 0;          ///< when the capsule was complete
-  uint32_t table_version = 0;       ///< of the namespace table that `plan` was checked against
-  uint32_t step = 0;                ///< Dataset Management: next range; Flush of all namespaces: next index
+  NamespaceChannel* ns = nullptr;  ///< held while executing on a namespace
+  uint64_t started_ns = 0;         ///< when the capsule was complete
+  uint32_t table_version = 0;      ///< of the namespace table that `plan` was checked against
+  uint32_t step = 0;  ///< Dataset Management: next range; Flush of all namespaces: next index
   uint32_t step_count = 0;
-  bool executing = false;           ///< an answer is owed
+  bool executing = false;  ///< an answer is owed
   bool cancel_requested = false;
   void (*on_answer)(Request& request) = nullptr;  ///< the transport's
 
-  /// The one answer. `cqe.status` and dwords are filled; SQHD, SQID and CID are the transport's to fill.
+  /// The one answer. `cqe.status` and dwords are filled; SQHD, SQID and CID are the transport's to
+  /// fill.
   void answer(wire::Status status) {
     ASSERT(executing);
     executing = false;

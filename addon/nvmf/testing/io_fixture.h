@@ -1,6 +1,7 @@
-// IoFixture: one real reactor with a table of two namespaces (1: a RAM disk of 64 blocks of 512 bytes; 2: the same,
-// read-only) and one queue pair, for tests of the I/O plane. Tests run on the caller's thread and send what must run on
-// the reactor with on_reactor(), which returns when it ran.
+// IoFixture: one real reactor with a table of two namespaces (1: a RAM disk of 16384 blocks of 512
+// bytes; 2: the same, read-only) and one queue pair, for tests of the I/O plane. Tests run on the
+// caller's thread and send what must run on the reactor with on_reactor(), which returns when it
+// ran.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -21,7 +22,7 @@
 
 namespace capsuled::nvmf::testing {
 
-inline constexpr uint64_t kBlocks = 64;
+inline constexpr uint64_t kBlocks = 16384;
 inline constexpr uint32_t kBlockSize = 512;
 
 /// A request that remembers its answer.
@@ -164,8 +165,8 @@ inline void prepare(TestRequest& request, wire::IoOpcode opcode, uint64_t slba, 
                     uint32_t nsid = 1) {
   request.sqe = {};
   request.sqe.opcode = static_cast<uint8_t>(opcode);
-  request.sqe.flags = wire::CommandFlags::Psdt::set(
-      uint8_t{0}, static_cast<uint8_t>(wire::DataPointerType::kSgl));
+  request.sqe.flags =
+      wire::CommandFlags::Psdt::set(uint8_t{0}, static_cast<uint8_t>(wire::DataPointerType::kSgl));
   request.sqe.nsid.set(nsid);
   request.sqe.cdw10.set(static_cast<uint32_t>(slba));
   request.sqe.cdw11.set(static_cast<uint32_t>(slba >> 32));
