@@ -1,14 +1,14 @@
 /**
  * The daemon under test: `capsuled serve` as a child process with a folder of its own, on ports
- * that the kernel chose. In a configuration `$PORT`, `$DISCOVERY_PORT` and `$ADMIN_PORT` are 0 at
- * the first start and the real ports after a restart, so that hosts find it again; `$DIR` is the
- * folder.
+ * that the kernel chose. In a configuration `$PORT` and `$ADMIN_PORT` are 0 at the first start and
+ * the real ports after a restart, so that hosts find it again; `$DISCOVERY_PORT` is a free port, for
+ * with 0 discovery would share the subsystem's; `$DIR` is the folder.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until, type Target } from './target.js';
+import { freePort, until, type Target } from './target.js';
 
 const discoveryNqn = 'nqn.2014-08.org.nvmexpress.discovery';
 const readySeconds = 20;
@@ -24,7 +24,10 @@ export interface MetricFilter {
 }
 
 export class Daemon implements Target {
+  /** Called when the process ends though nobody ended it. */
+  onDeath: (() => void) | undefined;
   private child: ChildProcess | undefined;
+  private stopping = false;
   private text = '';
   private lines: Record<string, unknown>[] = [];
   private port = 0;
@@ -63,6 +66,7 @@ export class Daemon implements Target {
   /** Starts the process and waits for its ready line. */
   async start(): Promise<void> {
     const config = join(this.folder, 'config.yaml');
+    if (this.discoveryPort === 0) this.discoveryPort = await freePort();
     this.writeConfig();
     this.lines = [];
     const child = spawn(process.execPath, [this.main, 'serve', '--config', config], {
@@ -81,6 +85,9 @@ export class Daemon implements Target {
         for (const line of whole) this.onLine(line);
       });
     }
+    child.once('exit', () => {
+      if (this.child === child && !this.stopping) this.onDeath?.();
+    });
     const closed = once(child, 'close').then(() => undefined);
     const ready = await Promise.race([
       until("the daemon's ready line", readySeconds, () =>
@@ -155,7 +162,9 @@ export class Daemon implements Target {
         const value = await this.metric(name);
         if (value !== 0) throw new Error(`${name} is ${String(value)}`);
       }
-      const busy = await this.metric('capsuled_buffers', { state: (state) => state !== 'free' });
+      const busy = await this.metric('capsuled_buffers', {
+        state: (state) => !/(^|_)free$/.test(state),
+      });
       if (busy !== 0) throw new Error(`capsuled_buffers not free: ${String(busy)}`);
       return true;
     });
@@ -164,6 +173,7 @@ export class Daemon implements Target {
   async stop(): Promise<void> {
     const { child } = this;
     if (child === undefined) return;
+    this.stopping = true;
     if (child.exitCode === null && child.signalCode === null) {
       const timer = setTimeout(() => child.kill('SIGKILL'), stopSeconds * 1000);
       const exit = once(child, 'exit');
@@ -193,7 +203,8 @@ export class Daemon implements Target {
     writeFileSync(join(this.folder, 'config.yaml'), text);
   }
 
-  private assertAlive(): void {
+  /** Throws if the process has ended by itself. */
+  assertAlive(): void {
     const { child } = this;
     if (child === undefined) throw new Error('the daemon is not running');
     if (child.exitCode === null && child.signalCode === null) return;
@@ -215,8 +226,7 @@ export class Daemon implements Target {
     this.listeners = all
       .map(({ port, subnqn }) => ({ port, nqns: (subnqn ?? []).filter((n) => n !== discoveryNqn) }))
       .filter(({ nqns }) => nqns.length > 0);
-    const discovery = all.find(({ subnqn }) => (subnqn ?? []).every((n) => n === discoveryNqn));
+
     this.port = this.listeners[0]?.port ?? 0;
-    this.discoveryPort = discovery?.port ?? this.port;
   }
 }

@@ -2,12 +2,10 @@
  * Linux's own target, nvmet, in a second guest: what a behaviour shows here it may ask of anyone.
  * It proves the behaviour files, not the daemon.
  */
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import type { RunnerKind } from './behaviour.js';
 import { Guest } from './guest.js';
-import { until, type Target } from './target.js';
+import { freePort, until, type Target } from './target.js';
 
 export class Nvmet implements Target {
   private guest: Guest | undefined;
@@ -35,12 +33,7 @@ export class Nvmet implements Target {
   }
 
   async start(): Promise<void> {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const address = probe.address();
-    if (address === null || typeof address === 'string') throw new Error('no free port');
-    this.port = address.port;
-    probe.close();
+    this.port = await freePort();
     this.guest = new Guest({
       testbed: this.testbed,
       runner: this.runner,

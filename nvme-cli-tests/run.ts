@@ -135,8 +135,11 @@ async function runGuest(
   });
   running.guest = guest;
   outer.guest = guest;
+  const { target } = outer;
+  if (target instanceof Daemon) target.onDeath = () => void guest.kill();
   const { status } = await guest.ended;
   running.guest = undefined;
+  if (target instanceof Daemon) target.assertAlive();
   if (outer.side?.guestIsKilled === true) {
     if (!outer.notes.has('killed')) throw new Error(`the guest ended with ${String(status)}`);
   } else if (status === 124) {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
 /** What the guest connects to. */
 export interface Target {
   /** For the guest: KIND, PORT, DISCOVERY_PORT, ADMIN_PORT, TRADDR, LISTENERS (`nqn=port …`). */
@@ -29,4 +32,14 @@ export async function until<T>(
     if (performance.now() > end) throw new Error(`${what}: not after ${String(seconds)} s${last}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** A port of 127.0.0.1 that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  if (address === null || typeof address === 'string') throw new Error('no free port');
+  return address.port;
 }
