@@ -1,4 +1,5 @@
-// The normal life of connections, over real sockets: see connection_error_test.cc for the other one.
+// The normal life of connections, over real sockets: see connection_error_test.cc for the other
+// one.
 #include "transport/group.h"
 
 #include <doctest/doctest.h>
@@ -170,7 +171,7 @@ TEST_CASE("any split of the bytes gives the same answers") {
 TEST_CASE("many commands in flight, more than there are buffers and requests, all end") {
   TestTarget::Options options;
   options.memory_bytes = 4 << 20;
-  options.group.requests_max = 64;
+  options.group.requests_max = 136;  // four queues, of which one can be claimed whole
   options.group.receive_buffers = 4;
   TestTarget target(options);
   constexpr int kHosts = 6;
@@ -188,7 +189,8 @@ TEST_CASE("many commands in flight, more than there are buffers and requests, al
       const uint32_t bytes = 65536;
       const Octets data = pattern(bytes, static_cast<uint64_t>(index));
       for (int round = 0; round < 5; ++round) {
-        // All commands first, then the data: in-capsule ones stand before the data of those with R2T.
+        // All commands first, then the data: in-capsule ones stand before the data of those with
+        // R2T.
         for (uint16_t cid = 0; cid < kDepth; ++cid) {
           host.capsule(make_io(cid % 3 == 0 ? IoOpcode::kRead : IoOpcode::kWrite, cid,
                                static_cast<uint64_t>(index) * 256, bytes));

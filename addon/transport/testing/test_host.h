@@ -1,6 +1,6 @@
-// TestHost: the host's end of a connection, for tests: blocking, byte by byte under the test's control. It writes PDUs
-// by hand, with or without mistakes, and reads PDUs checking digests and lengths.
-// Thread: the test's.
+// TestHost: the host's end of a connection, for tests: blocking, byte by byte under the test's
+// control. It writes PDUs by hand, with or without mistakes, and reads PDUs checking digests and
+// lengths. Thread: the test's.
 #pragma once
 
 #include <sys/socket.h>
@@ -12,6 +12,7 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/crc32c.h"
@@ -104,8 +105,7 @@ inline wire::SubmissionQueueEntry make_sqe(uint8_t opcode, uint16_t cid) {
 
 inline void set_transport_sgl(wire::SubmissionQueueEntry& sqe, uint32_t bytes) {
   sqe.dptr.length.set(bytes);
-  sqe.dptr.set_identifier(wire::SglType::kTransportDataBlock,
-                          wire::SglSubtype::kTransportSpecific);
+  sqe.dptr.set_identifier(wire::SglType::kTransportDataBlock, wire::SglSubtype::kTransportSpecific);
 }
 
 inline void set_capsule_sgl(wire::SubmissionQueueEntry& sqe, uint32_t bytes) {
@@ -179,6 +179,7 @@ class TestHost {
   bool send(std::span<const std::byte> octets) {
     while (!octets.empty()) {
       const ssize_t sent = ::send(fd_, octets.data(), octets.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
       if (sent <= 0) return false;
       octets = octets.subspan(static_cast<size_t>(sent));
     }
@@ -255,6 +256,7 @@ class TestHost {
     size_t taken = 0;
     while (taken < bytes) {
       const ssize_t got = ::recv(fd_, octets.data() + taken, bytes - taken, 0);
+      if (got < 0 && errno == EINTR) continue;
       if (got <= 0) break;
       taken += static_cast<size_t>(got);
     }

@@ -1,6 +1,6 @@
-// TestTarget: a whole engine of one reactor for tests: real ring, real sockets, a RAM disk as namespace 1, and a
-// control thread that answers Connect as a lenient admin plane would.
-// Thread: the test's; what it asks of the group runs on the reactor.
+// TestTarget: a whole engine of one reactor for tests: real ring, real sockets, a RAM disk as
+// namespace 1, and a control thread that answers Connect as a lenient admin plane would. Thread:
+// the test's; what it asks of the group runs on the reactor.
 #pragma once
 
 #include <sys/socket.h>
@@ -138,14 +138,13 @@ class TestTarget {
       const std::function<void()>& what;
       std::promise<void> done;
     } call{what, {}};
-    reactor_->send_message_wait(Message{
-        .run =
-            [](Reactor&, void* argument) {
-              auto& here = *static_cast<Call*>(argument);
-              here.what();
-              here.done.set_value();
-            },
-        .argument = &call});
+    reactor_->send_message_wait(Message{.run =
+                                            [](Reactor&, void* argument) {
+                                              auto& here = *static_cast<Call*>(argument);
+                                              here.what();
+                                              here.done.set_value();
+                                            },
+                                        .argument = &call});
     call.done.get_future().wait();
   }
 
@@ -242,10 +241,9 @@ class TestTarget {
       case ControlEventType::ConnectionClosed: closed_.emplace_back(event.reason); break;
       case ControlEventType::KeepAliveExpired: break;
       case ControlEventType::Command: {
-        const bool connect =
-            event.sqe.opcode == wire::kFabricsOpcode &&
-            wire::command_as<wire::FabricsCommand>(event.sqe).fctype ==
-                static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
+        const bool connect = event.sqe.opcode == wire::kFabricsOpcode &&
+                             wire::command_as<wire::FabricsCommand>(event.sqe).fctype ==
+                                 static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
         if (connect && command_ == nullptr) {
           lock.unlock();
           changed_.notify_all();
