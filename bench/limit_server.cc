@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "bench/socket.h"
+#include "socket.h"
 #include "wire/pdu.h"
 
 namespace capsuled::bench {

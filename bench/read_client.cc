@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/prng.h"
-#include "bench/socket.h"
+#include "socket.h"
 #include "wire/admin_command.h"
 #include "wire/fabrics.h"
 #include "wire/io_command.h"
