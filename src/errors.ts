@@ -1,7 +1,7 @@
 /**
- * Every error that capsuled reports on purpose is a {@link TargetError} with a code from the one registry below. The
- * code is what scripts may depend on; the message is for people and may change. `docs/reference/errors.md` is the
- * registry for readers; a test keeps the two in step.
+ * Every error that capsuled reports on purpose is a {@link TargetError} with a code from the one
+ * registry below. The code is what scripts may depend on; the message is for people and may change.
+ * `docs/reference/errors.md` is the registry for readers; a test keeps the two in step.
  *
  * Errors of a host (bad lengths, unknown opcodes) are NVMe statuses, never a TargetError.
  */
@@ -70,7 +70,9 @@ export class TargetError extends Error {
     });
   }
 
-  /** Anything thrown, as a TargetError: itself, or `internal` with the thrown value as its cause. */
+  /**
+   * Anything thrown, as a TargetError: itself, or `internal` with the thrown value as its cause.
+   */
   static from(thrown: unknown): TargetError {
     if (thrown instanceof TargetError) return thrown;
     const message = thrown instanceof Error ? thrown.message : printed(thrown);

@@ -1,4 +1,6 @@
-/** What an admin command's parser and executor are given, and the checks that several of them share. */
+/**
+ * What an admin command's parser and executor are given, and the checks that several of them share.
+ */
 
 import type { CommandAnswer, CommandEvent } from '../engine/engine-types.js';
 import type { Connection } from '../transport/connection.js';

@@ -1,6 +1,7 @@
 /**
- * Asynchronous events of one controller (NVMe Base 2.1, 5.1.2): which it may raise, and which it has raised and waits
- * for the host to read about. The requests themselves are parked in the engine.
+ * Asynchronous events of one controller (NVMe Base 2.1, 5.1.2): which it may raise, and which it
+ * has raised and waits for the host to read about. The requests themselves are parked in the
+ * engine.
  */
 
 import { hasBit, packBits } from '../wire/bits.js';
@@ -54,7 +55,10 @@ export class AsynchronousEvents {
     this.enabled = enabled;
   }
 
-  /** Dword 0 of the event to raise; null if the host does not want it, or was told and did not read yet. */
+  /**
+   * Dword 0 of the event to raise; null if the host does not want it, or was told and did not read
+   * yet.
+   */
   raise(notice: Notice): number | null {
     const { information, lid, enable } = notices[notice];
     if (!hasBit(this.enabled, enable) || this.#unread.has(lid)) return null;

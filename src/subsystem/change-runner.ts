@@ -1,7 +1,7 @@
 /**
- * Makes one change: in the model and in the engine, so that both agree when it resolves, and as if nothing had been
- * tried when it rejects. What hosts can see is changed after the engine can serve it, and before the engine stops
- * serving it.
+ * Makes one change: in the model and in the engine, so that both agree when it resolves, and as if
+ * nothing had been tried when it rejects. What hosts can see is changed after the engine can serve
+ * it, and before the engine stops serving it.
  */
 
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
@@ -137,7 +137,9 @@ export class ChangeRunner {
     this.#state.namespaceChanged(subsystem, nsid);
   }
 
-  /** Where a subsystem is offered is the model's business alone; the engine knows only endpoints. */
+  /**
+   * Where a subsystem is offered is the model's business alone; the engine knows only endpoints.
+   */
   async #offer(
     subsystem: { readonly listeners: Map<string, Endpoint> },
     kind: `${'' | 'discovery_'}listener_${'add' | 'remove'}`,

@@ -1,6 +1,6 @@
 /**
- * One step from one configuration to another. Every change has an inverse, which is what rolling back is made of, and
- * names the configuration key that it comes from.
+ * One step from one configuration to another. Every change has an inverse, which is what rolling
+ * back is made of, and names the configuration key that it comes from.
  */
 
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
@@ -72,7 +72,8 @@ const inverseKinds = {
 /** The change that undoes this one. */
 export function inverse(change: Change): Change {
   if (change.kind === 'subsystem_update') return { ...change, from: change.to, to: change.from };
-  // The members that share a shape are each other's inverses, which the type system cannot see through a lookup.
+  // The members that share a shape are each other's inverses, which the type system cannot see
+  // through a lookup.
   return { ...change, kind: inverseKinds[change.kind] } as Change;
 }
 
@@ -94,9 +95,9 @@ export function describe(change: Change): string {
     case 'host_remove':
       return `remove host ${change.host} from ${change.nqn}`;
     case 'namespace_add':
-      return `add namespace ${change.namespace.nsid} (${change.namespace.bdev}) to ${change.nqn}`;
+      return `add ${namespaceText(change.namespace)} to ${change.nqn}`;
     case 'namespace_remove':
-      return `remove namespace ${change.namespace.nsid} (${change.namespace.bdev}) from ${change.nqn}`;
+      return `remove ${namespaceText(change.namespace)} from ${change.nqn}`;
     case 'listener_add':
       return `offer ${change.nqn} on ${endpointText(change.endpoint)}`;
     case 'listener_remove':
@@ -110,4 +111,8 @@ export function describe(change: Change): string {
     case 'endpoint_close':
       return `stop listening on ${endpointText(change.endpoint)}`;
   }
+}
+
+function namespaceText({ nsid, bdev }: NamespaceConfiguration): string {
+  return `namespace ${nsid} (${bdev})`;
 }

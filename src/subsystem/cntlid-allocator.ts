@@ -1,6 +1,7 @@
 /**
- * Controller identifiers of one subsystem. Goes round its range, so that an identifier that was just given back is the
- * last to be given out again: a host's stale reference then fails instead of reaching somebody else's controller.
+ * Controller identifiers of one subsystem. Goes round its range, so that an identifier that was
+ * just given back is the last to be given out again: a host's stale reference then fails instead of
+ * reaching somebody else's controller.
  */
 export class CntlidAllocator {
   readonly first: number;

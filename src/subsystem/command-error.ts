@@ -1,4 +1,7 @@
-/** A command that fails: thrown by whoever validates or executes it, turned into the answer in one place. */
+/**
+ * A command that fails: thrown by whoever validates or executes it, turned into the answer in one
+ * place.
+ */
 
 import { CommandSpecificStatus, GenericStatus, StatusCodeType } from '../wire/layout.gen.js';
 import { packStatus } from '../wire/status.js';

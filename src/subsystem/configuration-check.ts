@@ -1,6 +1,7 @@
 /**
- * What must hold of a configuration before any of it is applied. The YAML schema catches most of it earlier, with line
- * and column; this is the last door, for the API and for what a schema cannot say.
+ * What must hold of a configuration before any of it is applied. The YAML schema catches most of it
+ * earlier, with line and column; this is the last door, for the API and for what a schema cannot
+ * say.
  */
 
 import { TargetError } from '../errors.js';

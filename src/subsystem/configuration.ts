@@ -1,6 +1,7 @@
 /**
- * What a target shall be, as plain normalized objects: no YAML, no defaults left to fill in except the identities,
- * which the target derives from the NQN and the NSID so that they stay the same over restarts.
+ * What a target shall be, as plain normalized objects: no YAML, no defaults left to fill in except
+ * the identities, which the target derives from the NQN and the NSID so that they stay the same
+ * over restarts.
  */
 
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';

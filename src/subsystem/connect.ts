@@ -1,6 +1,7 @@
 /**
- * Connect (NVMe Base 2.1, 6.3): makes a controller of a connection (queue 0), or adds the connection to one as an I/O
- * queue. Everything is checked before anything is changed; the answer and the attachment are one step in the engine.
+ * Connect (NVMe Base 2.1, 6.3): makes a controller of a connection (queue 0), or adds the
+ * connection to one as an I/O queue. Everything is checked before anything is changed; the answer
+ * and the attachment are one step in the engine.
  */
 
 import type { CommandEvent, QueueAttach } from '../engine/engine-types.js';
@@ -153,14 +154,13 @@ export async function connect(
     refuse(state, connection, event, sequenceError('already_connected', message, 'doNotRetry'));
     return;
   }
-  connection.state = 'connecting';
   try {
     const request = parseConnect(event);
+    connection.state = 'connecting';
     if (request.qid === 0) connectAdmin(state, connection, event.token, request);
     else await connectIo(state, connection, event.token, request);
   } catch (error) {
-    // It may have been closed while it waited.
-    if (connection.state === 'connecting') connection.state = 'new';
+    connection.connectFailed();
     refuse(state, connection, event, error);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The living controllers, by the engine's handle: creates and ends them. Ending is a join, `terminate` →
- * `terminateJoin`: the engine closes every queue, then the identifiers are free again.
+ * The living controllers, by the engine's handle: creates and ends them. Ending is a join,
+ * `terminate` → `terminateJoin`: the engine closes every queue, then the identifiers are free
+ * again.
  */
 
 import type { Engine } from '../engine/engine-types.js';
@@ -47,7 +48,10 @@ export class ControllerTable implements Iterable<Controller> {
     return controller;
   }
 
-  /** Ends a controller; if it is ending already, joins that. Never rejects: what fails is logged and the end stands. */
+  /**
+   * Ends a controller; if it is ending already, joins that. Never rejects: what fails is logged and
+   * the end stands.
+   */
   terminate(controller: Controller, reason: string): Promise<void> {
     controller.terminated ??= this.#terminateJoin(controller, reason);
     return controller.terminated;

@@ -1,6 +1,7 @@
 /**
- * A controller: the association of one host with one subsystem, made by Connect on queue 0 and ended with that queue's
- * connection. State only; `controller-table.ts` creates and ends it, `property.ts` moves it at the host's wish.
+ * A controller: the association of one host with one subsystem, made by Connect on queue 0 and
+ * ended with that queue's connection. State only; `controller-table.ts` creates and ends it,
+ * `property.ts` moves it at the host's wish.
  *
  *     disabled ──► ready ──► shut_down
  *        ▲  ▲        │           │        every state ──► terminating ──► gone
@@ -115,7 +116,10 @@ export class Controller {
     return this.#state !== 'terminating' && this.#state !== 'gone';
   }
 
-  /** A controller reset: what the host set and what it has not read is forgotten; the association stays. */
+  /**
+   * A controller reset: what the host set and what it has not read is forgotten; the association
+   * stays.
+   */
   reset(ioQueuesMax: number): void {
     this.features.clear();
     this.events.reset(noticesSupported(this.subsystem.kind));
@@ -124,7 +128,10 @@ export class Controller {
     this.ioQueuesGranted = ioQueuesMax;
   }
 
-  /** Notes it for the Changed Namespace List. Beyond the list's size it only matters that it is full. */
+  /**
+   * Notes it for the Changed Namespace List. Beyond the list's size it only matters that it is
+   * full.
+   */
   namespaceChanged(nsid: number): void {
     if (this.changedNamespaces.size <= changedNamespacesMax) this.changedNamespaces.add(nsid);
   }

@@ -1,6 +1,11 @@
-/** Counters of the admin plane, for the metrics. Plain numbers: one thread writes and reads them. */
+/**
+ * Counters of the admin plane, for the metrics. Plain numbers: one thread writes and reads them.
+ */
 
-/** Why a Connect was rejected; stable words, the values of `capsuled_connect_rejected_total{reason}`. */
+/**
+ * Why a Connect was rejected; stable words, the values of
+ * `capsuled_connect_rejected_total{reason}`.
+ */
 export const connectRejectReasons = [
   'already_connected',
   'cntlid_invalid',

@@ -1,4 +1,6 @@
-/** The discovery service: one subsystem without namespaces, offered on every listener to every host. */
+/**
+ * The discovery service: one subsystem without namespaces, offered on every listener to every host.
+ */
 
 import type { Endpoint } from '../engine/engine-types.js';
 import { discoveryNqn } from '../wire/layout.gen.js';

@@ -1,6 +1,7 @@
 /**
- * The Discovery log page (NVMe Base 2.1, 5.1.12.3.1): where a host finds the subsystems that it may use. A host reads
- * it in parts; the parts come from one snapshot, and the generation counter tells it when to begin anew.
+ * The Discovery log page (NVMe Base 2.1, 5.1.12.3.1): where a host finds the subsystems that it may
+ * use. A host reads it in parts; the parts come from one snapshot, and the generation counter tells
+ * it when to begin anew.
  */
 
 import { isIPv6 } from 'node:net';
@@ -36,7 +37,10 @@ export interface DiscoverySnapshot {
   readonly page: Buffer;
 }
 
-/** The log page, from the snapshot that the controller reads from. Reading from the beginning takes a new one. */
+/**
+ * The log page, from the snapshot that the controller reads from. Reading from the beginning takes
+ * a new one.
+ */
 export function discoveryLogPage(
   state: TargetState,
   controller: Controller,
@@ -91,8 +95,8 @@ function currentEntry(state: TargetState, { listener, local }: Connection): Disc
 }
 
 /**
- * A wildcard is no address to connect to: the host is told the one that it came in on. Null if that is of another
- * family than the listener's, which then cannot be reached by it.
+ * A wildcard is no address to connect to: the host is told the one that it came in on. Null if that
+ * is of another family than the listener's, which then cannot be reached by it.
  */
 function advertisedAddress(listener: Listener, { local }: Connection): string | null {
   const { address } = listener.actual;

@@ -1,6 +1,6 @@
 /**
- * Takes the engine's events: keeps the model in step with connections, and answers every command exactly once, whatever
- * happens on the way.
+ * Takes the engine's events: keeps the model in step with connections, and answers every command
+ * exactly once, whatever happens on the way.
  */
 
 import type {

@@ -1,4 +1,6 @@
-/** Fabrics commands other than Connect (NVMe Base 2.1, section 6), on a connection that is a queue. */
+/**
+ * Fabrics commands other than Connect (NVMe Base 2.1, section 6), on a connection that is a queue.
+ */
 
 import type { CommandAnswer } from '../engine/engine-types.js';
 import {
@@ -36,7 +38,10 @@ function expectAdminQueue({ qid }: AdminCommand): void {
   if (qid !== 0) throw unsupported('properties are reached through the admin queue');
 }
 
-/** Ends one I/O queue; the connection is closed behind the answer. The admin queue ends with its connection. */
+/**
+ * Ends one I/O queue; the connection is closed behind the answer. The admin queue ends with its
+ * connection.
+ */
 function disconnect({ sqe, qid, controller }: AdminCommand): CommandAnswer {
   const { recfmt } = new DisconnectCommand(sqe.buffer);
   if (recfmt !== 0) {

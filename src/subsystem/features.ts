@@ -1,6 +1,6 @@
 /**
- * Get Features and Set Features (NVMe Base 2.1, 5.1.11 and 5.1.25). A row of the table is a feature; nothing can be
- * saved, for a controller lives as long as its association.
+ * Get Features and Set Features (NVMe Base 2.1, 5.1.11 and 5.1.25). A row of the table is a
+ * feature; nothing can be saved, for a controller lives as long as its association.
  */
 
 import type { CommandAnswer } from '../engine/engine-types.js';
@@ -57,6 +57,13 @@ export class FeatureValues {
     this.#values.set(instance, value);
   }
 
+  /** Every instance of a feature. */
+  forget(prefix: string): void {
+    for (const instance of this.#values.keys()) {
+      if (instance.startsWith(prefix)) this.#values.delete(instance);
+    }
+  }
+
   clear(): void {
     this.#values.clear();
   }
@@ -72,7 +79,10 @@ interface FeatureKind {
   currentValue?(command: AdminCommand): number;
   /** Data of Get Features, for features that have some. */
   data?(command: AdminCommand): Buffer;
-  /** Throws if the value cannot be set; answers dword 0. Storing is done by the caller, unless `apply` is there. */
+  /**
+   * Throws if the value cannot be set; answers dword 0. Storing is done by the caller, unless
+   * `apply` is there.
+   */
   validate?(command: AdminCommand, value: number): void;
   /** Sets the value in place of storing it; answers dword 0. */
   apply?(command: AdminCommand, value: number): number;
@@ -89,7 +99,10 @@ function notChangeable(): never {
   throw commandSpecificError(featureNotChangeable, 'the feature cannot be changed');
 }
 
-/** Dword 11 of Temperature Threshold selects a sensor and a threshold; there is only the composite temperature. */
+/**
+ * Dword 11 of Temperature Threshold selects a sensor and a threshold; there is only the composite
+ * temperature.
+ */
 function temperatureSelector({ sqe }: AdminCommand): string {
   const sensor = getBits(sqe.cdw11, TemperatureThresholdFeatureBits.tmpsel);
   const threshold = getBits(sqe.cdw11, TemperatureThresholdFeatureBits.thsel);
@@ -114,7 +127,10 @@ function queueCounts(granted: number): number {
   );
 }
 
-/** Grants what is asked up to the limit. Queues come in pairs over fabrics, so the smaller request counts. */
+/**
+ * Grants what is asked up to the limit. Queues come in pairs over fabrics, so the smaller request
+ * counts.
+ */
 function grantQueues({ state, controller }: AdminCommand, value: number): number {
   const sqs = getBits(value, NumberOfQueuesFeatureBits.nsq);
   const cqs = getBits(value, NumberOfQueuesFeatureBits.ncq);
@@ -291,8 +307,10 @@ function capabilitiesOf(feature: FeatureKind): number {
 
 function current(fid: number, feature: FeatureKind, command: AdminCommand): number {
   if (feature.currentValue !== undefined) return feature.currentValue(command);
-  const stored = command.controller.features.get(instanceOf(fid, feature, command));
-  return stored ?? feature.defaultValue(command);
+  const values = command.controller.features;
+  const stored = values.get(instanceOf(fid, feature, command));
+  // What was set for all namespaces holds for each that has nothing of its own.
+  return stored ?? values.get(`${fid} ${nsidBroadcast}`) ?? feature.defaultValue(command);
 }
 
 export function setFeatures(command: AdminCommand): CommandAnswer {
@@ -309,6 +327,9 @@ export function setFeatures(command: AdminCommand): CommandAnswer {
   }
   if (feature.apply !== undefined) return { status: 0, dw0: feature.apply(command, sqe.cdw11) };
   feature.validate?.(command, sqe.cdw11);
+  if (feature.namespaceSpecific === true && sqe.nsid === nsidBroadcast) {
+    controller.features.forget(`${fid} `);
+  }
   controller.features.set(instanceOf(fid, feature, command), sqe.cdw11);
   return { status: 0, dw0: 0 };
 }

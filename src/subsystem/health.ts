@@ -1,9 +1,14 @@
-/** What the SMART log and its neighbours say about an engine that has no temperature and no media of its own. */
+/**
+ * What the SMART log and its neighbours say about an engine that has no temperature and no media of
+ * its own.
+ */
 
 import type { Engine } from '../engine/engine-types.js';
 import type { Subsystem } from './subsystem.js';
 
-/** WCTEMP and CCTEMP must not be 0; hosts compare them with a temperature that is never reported. */
+/**
+ * WCTEMP and CCTEMP must not be 0; hosts compare them with a temperature that is never reported.
+ */
 export const warningTemperatureKelvin = 343;
 export const criticalTemperatureKelvin = 353;
 

@@ -1,4 +1,6 @@
-/** The Identify Controller data structure (NVMe Base 2.1, 5.1.13.2.1) of either kind of controller. */
+/**
+ * The Identify Controller data structure (NVMe Base 2.1, 5.1.13.2.1) of either kind of controller.
+ */
 
 import { packBits } from '../wire/bits.js';
 import {

@@ -32,8 +32,8 @@ export function identifyNamespace(namespace: Namespace): Buffer {
   id.nsfeat = packBits([NsfeatBits.optperf, 1]);
   id.nmic = packBits([NmicBits.shrns, 1]);
   if (bdev.canUnmap) id.dlfeat = packBits([DlfeatBits.drb, deallocatedReadsZeroes]);
-  // NOIOB stays 0: Linux would cut I/O at its multiples, and no bdev has a boundary that is worth it. The hints below
-  // are 0's based blocks.
+  // NOIOB stays 0: Linux would cut I/O at its multiples, and no bdev has a boundary that is worth
+  // it. The hints below are 0's based blocks.
   const granularity = Math.max(0, Math.min(bdev.optimalWriteBlocks, 0x10000) - 1);
   id.npwg = granularity;
   id.npwa = granularity;
@@ -56,7 +56,10 @@ export function identifyIndependentNamespace(namespace: Namespace): Buffer {
   return id.buffer;
 }
 
-/** I/O Command Set specific Identify Namespace of the NVM command set: no protection information, hence all zero. */
+/**
+ * I/O Command Set specific Identify Namespace of the NVM command set: no protection information,
+ * hence all zero.
+ */
 export function identifyNvmNamespace(_namespace: Namespace): Buffer {
   return IdentifyNvmNamespace.alloc().buffer;
 }

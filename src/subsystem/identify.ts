@@ -95,7 +95,10 @@ function structureOf(request: Identify, subsystem: Subsystem): Buffer {
   }
 }
 
-/** A valid NSID without a namespace is inactive: all zeros. NSID FFFFFFFFh would need Namespace Management. */
+/**
+ * A valid NSID without a namespace is inactive: all zeros. NSID FFFFFFFFh would need Namespace
+ * Management.
+ */
 function describedOrZero(
   { command, nsid }: Identify,
   subsystem: Subsystem,

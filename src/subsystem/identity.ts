@@ -1,11 +1,14 @@
 /**
- * Identities derived from names, so that they are the same on every path and after every restart: ESXi and UEFI find
- * their namespaces by them.
+ * Identities derived from names, so that they are the same on every path and after every restart:
+ * ESXi and UEFI find their namespaces by them.
  */
 
 import { createHash } from 'node:crypto';
 
-/** Names of ours are hashed below this UUID, after RFC 9562 (version 5's method with SHA-256: version 8). */
+/**
+ * Names of ours are hashed below this UUID, after RFC 9562 (version 5's method with SHA-256:
+ * version 8).
+ */
 const nameSpace = Buffer.from('6ba7b8119dad11d180b400c04fd430c8', 'hex');
 
 function digest(purpose: string, name: string): Buffer {
@@ -20,7 +23,10 @@ export function derivedUuid(nqn: string, nsid: number): Buffer {
   return uuid;
 }
 
-/** 16 bytes, not all zero. An NGUID carries an OUI that we don't own, so its bytes are as unique as a hash is. */
+/**
+ * 16 bytes, not all zero. An NGUID carries an OUI that we don't own, so its bytes are as unique as
+ * a hash is.
+ */
 export function derivedNguid(nqn: string, nsid: number): Buffer {
   return digest('nguid', `${nqn}\0${nsid}`).subarray(0, 16);
 }

@@ -1,4 +1,7 @@
-/** Get Log Page (NVMe Base 2.1, 5.1.12): what part of which page is asked for. The pages are in `log-pages.ts`. */
+/**
+ * Get Log Page (NVMe Base 2.1, 5.1.12): what part of which page is asked for. The pages are in
+ * `log-pages.ts`.
+ */
 
 import type { CommandAnswer } from '../engine/engine-types.js';
 import { getBits, hasBit } from '../wire/bits.js';

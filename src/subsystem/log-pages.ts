@@ -1,4 +1,7 @@
-/** The log pages (NVMe Base 2.1, 5.1.12.1), each made whole; `log-page.ts` cuts out what is asked for. */
+/**
+ * The log pages (NVMe Base 2.1, 5.1.12.1), each made whole; `log-page.ts` cuts out what is asked
+ * for.
+ */
 
 import { packBits } from '../wire/bits.js';
 import {
@@ -38,7 +41,10 @@ interface LogPageKind {
   clear?(command: AdminCommand): void;
 }
 
-/** LIDs that the layout has no name for: NVMe-MI Commands Supported and Effects, which LPA.MLPS demands. */
+/**
+ * LIDs that the layout has no name for: NVMe-MI Commands Supported and Effects, which LPA.MLPS
+ * demands.
+ */
 const nvmeMiEffects = 0x13;
 
 /** Scopes of effects (CSP and FSP): one bit each. */

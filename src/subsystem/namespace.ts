@@ -1,4 +1,7 @@
-/** A namespace of a subsystem: a bdev under an NSID, with identities. Immutable; a change replaces it. */
+/**
+ * A namespace of a subsystem: a bdev under an NSID, with identities. Immutable; a change replaces
+ * it.
+ */
 
 import type { BdevDescription, NamespaceEntry } from '../engine/engine-types.js';
 import type { NamespaceConfiguration } from './configuration.js';

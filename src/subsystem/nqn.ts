@@ -4,12 +4,12 @@ import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
 
 /** `nqn.yyyy-mm.reverse.domain` with an optional `:anything`. */
 const datedName = /^nqn\.\d{4}-(0[1-9]|1[0-2])\.[^:\s]+(:.*)?$/u;
-const uuidName =
-  /^nqn\.2014-08\.org\.nvmexpress:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const uuidName = /^nqn\.2014-08\.org\.nvmexpress:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * Why the text is no NQN, as "expected …" for messages; null if it is one. Hosts with names that are not formed by the
- * book exist (they only must begin with `nqn.`), so nothing is asked beyond what lets us store and compare them.
+ * Why the text is no NQN, as "expected …" for messages; null if it is one. Hosts with names that
+ * are not formed by the book exist (they only must begin with `nqn.`), so nothing is asked beyond
+ * what lets us store and compare them.
  */
 export function nqnFault(text: string): string | null {
   if (Buffer.byteLength(text) > nqnLengthMax) return `at most ${nqnLengthMax} bytes`;

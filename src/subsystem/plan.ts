@@ -103,7 +103,10 @@ function planBdevs(
   return reopened;
 }
 
-/** A file cannot be open twice: a bdev that goes, or changes, must let go of it before the new one opens it. */
+/**
+ * A file cannot be open twice: a bdev that goes, or changes, must let go of it before the new one
+ * opens it.
+ */
 function holdsFileOf(
   other: BdevParameters,
   bdev: BdevParameters,
@@ -138,7 +141,8 @@ function planSubsystems(
     if (old === undefined) {
       phases.offer.push({ kind: 'subsystem_add', key, subsystem: next });
     } else if (old.serial !== next.serial || old.model !== next.model) {
-      // A host takes a controller of another serial or model for another subsystem: it must connect anew.
+      // A host takes a controller of another serial or model for another subsystem: it must connect
+      // anew.
       phases.withdraw.push({ kind: 'subsystem_remove', key, subsystem: old });
       phases.offer.push({ kind: 'subsystem_add', key, subsystem: next });
       phases.warnings.push(`subsystem ${next.nqn} has a new identity: its hosts are disconnected`);
@@ -149,7 +153,10 @@ function planSubsystems(
   }
 }
 
-/** Hosts are added before allow_any_host may end and removed after it may begin: who stays allowed stays connected. */
+/**
+ * Hosts are added before allow_any_host may end and removed after it may begin: who stays allowed
+ * stays connected.
+ */
 function planHosts(
   old: SubsystemConfiguration,
   next: SubsystemConfiguration,
@@ -220,7 +227,10 @@ function planDiscoveryListeners(
   }
 }
 
-/** Endpoints are opened and closed by who needs them over all, so that one that merely changes users stays open. */
+/**
+ * Endpoints are opened and closed by who needs them over all, so that one that merely changes users
+ * stays open.
+ */
 function planEndpoints(
   current: TargetConfiguration,
   desired: TargetConfiguration,
@@ -250,7 +260,10 @@ function endpointPlaces(configuration: TargetConfiguration): Map<string, Place<E
   return all;
 }
 
-/** What one list has and the other has not; an item that changed, or that `renewed` names, is in both answers. */
+/**
+ * What one list has and the other has not; an item that changed, or that `renewed` names, is in
+ * both answers.
+ */
 function difference<T>(
   before: readonly T[],
   after: readonly T[],

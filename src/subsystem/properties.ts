@@ -1,4 +1,7 @@
-/** Property Get and Property Set (NVMe Base 2.1, 6.5 and 6.6): the life of a controller as its host drives it. */
+/**
+ * Property Get and Property Set (NVMe Base 2.1, 6.5 and 6.6): the life of a controller as its host
+ * drives it.
+ */
 
 import type { CommandAnswer } from '../engine/engine-types.js';
 import { getBits, getBits64, hasBit, packBits, packBits64 } from '../wire/bits.js';
@@ -24,7 +27,10 @@ import { invalidField } from './command-error.js';
 import type { Controller } from './controller.js';
 import type { TargetState } from './target-state.js';
 
-/** How long a host waits for CSTS.RDY at most: 7.5 s, as Linux's target says; here it takes microseconds. */
+/**
+ * How long a host waits for CSTS.RDY at most: 7.5 s, as Linux's target says; here it takes
+ * microseconds.
+ */
 const readyTimeoutHalfSeconds = 15;
 
 /** CAP.CRMS: a controller that is ready has its media ready, and says so (bit 0 of the range). */
@@ -173,14 +179,20 @@ function configurationFault(controller: Controller): string | null {
   return null;
 }
 
-/** Nothing is cached that a shutdown would have to write back: it is complete as soon as it is asked for. */
+/**
+ * Nothing is cached that a shutdown would have to write back: it is complete as soon as it is asked
+ * for.
+ */
 function shutDown(state: TargetState, controller: Controller): void {
   if (controller.state !== 'ready' && controller.state !== 'disabled') return;
   controller.setState('shut_down');
   state.logger.debug({ controller: controller.handle }, 'controller shut down by its host');
 }
 
-/** A controller reset: ends the I/O queues, then CSTS.RDY is 0. The host polls for that; the answer does not wait. */
+/**
+ * A controller reset: ends the I/O queues, then CSTS.RDY is 0. The host polls for that; the answer
+ * does not wait.
+ */
 function reset(state: TargetState, controller: Controller): void {
   if (controller.state === 'disabled' || !controller.living) return;
   if (controller.state === 'resetting') return;

@@ -1,4 +1,7 @@
-/** An NVM subsystem: what a host connects to. State only; {@link Target} changes it and tells the engine. */
+/**
+ * An NVM subsystem: what a host connects to. State only; {@link Target} changes it and tells the
+ * engine.
+ */
 
 import type { Endpoint, NamespaceEntry } from '../engine/engine-types.js';
 import { endpointKey } from '../transport/listener.js';
@@ -14,7 +17,9 @@ import type { Namespace } from './namespace.js';
 
 export class Subsystem {
   readonly kind = 'io';
-  /** The engine's namespace table. One for all controllers, until namespaces are masked per host. */
+  /**
+   * The engine's namespace table. One for all controllers, until namespaces are masked per host.
+   */
   readonly table: number;
   readonly hosts = new Map<string, Host>();
   readonly listeners = new Map<string, Endpoint>();

@@ -49,7 +49,10 @@ export interface TargetOptions {
   readonly version: string;
   readonly limits?: Partial<TargetLimits>;
   readonly clock?: Clock;
-  /** Called after each admin or Fabrics command was answered, for `capsuled_admin_command_seconds_bucket{opcode}`. */
+  /**
+   * Called after each admin or Fabrics command was answered, for
+   * `capsuled_admin_command_seconds_bucket{opcode}`.
+   */
   readonly onCommandAnswered?: (opcodeName: string, seconds: number) => void;
 }
 
@@ -64,6 +67,9 @@ export interface ChangeSummary {
 
 export interface ApplyReport {
   readonly changes: readonly ChangeSummary[];
-  /** What an operator should know: data lost with a RAM disk, hosts that saw a namespace go and come back. */
+  /**
+   * What an operator should know: data lost with a RAM disk, hosts that saw a namespace go and come
+   * back.
+   */
   readonly warnings: readonly string[];
 }

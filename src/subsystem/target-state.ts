@@ -1,7 +1,7 @@
 /**
- * Everything that the admin plane knows, in one place: what {@link Target} changes, what the commands read. The engine
- * is told by whoever changes the state, never by the state itself, with one exception: controllers, whose end the
- * engine may announce at any time.
+ * Everything that the admin plane knows, in one place: what {@link Target} changes, what the
+ * commands read. The engine is told by whoever changes the state, never by the state itself, with
+ * one exception: controllers, whose end the engine may announce at any time.
  */
 
 import type { BdevDescription, BdevParameters, Endpoint, Engine } from '../engine/engine-types.js';

@@ -1,9 +1,9 @@
 /**
- * The admin plane: decides what the engine's events ask, and changes what is exported. One per process, made after the
- * engine; give `handleEvents` to the engine as its sink.
+ * The admin plane: decides what the engine's events ask, and changes what is exported. One per
+ * process, made after the engine; give `handleEvents` to the engine as its sink.
  *
- * Changes are made one after the other: a second `apply` waits for the first. Commands of hosts are answered meanwhile,
- * from the state as it is at that moment.
+ * Changes are made one after the other: a second `apply` waits for the first. Commands of hosts are
+ * answered meanwhile, from the state as it is at that moment.
  */
 
 import type { Endpoint, Engine, EngineEvent } from '../engine/engine-types.js';
@@ -65,9 +65,9 @@ export class Target {
   }
 
   /**
-   * Makes the target what `desired` says, all or nothing. Rejects with `configuration_invalid` before anything was
-   * touched, with `apply_failed` when the old configuration is back, or with `rollback_failed`; `field` is the key at
-   * fault and `cause` what went wrong there.
+   * Makes the target what `desired` says, all or nothing. Rejects with `configuration_invalid`
+   * before anything was touched, with `apply_failed` when the old configuration is back, or with
+   * `rollback_failed`; `field` is the key at fault and `cause` what went wrong there.
    */
   apply(desired: TargetConfiguration): Promise<ApplyReport> {
     return this.update(() => desired);
@@ -161,8 +161,8 @@ export class Target {
   }
 
   /**
-   * Withdraws everything: listeners first, then controllers, namespaces and bdevs, each drained. The engine itself is
-   * the caller's to stop.
+   * Withdraws everything: listeners first, then controllers, namespaces and bdevs, each drained.
+   * The engine itself is the caller's to stop.
    */
   async stop(): Promise<void> {
     const discovery = [...this.#state.discovery.controllers.values()];

@@ -1,6 +1,6 @@
 /**
- * Read-only pictures of a target for the admin API, the metrics and the command line. Plain objects, taken when asked
- * for; they do not follow later changes.
+ * Read-only pictures of a target for the admin API, the metrics and the command line. Plain
+ * objects, taken when asked for; they do not follow later changes.
  */
 
 import type { BdevDescription, BdevParameters, Endpoint } from '../engine/engine-types.js';

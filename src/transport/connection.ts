@@ -1,4 +1,7 @@
-/** A TCP connection as the admin plane knows it. The engine owns the socket; this is a note about it. */
+/**
+ * A TCP connection as the admin plane knows it. The engine owns the socket; this is a note about
+ * it.
+ */
 
 import type { ConnectionOpenedEvent, Endpoint } from '../engine/engine-types.js';
 import type { Controller } from '../subsystem/controller.js';
@@ -34,5 +37,10 @@ export class Connection {
     this.reactor = event.reactor;
     this.local = { ...event.local, address: unmappedAddress(event.local.address) };
     this.peer = { ...event.peer, address: unmappedAddress(event.peer.address) };
+  }
+
+  /** A refused Connect may be followed by another, unless the connection was closed meanwhile. */
+  connectFailed(): void {
+    if (this.state === 'connecting') this.state = 'new';
   }
 }

@@ -1,4 +1,7 @@
-/** An address that the engine listens on. Subsystems and the discovery service refer to it by its configured endpoint. */
+/**
+ * An address that the engine listens on. Subsystems and the discovery service refer to it by its
+ * configured endpoint.
+ */
 
 import type { Endpoint } from '../engine/engine-types.js';
 
@@ -19,7 +22,9 @@ export function isWildcard(address: string): boolean {
   return canonical === '0.0.0.0' || canonical === '::';
 }
 
-/** An IPv4 address that a dual-stack socket shows as `::ffff:192.0.2.1` is an IPv4 address to hosts. */
+/**
+ * An IPv4 address that a dual-stack socket shows as `::ffff:192.0.2.1` is an IPv4 address to hosts.
+ */
 export function unmappedAddress(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   return mapped?.[1] ?? address;

@@ -1,6 +1,7 @@
 /**
- * An engine without reactors: keeps what it is told, answers at once, and fails or waits where a test says so. Its
- * connections close as the real ones do: terminating a controller closes its queues first, then resolves.
+ * An engine without reactors: keeps what it is told, answers at once, and fails or waits where a
+ * test says so. Its connections close as the real ones do: terminating a controller closes its
+ * queues first, then resolves.
  */
 
 import type {

@@ -217,7 +217,7 @@ export class FakeHost {
     const answer = await this.#send(connection, qid, command.buffer, sent, 0);
     if (answer.attach !== undefined && qid === 0) {
       this.connection = connection;
-      this.cntlid = answer.attach === undefined ? 0 : (answer.dw0 ?? 0);
+      this.cntlid = answer.dw0 ?? 0;
       this.controller = answer.attach.controller;
     }
     return { ...answer, connection };

@@ -157,6 +157,8 @@ t.test('values are kept per threshold and per namespace', async (t) => {
     (await set(host, Feature.errorRecovery, 20, 2)).status,
     generic(GenericStatus.invalidNamespaceOrFormat),
   );
+  await set(host, Feature.errorRecovery, 30, nsidBroadcast);
+  t.match(await get(host, Feature.errorRecovery, 0, 0, 1), { dw0: 30 });
   t.equal((await set(host, Feature.errorRecovery, 0x10000, 1)).status, invalidField, 'DULBE');
 });
 

@@ -1,0 +1,60 @@
+import t from 'tap';
+
+import {
+  endpointKey,
+  endpointText,
+  isWildcard,
+  unmappedAddress,
+} from '../../../src/transport/listener.js';
+import { ListenerTable } from '../../../src/transport/listener-table.js';
+import { FakeEngine } from './fake-engine.js';
+
+t.test('an IPv6 address is the same however it is written', async (t) => {
+  const port = 4420;
+  t.equal(
+    endpointKey({ address: '2001:DB8:0:0::1', port }),
+    endpointKey({ address: '2001:db8::1', port }),
+  );
+  t.not(endpointKey({ address: '::1', port }), endpointKey({ address: '::1', port: 4421 }));
+});
+
+t.test('endpoints are printed as they are typed', async (t) => {
+  t.equal(endpointText({ address: '127.0.0.1', port: 4420 }), '127.0.0.1:4420');
+  t.equal(endpointText({ address: '::1', port: 8009 }), '[::1]:8009');
+});
+
+t.test('wildcards and mapped addresses are known', async (t) => {
+  for (const address of ['0.0.0.0', '::', '0:0:0:0:0:0:0:0']) t.ok(isWildcard(address));
+  for (const address of ['127.0.0.1', '::1']) t.notOk(isWildcard(address));
+  t.equal(unmappedAddress('::ffff:192.0.2.1'), '192.0.2.1');
+  t.equal(unmappedAddress('2001:db8::1'), '2001:db8::1');
+});
+
+t.test('a closed listener is remembered until its last connection is gone', async (t) => {
+  const table = new ListenerTable(new FakeEngine());
+  const endpoint = { address: '127.0.0.1', port: 4420 };
+  const { listener } = await table.open(endpoint);
+  table.connectionOpened(listener);
+  await table.close(endpoint);
+  t.equal(table.get(endpoint), undefined);
+  t.ok(table.byNumber(listener));
+  table.connectionClosed(listener);
+  t.equal(table.byNumber(listener), undefined);
+});
+
+t.test('an endpoint is opened once, and closed only if it is open', async (t) => {
+  const table = new ListenerTable(new FakeEngine());
+  const endpoint = { address: '127.0.0.1', port: 4420 };
+  await table.open(endpoint);
+  await t.rejects(table.open(endpoint), { code: 'already_exists' });
+  await table.close(endpoint);
+  await t.rejects(table.close(endpoint), { code: 'not_found' });
+});
+
+t.test('port identifiers are not used twice', async (t) => {
+  const table = new ListenerTable(new FakeEngine());
+  const first = await table.open({ address: '127.0.0.1', port: 1 });
+  const second = await table.open({ address: '127.0.0.1', port: 2 });
+  t.same([first.portId, second.portId], [1, 2]);
+  t.same([...table], [first, second]);
+});
