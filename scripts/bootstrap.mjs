@@ -223,6 +223,7 @@ function writeStamp(name, signature) {
 /**
  * Brings the tree up to date. Throws SetupError with what to do about it. `keepGoing`: code that
  * does not compile is reported and no error, for those who are about to look at it more closely.
+ * Returns the stages that so failed.
  */
 export function setup({ forTests = false, keepGoing = false } = {}) {
   const major = Number(process.versions.node.split('.')[0]);
@@ -231,6 +232,7 @@ export function setup({ forTests = false, keepGoing = false } = {}) {
   }
   if (process.platform !== 'linux') throw new SetupError(`expected Linux, got ${process.platform}`);
   const stamps = readStamps();
+  const failed = [];
   for (const stage of stages(forTests)) {
     const stamp = stamps[stage.name];
     if (stamp !== undefined && stamp === JSON.stringify(stage.signature())) continue;
@@ -241,11 +243,13 @@ export function setup({ forTests = false, keepGoing = false } = {}) {
       } catch (error) {
         if (!(keepGoing && stage.compiles === true && error instanceof SetupError)) throw error;
         console.error(`setup: ${error.message}`);
+        failed.push(stage.name);
         continue;
       }
     }
     writeStamp(stage.name, JSON.stringify(stage.signature()));
   }
+  return failed;
 }
 
 /** Calls `main`; a SetupError becomes one line on stderr and status 1. */
