@@ -128,7 +128,8 @@ std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& ent
 transport::ControlAnswer control_answer(uint64_t token, const Napi::Object& answer) {
   transport::ControlAnswer result;
   result.token = token;
-  result.status = static_cast<uint16_t>(uint32_of(answer, "status"));
+  // JavaScript leaves the phase bit out; the wire has it at the bottom.
+  result.status = static_cast<uint16_t>(uint32_of(answer, "status") << 1);
   if (answer.Has("dw0")) result.dw0 = uint32_of(answer, "dw0");
   if (answer.Has("dw1")) result.dw1 = uint32_of(answer, "dw1");
   if (answer.Has("close")) result.close = bool_of(answer, "close");

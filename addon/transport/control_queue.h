@@ -95,10 +95,10 @@ class ControlQueue {
 /// reactor.
 struct ControlAnswer {
   CommandToken token = 0;
-  uint16_t status = 0;  ///< Status Field without the phase bit
+  uint16_t status = 0;  ///< as the wire has it: wire::Status::pack()
   uint32_t dw0 = 0;
   uint32_t dw1 = 0;
-  std::vector<std::byte> data;  ///< cut to the command's length
+  std::vector<std::byte> data = {};  ///< cut to the command's length
   bool close = false;           ///< close the connection once the answer was sent
 };
 
