@@ -157,7 +157,7 @@ export async function connect(
   try {
     const request = parseConnect(event);
     connection.state = 'connecting';
-    if (request.qid === 0) connectAdmin(state, connection, event.token, request);
+    if (request.qid === 0) await connectAdmin(state, connection, event.token, request);
     else await connectIo(state, connection, event.token, request);
   } catch (error) {
     connection.connectFailed();
@@ -211,16 +211,20 @@ function checkEntries(state: TargetState, entries: number, entriesMin: number): 
   );
 }
 
-function connectAdmin(
+async function connectAdmin(
   state: TargetState,
   connection: Connection,
   token: bigint,
   request: ConnectRequest,
-): void {
+): Promise<void> {
   checkEntries(state, request.entries, adminQueueEntriesMin);
   if (request.cntlid !== cntlidDynamic) {
     const message = `expected CNTLID ffffh (dynamic controllers), got ${request.cntlid}`;
     throw invalidParameter('cntlid_invalid', 'data', dataFields.cntlid, message);
+  }
+  if (state.endpointOf(connection) === null) {
+    await state.listeners.opened();
+    if (connection.state !== 'connecting') return;
   }
   const subsystem = subsystemFor(state, connection, request);
   const controller = createController(state, subsystem, request);

@@ -26,7 +26,7 @@ export function subsystemView(state: TargetState, subsystem: Subsystem): Subsyst
 }
 
 export function listenerView(state: TargetState, listener: Listener): ListenerView {
-  const { configured, actual, portId, connectionCount } = listener;
+  const { configured, actual, portId } = listener;
   const offered = [...state.subsystems.values()].filter((subsystem) =>
     subsystem.offeredOn(configured),
   );
@@ -37,7 +37,7 @@ export function listenerView(state: TargetState, listener: Listener): ListenerVi
     portId,
     discovery: state.discovery.listeners.has(listener.key),
     subsystems: offered.map((subsystem) => subsystem.nqn),
-    connectionCount,
+    connectionCount: state.listeners.connectionCount(listener.listener),
   };
 }
 

@@ -9,6 +9,9 @@ export class ListenerTable implements Iterable<Listener> {
   readonly #byKey = new Map<string, Listener>();
   /** Removed listeners stay here while connections that came through them live. */
   readonly #byNumber = new Map<number, Listener>();
+  /** Connections by the number of their listener: they may come before the engine's answer does. */
+  readonly #connectionCounts = new Map<number, number>();
+  readonly #opening = new Set<Promise<unknown>>();
   #portIdNext = 1;
 
   constructor(engine: Engine) {
@@ -16,15 +19,16 @@ export class ListenerTable implements Iterable<Listener> {
   }
 
   async open(endpoint: Endpoint): Promise<Listener> {
-    const key = endpointKey(endpoint);
-    if (this.#byKey.has(key)) {
+    if (this.#byKey.has(endpointKey(endpoint))) {
       throw new TargetError('already_exists', `${endpointText(endpoint)} is listened on already`);
     }
-    const { listener, address, port } = await this.#engine.listenerAdd(endpoint);
-    const opened = new Listener(listener, endpoint, { address, port }, this.#takePortId());
-    this.#byKey.set(key, opened);
-    this.#byNumber.set(listener, opened);
-    return opened;
+    const opening = this.#add(endpoint);
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
   }
 
   async close(endpoint: Endpoint): Promise<void> {
@@ -47,20 +51,43 @@ export class ListenerTable implements Iterable<Listener> {
     return this.#byNumber.get(listener);
   }
 
-  connectionOpened(number: number): void {
-    const listener = this.#byNumber.get(number);
-    if (listener !== undefined) listener.connectionCount += 1;
+  /**
+   * Resolves when the listeners that are being opened now are known, or failed. A host may be
+   * quicker than the engine's answer.
+   */
+  async opened(): Promise<void> {
+    await Promise.allSettled(this.#opening);
   }
 
-  connectionClosed(number: number): void {
-    const listener = this.#byNumber.get(number);
-    if (listener === undefined) return;
-    listener.connectionCount -= 1;
-    this.#forget(listener);
+  connectionCount(listener: number): number {
+    return this.#connectionCounts.get(listener) ?? 0;
+  }
+
+  connectionOpened(listener: number): void {
+    this.#connectionCounts.set(listener, this.connectionCount(listener) + 1);
+  }
+
+  connectionClosed(listener: number): void {
+    const count = this.connectionCount(listener) - 1;
+    if (count > 0) {
+      this.#connectionCounts.set(listener, count);
+      return;
+    }
+    this.#connectionCounts.delete(listener);
+    const idle = this.#byNumber.get(listener);
+    if (idle !== undefined) this.#forget(idle);
   }
 
   [Symbol.iterator](): Iterator<Listener> {
     return this.#byKey.values();
+  }
+
+  async #add(endpoint: Endpoint): Promise<Listener> {
+    const { listener, address, port } = await this.#engine.listenerAdd(endpoint);
+    const opened = new Listener(listener, endpoint, { address, port }, this.#takePortId());
+    this.#byKey.set(opened.key, opened);
+    this.#byNumber.set(listener, opened);
+    return opened;
   }
 
   /** PORTID has 16 bits and 0 is taken by nobody; after a wrap the ones in use are passed over. */
@@ -73,7 +100,8 @@ export class ListenerTable implements Iterable<Listener> {
   }
 
   #forget(listener: Listener): void {
-    if (listener.connectionCount > 0 || this.#byKey.get(listener.key) === listener) return;
+    if (this.connectionCount(listener.listener) > 0) return;
+    if (this.#byKey.get(listener.key) === listener) return;
     this.#byNumber.delete(listener.listener);
   }
 }

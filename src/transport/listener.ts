@@ -48,7 +48,6 @@ export class Listener {
   readonly actual: Endpoint;
   /** PORTID in the discovery log: the same for the life of the listener. */
   readonly portId: number;
-  connectionCount = 0;
 
   constructor(listener: number, configured: Endpoint, actual: Endpoint, portId: number) {
     this.listener = listener;

@@ -63,6 +63,8 @@ export class FakeEngine implements Engine {
   readonly stats = new Map<string, BigUint64Array>();
   /** While set, terminations wait for it. */
   drained: Promise<void> | null = null;
+  /** While set, listeners are open before their numbers are told. */
+  listening: Promise<void> | null = null;
   abortResult: Promise<boolean> = Promise.resolve(true);
   bdevFields: Partial<BdevDescription> = {};
   #listenerNext = 1;
@@ -80,6 +82,7 @@ export class FakeEngine implements Engine {
     this.#listenerNext += 1;
     const port = endpoint.port === 0 ? this.#portNext++ : endpoint.port;
     this.openListeners.set(listener, { address: endpoint.address, port });
+    if (this.listening !== null) await this.listening;
     return { listener, address: endpoint.address, port };
   }
 

@@ -138,15 +138,16 @@ export class Bed {
   open(port?: number, local: Partial<Endpoint> = {}): number {
     const connection = this.#connectionNext;
     this.#connectionNext += 1;
-    const listeners = this.target.listeners;
-    const listener = listeners.find((one) => one.actual.port === port) ?? listeners[0];
+    const listeners = [...this.engine.openListeners];
+    const [listener, actual] = listeners.find(([, one]) => one.port === port) ??
+      listeners[0] ?? [0, loopback];
     this.target.handleEvents([
       {
         type: 'connection_opened',
         connection,
-        listener: listener?.listener ?? 0,
+        listener,
         reactor: 0,
-        local: { address: '127.0.0.1', port: listener?.actual.port ?? 0, ...local },
+        local: { address: '127.0.0.1', port: actual.port, ...local },
         peer: { address: '127.0.0.1', port: 50000 + connection },
       },
     ]);
