@@ -204,7 +204,7 @@ PduVerdict Connection::begin_capsule(const PduHeader& header, PayloadCursor*& pa
          header.bytes, "data_transfer_limit_exceeded");
     return PduVerdict::Accept;
   }
-  const uint32_t entries = std::max(qpair_.entries, kEntriesBeforeConnect);
+  const uint32_t entries = qpair_.entries > 0 ? qpair_.entries : kEntriesBeforeConnect;
   if (outstanding_ >= entries) {
     count(core_.stats.error_queue_overrun);
     drain("queue_overrun");

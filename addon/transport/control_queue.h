@@ -99,7 +99,7 @@ struct ControlAnswer {
   uint32_t dw0 = 0;
   uint32_t dw1 = 0;
   std::vector<std::byte> data = {};  ///< cut to the command's length
-  bool close = false;           ///< close the connection once the answer was sent
+  bool close = false;                ///< close the connection once the answer was sent
 };
 
 /// What an accepted Connect makes of its connection.
