@@ -116,7 +116,14 @@ async function runFuzz() {
   return counts;
 }
 
-/** The TypeScript tests, by tap. A file that passes is one line; one that fails is shown whole. */
+/** Of one file's TAP, the tests that failed or did not run. */
+function withoutPassed(lines) {
+  const blocks = lines.join('\n').split(/\n(?= {4}# Subtest: )/);
+  const notable = /^\s*not ok |# (SKIP|TODO)/m;
+  return blocks.length === 1 ? lines : blocks.filter((block) => notable.test(block));
+}
+
+/** The TypeScript tests, by tap. A file that passes is one line. */
 async function runTypeScript() {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const files = listFiles('dist/test', ['.test.js']);
@@ -131,9 +138,10 @@ async function runTypeScript() {
       counts.failed = Number(count.fail ?? 0);
       counts.skipped = Number(count.skip ?? 0) + Number(count.todo ?? 0);
     } else if (result !== null) {
-      const shown =
-        result[1] === undefined ? pending.filter((l) => /# (SKIP|TODO)/.test(l)) : pending;
-      for (const text of [...shown, line]) console.log(text);
+      const shown = withoutPassed(pending);
+      const isQuiet = result[1] === undefined && !shown.some((text) => /# (SKIP|TODO)/.test(text));
+      if (!isQuiet) for (const text of shown) console.log(text);
+      console.log(line);
       pending = [];
     } else {
       pending.push(line);
