@@ -202,7 +202,9 @@ Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
-  auto* const creation = new BdevCreation(*this, bdev_parameters(info[0].As<Napi::Object>()));
+  BdevParameters parameters = bdev_parameters(info[0].As<Napi::Object>());
+  parameters.reactor_count = engine_->reactor_count();
+  auto* const creation = new BdevCreation(*this, std::move(parameters));
   const Napi::Promise promise = creation->promise();
   creation->Queue();
   return promise;
