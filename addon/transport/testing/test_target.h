@@ -129,6 +129,7 @@ class TestTarget {
     int ends[2];
     ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     on_reactor([&] { group_->adopt(ends[0], 7, {"127.0.0.1", 4420}, {"127.0.0.1", 50000}); });
+    ++opened_count_;
     return std::make_unique<TestHost>(ends[1]);
   }
 
@@ -197,9 +198,11 @@ class TestTarget {
     const std::lock_guard lock(mutex_);
     return events_;
   }
+  /// Waits until the control thread knows of the connection that open() made last.
   ConnectionId last_connection() {
-    const std::lock_guard lock(mutex_);
-    return opened_.empty() ? 0 : opened_.back();
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return opened_.size() == opened_count_; });
+    return opened_.back();
   }
   void answer(ControlAnswer&& answer) {
     on_reactor([&] { group_->answer(std::move(answer)); });
@@ -294,6 +297,7 @@ class TestTarget {
   std::thread control_;
   uint32_t controllers_ = 0;  // control thread
   bool stopped_ = false;
+  size_t opened_count_ = 0;  // the test's thread
 
   std::mutex mutex_;
   std::condition_variable wake_;
