@@ -202,6 +202,14 @@ Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event) {
       object.Set("connection", static_cast<double>(event.connection));
       object.Set("reason", event.reason);
       break;
+    case transport::ControlEventType::CommandFailed:
+      object.Set("type", "command_failed");
+      object.Set("controller", event.controller);
+      object.Set("qid", static_cast<uint32_t>(event.qid));
+      object.Set("sqe", Napi::Buffer<char>::Copy(env, reinterpret_cast<const char*>(&event.sqe),
+                                                 sizeof(event.sqe)));
+      object.Set("status", static_cast<uint32_t>(event.status) >> 1);
+      break;
     case transport::ControlEventType::KeepAliveExpired:
       object.Set("type", "keep_alive_expired");
       object.Set("controller", event.controller);

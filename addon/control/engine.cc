@@ -97,7 +97,8 @@ std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t lim
         // Only a command before Connect can become one.
         if (event->controller == 0) connects_[event->token] = event->connection;
         break;
-      case transport::ControlEventType::KeepAliveExpired: break;
+      case transport::ControlEventType::KeepAliveExpired:
+      case transport::ControlEventType::CommandFailed: break;
     }
   }
   return events;

@@ -130,7 +130,8 @@ class Target {
         CHECK(event.local.port == port);
         break;
       case ControlEventType::ConnectionClosed: closed[event.connection] = event.reason; break;
-      case ControlEventType::KeepAliveExpired: break;
+      case ControlEventType::KeepAliveExpired:
+      case ControlEventType::CommandFailed: break;
       case ControlEventType::Command: command(event); break;
     }
   }

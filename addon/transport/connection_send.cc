@@ -41,6 +41,12 @@ void Connection::respond(TcpRequest& request) {
   }
   core_.requests->set_state(request, RequestState::Responding);
   wire::CompletionQueueEntry& cqe = request.cqe;
+  const auto status = wire::Status::unpack(cqe.status.get());
+  if (request.executor == Executor::Io && !status.is_success() &&
+      core_.failure_reports.tell(core_.control, core_.now_ns(), id_, qpair_.controller, qpair_.qid,
+                                 request.sqe, status.with_more())) {
+    cqe.status.set(status.with_more().pack());
+  }
   cqe.cid = request.sqe.cid;
   cqe.sqid = {};
   // Without flow control SQHD is reserved, but FFFFh in the answer to Connect that agrees to it.
@@ -54,10 +60,9 @@ void Connection::respond(TcpRequest& request) {
     cqe.sqhd.set(connected_now ? uint16_t{0xffff} : uint16_t{0});
   }
 
-  const bool success = wire::Status::unpack(cqe.status.get()).is_success();
   std::span<const iovec> data;
   uint32_t bytes = 0;
-  if (success && request.plan.direction == nvmf::Direction::ControllerToHost) {
+  if (status.is_success() && request.plan.direction == nvmf::Direction::ControllerToHost) {
     if (request.executor == Executor::Io) {
       data = {request.data.buffers.iov.data(), request.data.buffers.count};
       bytes = request.plan.bytes;

@@ -52,7 +52,8 @@ enum class ControlEventType : uint8_t {
   Command,
   ConnectionOpened,
   ConnectionClosed,
-  KeepAliveExpired
+  KeepAliveExpired,
+  CommandFailed,
 };
 
 struct ControlEvent {
@@ -70,6 +71,8 @@ struct ControlEvent {
   uint32_t reactor = 0;
   env::Endpoint local;
   env::Endpoint peer;
+  // CommandFailed: besides `sqe` and `qid`
+  uint16_t status = 0;  ///< as the wire has it
   // ConnectionClosed
   const char* reason = "";  ///< a stable lower_snake word
 };

@@ -10,6 +10,7 @@
 #include "reactor/reactor.h"
 #include "transport/connection.h"
 #include "transport/control_queue.h"
+#include "transport/failure_reports.h"
 #include "transport/group.h"
 #include "transport/request_pool.h"
 #include "transport/send_list.h"
@@ -38,6 +39,7 @@ struct GroupCore {
   const GroupOptions options;
   ControlQueue& control;
   TransportStats stats;
+  FailureReports failure_reports;
   RequestBudget budget;
   std::unique_ptr<RequestPool> requests;
   std::unique_ptr<env::ProvidedBuffers> receive_buffers;

@@ -96,8 +96,20 @@ export interface KeepAliveExpiredEvent {
   readonly controller: number;
 }
 
+/** An I/O command failed. At most some hundred a second are told; more are only counted. */
+export interface CommandFailedEvent {
+  readonly type: 'command_failed';
+  readonly controller: number;
+  readonly qid: number;
+  /** The submission queue entry, 64 bytes. */
+  readonly sqe: Buffer;
+  /** What the host was told; as {@link CommandAnswer.status}. */
+  readonly status: number;
+}
+
 export type EngineEvent =
   | CommandEvent
+  | CommandFailedEvent
   | ConnectionOpenedEvent
   | ConnectionClosedEvent
   | KeepAliveExpiredEvent;

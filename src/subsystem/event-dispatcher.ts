@@ -6,6 +6,7 @@
 import type {
   CommandAnswer,
   CommandEvent,
+  CommandFailedEvent,
   ConnectionClosedEvent,
   ConnectionOpenedEvent,
   EngineEvent,
@@ -18,6 +19,7 @@ import {
   FabricsCommandType,
   FabricsCommandTypeName,
   GenericStatus,
+  IoOpcode,
   IoOpcodeName,
   StatusCodeType,
   StatusFieldBits,
@@ -62,6 +64,9 @@ export class EventDispatcher {
       case 'command':
         void this.#command(event);
         break;
+      case 'command_failed':
+        this.#commandFailed(event);
+        break;
       case 'connection_opened':
         this.#connectionOpened(event);
         break;
@@ -93,6 +98,15 @@ export class EventDispatcher {
     const { controller, qid } = connection.queue;
     controller.queueClosed(qid);
     if (qid === 0 && controller.living) void controllers.terminate(controller, reason);
+  }
+
+  /** The engine answered an I/O command with an error: the host can read more about it in the log page. */
+  #commandFailed({ controller, qid, sqe: entry, status }: CommandFailedEvent): void {
+    const sqe = new SubmissionQueueEntry(entry);
+    const { opcode, cid, nsid } = sqe;
+    const lba = hasBlockRange(opcode) ? (BigInt(sqe.cdw11) << 32n) | BigInt(sqe.cdw10) : 0n;
+    const entryFields = { sqid: qid, cid, status, nsid, opcode, lba, parameterByte: null };
+    this.#state.controllers.get(controller)?.errorLog.add(entryFields);
   }
 
   #keepAliveExpired(handle: number): void {
@@ -189,6 +203,12 @@ function execute(command: AdminCommand): CommandAnswer | Promise<CommandAnswer> 
     throw commandSequenceError(`the controller is ${controller.state}`);
   }
   return executor(command);
+}
+
+/** The I/O commands whose dwords 10 and 11 are a first block. */
+function hasBlockRange(opcode: number): boolean {
+  const { read, write, compare, writeZeroes } = IoOpcode;
+  return opcode === read || opcode === write || opcode === compare || opcode === writeZeroes;
 }
 
 function isConnect({ sqe }: CommandEvent): boolean {

@@ -168,12 +168,8 @@ function changedNamespaces({ controller }: AdminCommand): Buffer {
 function commandEffects(): Buffer {
   const log = CommandsSupportedAndEffects.alloc();
   const supported = packBits([CommandEffectsBits.csupp, 1]);
-  const changesBlocks = packBits(
-    [CommandEffectsBits.csupp, 1],
-    [CommandEffectsBits.lbcc, 1],
-    [CommandEffectsBits.csp, namespaceScope],
-  );
-  const reads = packBits([CommandEffectsBits.csupp, 1], [CommandEffectsBits.csp, namespaceScope]);
+  // No Command Scope (CSP): Linux takes any bit that it does not know for an unusual effect.
+  const changesBlocks = packBits([CommandEffectsBits.csupp, 1], [CommandEffectsBits.lbcc, 1]);
   for (const opcode of [
     AdminOpcode.getLogPage,
     AdminOpcode.identify,
@@ -186,7 +182,7 @@ function commandEffects(): Buffer {
     log.setAcs(opcode, supported);
   }
   for (const opcode of [IoOpcode.flush, IoOpcode.read, IoOpcode.compare]) {
-    log.setIocs(opcode, reads);
+    log.setIocs(opcode, supported);
   }
   for (const opcode of [IoOpcode.write, IoOpcode.writeZeroes, IoOpcode.datasetManagement]) {
     log.setIocs(opcode, changesBlocks);

@@ -242,7 +242,8 @@ class TestTarget {
     switch (event.type) {
       case ControlEventType::ConnectionOpened: opened_.push_back(event.connection); break;
       case ControlEventType::ConnectionClosed: closed_.emplace_back(event.reason); break;
-      case ControlEventType::KeepAliveExpired: break;
+      case ControlEventType::KeepAliveExpired:
+      case ControlEventType::CommandFailed: break;
       case ControlEventType::Command: {
         const bool connect = event.sqe.opcode == wire::kFabricsOpcode &&
                              wire::command_as<wire::FabricsCommand>(event.sqe).fctype ==
