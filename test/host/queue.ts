@@ -21,6 +21,7 @@ import {
   SglIdentifierBits,
   SglSubtype,
   SglType,
+  StatusFieldBits,
   SubmissionQueueEntry,
   adminInCapsuleDataMax,
   cntlidDynamic,
@@ -32,7 +33,7 @@ import { PduLink } from './pdu-link.js';
 import type { Address, LinkEnd, LinkOptions } from './pdu-link.js';
 import { ProtocolViolation, makeCapsule, makeH2cData } from './pdu.js';
 import type { IcReqOptions, Pdu } from './pdu.js';
-import { CommandFailed } from './status.js';
+import { CommandFailed, withoutMore } from './status.js';
 
 /** How a command's data travel to the target. */
 export type PayloadWay = 'in_capsule' | 'r2t' | 'auto';
@@ -51,7 +52,10 @@ export interface Submission {
 }
 
 export interface Answer {
+  /** Without More, which is apart. */
   readonly status: number;
+  /** The error log has more about it. */
+  readonly more: boolean;
   readonly dw0: number;
   readonly dw1: number;
   /** As much as the target sent. */
@@ -270,7 +274,8 @@ export class Queue {
     this.responsesReceived++;
     if (cqe.sqid !== 0) throw new ProtocolViolation(`SQID ${cqe.sqid}`);
     this.#checkHead(sqhd, pending);
-    this.#finish(cid, pending, { status, dw0, dw1, silent: false });
+    const more = hasBit(status, StatusFieldBits.more);
+    this.#finish(cid, pending, { status: withoutMore(status), more, dw0, dw1, silent: false });
   }
 
   /** The head goes forward, up to what was submitted. */
@@ -303,7 +308,8 @@ export class Queue {
     if (!last) throw new ProtocolViolation('SUCCESS without LAST_PDU');
     if (this.flowControl === 'on') throw new ProtocolViolation('SUCCESS with flow control');
     this.silentCompletions++;
-    this.#finish(fields.cccid, pending, { status: 0, dw0: 0, dw1: 0, silent: true });
+    const answer = { status: 0, more: false, dw0: 0, dw1: 0, silent: true };
+    this.#finish(fields.cccid, pending, answer);
   }
 
   #onR2t(fields: R2t): void {
@@ -331,11 +337,7 @@ export class Queue {
     }
   }
 
-  #finish(
-    cid: number,
-    pending: Pending,
-    answer: Pick<Answer, 'status' | 'dw0' | 'dw1' | 'silent'>,
-  ): void {
+  #finish(cid: number, pending: Pending, answer: Omit<Answer, 'payload'>): void {
     this.#pending.delete(cid);
     const payload = pending.received?.subarray(0, pending.receivedBytes) ?? Buffer.alloc(0);
     pending.answered({ ...answer, payload });
