@@ -1,11 +1,12 @@
 /**
- * `npm run bench`: 4 KiB random reads from this target and from the bare limit of loopback TCP, in one run, interleaved,
- * each figure as a ratio to the limit's. Machines are noisy; only ratios within one run mean anything.
+ * `npm run bench`: 4 KiB random reads from this target and from the bare limit of loopback TCP, in
+ * one run, interleaved, each figure as a ratio to the limit's. Machines are noisy; only ratios
+ * within one run mean anything.
  *
  *   npm run bench -- [--repetitions N] [--seconds S] [--json FILE]
  *
- * The limit is bench/limit_server.cc: the byte shape of NVMe/TCP reads with nothing behind it. The client of both is
- * bench/read_client.cc. The server has core 0, the client core 1.
+ * The limit is bench/limit_server.cc: the byte shape of NVMe/TCP reads with nothing behind it. The
+ * client of both is bench/read_client.cc. The server has core 0, the client core 1.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

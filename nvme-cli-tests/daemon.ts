@@ -1,8 +1,8 @@
 /**
  * The daemon under test: `capsuled serve` as a child process with a folder of its own, on ports
  * that the kernel chose. In a configuration `$PORT` and `$ADMIN_PORT` are 0 at the first start and
- * the real ports after a restart, so that hosts find it again; `$DISCOVERY_PORT` is a free port, for
- * with 0 discovery would share the subsystem's; `$DIR` is the folder.
+ * the real ports after a restart, so that hosts find it again; `$DISCOVERY_PORT` is a free port,
+ * for with 0 discovery would share the subsystem's; `$DIR` is the folder.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

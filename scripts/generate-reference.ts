@@ -1,4 +1,7 @@
-/** Writes docs/reference/config.md and config.schema.json from the configuration schema; `--check` only compares. */
+/**
+ * Writes docs/reference/config.md and config.schema.json from the configuration schema; `--check`
+ * only compares.
+ */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { jsonSchema, referencePage } from '../src/config/reference.js';

@@ -1,4 +1,7 @@
-/** Errors as application/problem+json (RFC 9457), with the code of the error registry: one handler for all routes. */
+/**
+ * Errors as application/problem+json (RFC 9457), with the code of the error registry: one handler
+ * for all routes.
+ */
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';

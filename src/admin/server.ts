@@ -1,4 +1,7 @@
-/** The HTTP side-car: metrics, probes, and a read-only view of the target. Never in the way of I/O or of stopping. */
+/**
+ * The HTTP side-car: metrics, probes, and a read-only view of the target. Never in the way of I/O
+ * or of stopping.
+ */
 
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
@@ -72,7 +75,8 @@ export async function createApp(
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: false } },
   }) as unknown as FastifyInstance;
   app.server.maxConnections = CONNECTIONS_MAX;
-  // The types of the handlers hold answers to their schemas already; compiling serializers would only cost start-up.
+  // The types of the handlers hold answers to their schemas already; compiling serializers would
+  // only cost start-up.
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   registerProblems(app);
   if (token !== null) requireToken(app, token);

@@ -1,4 +1,6 @@
-/** The kinds of bdevs: one entry per backend, and the names of those that a later version brings. */
+/**
+ * The kinds of bdevs: one entry per backend, and the names of those that a later version brings.
+ */
 
 import Type, { type Static } from 'typebox';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';

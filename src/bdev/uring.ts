@@ -1,4 +1,7 @@
-/** `uring`: a file or block device, read and written past the page cache through the reactor's io_uring. */
+/**
+ * `uring`: a file or block device, read and written past the page cache through the reactor's
+ * io_uring.
+ */
 
 import Type, { type Static } from 'typebox';
 import { blockSize, flag, section, size, text } from '../config/schema-fields.js';

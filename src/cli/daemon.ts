@@ -1,8 +1,9 @@
 /**
  * The daemon's life: engine, target and side-car together.
  *
- * `starting` → `ready` ⇄ `reloading` → `stopping` → `stopped`. {@link Daemon.start} moves it to `ready`, signals move
- * it on from there, and `stopping` ends when everything is drained or the deadline passes.
+ * `starting` → `ready` ⇄ `reloading` → `stopping` → `stopped`. {@link Daemon.start} moves it to
+ * `ready`, signals move it on from there, and `stopping` ends when everything is drained or the
+ * deadline passes.
  */
 
 import type { AdminServer } from '../admin/server.js';
@@ -183,7 +184,10 @@ export class Daemon {
     return drained;
   }
 
-  /** The side-car answers /readyz while the target drains, and is gone before the engine that it reads from. */
+  /**
+   * The side-car answers /readyz while the target drains, and is gone before the engine that it
+   * reads from.
+   */
   async #stopParts(): Promise<void> {
     const { logger } = this.#options;
     const steps = [
@@ -208,7 +212,9 @@ export function logIssues(logger: DaemonLogger, issues: readonly ConfigurationIs
   }
 }
 
-/** A TargetError is for the user: its message and code. Anything else is a defect: with its stack. */
+/**
+ * A TargetError is for the user: its message and code. Anything else is a defect: with its stack.
+ */
 export function logError(logger: DaemonLogger, thrown: unknown, what: string): void {
   if (thrown instanceof TargetError && thrown.code !== 'internal') {
     const { code, field, message } = thrown;

@@ -1,7 +1,8 @@
 /**
- * Tells the service supervisor what the daemon is doing (sd_notify). Node has no datagram sockets of the unix family,
- * so systemd's own `systemd-notify` sends the message; it is there wherever NOTIFY_SOCKET is set. The unit needs
- * `NotifyAccess=all`. A message that cannot be sent is logged and changes nothing.
+ * Tells the service supervisor what the daemon is doing (sd_notify). Node has no datagram sockets
+ * of the unix family, so systemd's own `systemd-notify` sends the message; it is there wherever
+ * NOTIFY_SOCKET is set. The unit needs `NotifyAccess=all`. A message that cannot be sent is logged
+ * and changes nothing.
  */
 
 import { execFile } from 'node:child_process';

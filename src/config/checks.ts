@@ -1,6 +1,7 @@
 /**
- * What the schema alone cannot say: names that must be unique or must exist, values that depend on each other or on
- * this machine. Works on drafts: what the reader could not read is missing, and is not reported a second time.
+ * What the schema alone cannot say: names that must be unique or must exist, values that depend on
+ * each other or on this machine. Works on drafts: what the reader could not read is missing, and is
+ * not reported a second time.
  */
 
 import { readFileSync } from 'node:fs';

@@ -2,7 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 
-/** `reactors: auto` takes no more cores than this: beyond, the network is the limit, not the cores. */
+/**
+ * `reactors: auto` takes no more cores than this: beyond, the network is the limit, not the cores.
+ */
 const AUTO_REACTORS_MAX = 4;
 
 /** The CPUs in the process's affinity mask, ascending. */
@@ -22,7 +24,10 @@ export function parseCoreList(list: string): number[] {
   return cores;
 }
 
-/** One core is left to the admin plane where there are several; the highest ones are taken: interrupts prefer the lowest. */
+/**
+ * One core is left to the admin plane where there are several; the highest ones are taken:
+ * interrupts prefer the lowest.
+ */
 export function autoCores(allowed: readonly number[]): number[] {
   return highestCores(allowed, Math.min(Math.max(1, allowed.length - 1), AUTO_REACTORS_MAX));
 }

@@ -1,4 +1,7 @@
-/** The configuration in force, in the words of config.yaml: written to a file, it leads to the same daemon. */
+/**
+ * The configuration in force, in the words of config.yaml: written to a file, it leads to the same
+ * daemon.
+ */
 
 import { describeBdev } from '../bdev/kinds.js';
 import type { Endpoint } from '../engine/engine-types.js';

@@ -1,6 +1,6 @@
 /**
- * The string formats of config.yaml. The schema names them (`format`); the reader parses with them; the JSON Schema
- * for editors gets their patterns.
+ * The string formats of config.yaml. The schema names them (`format`); the reader parses with them;
+ * the JSON Schema for editors gets their patterns.
  */
 
 import { isIP, isIPv6 } from 'node:net';

@@ -10,7 +10,10 @@ export interface ConfigurationIssue {
   readonly message: string;
 }
 
-/** `config.yaml:12:5: error: bdevs[0].size: expected …, got …`, as compilers print and editors parse it. */
+/**
+ * `config.yaml:12:5: error: bdevs[0].size: expected …, got …`, as compilers print and editors parse
+ * it.
+ */
 export function formatIssue(issue: ConfigurationIssue): string {
   const place =
     issue.line === 0 ? issue.file : `${issue.file}:${String(issue.line)}:${String(issue.column)}`;

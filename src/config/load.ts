@@ -1,4 +1,6 @@
-/** From a configuration file to a {@link DaemonConfiguration}, or everything that is wrong with it. */
+/**
+ * From a configuration file to a {@link DaemonConfiguration}, or everything that is wrong with it.
+ */
 
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -83,7 +85,10 @@ export function parseConfiguration(
   return { issues, configuration: hasErrors(issues) ? undefined : configuration };
 }
 
-/** The target has the last word on what it takes; what it would refuse later is said here, with its place. */
+/**
+ * The target has the last word on what it takes; what it would refuse later is said here, with its
+ * place.
+ */
 function checkTarget({ target }: DaemonConfiguration, reader: Reader): void {
   try {
     checkConfiguration(target, limitsDefault);

@@ -13,7 +13,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Optimal string alignment distance (a swap of neighbours counts 1); `limit` when it is at least that. */
+/**
+ * Optimal string alignment distance (a swap of neighbours counts 1); `limit` when it is at least
+ * that.
+ */
 function editDistance(left: string, right: string, limit: number): number {
   if (Math.abs(left.length - right.length) >= limit) return limit;
   let before: number[] = [];

@@ -1,8 +1,10 @@
 /**
- * Reads a YAML document against the schema: values with their defaults out, issues with line and column in.
+ * Reads a YAML document against the schema: values with their defaults out, issues with line and
+ * column in.
  *
- * Everything wrong is collected; what could not be read is missing from the result, so that the checks behind this
- * one (checks.ts) can still say what else is wrong. The place of every key is kept for them.
+ * Everything wrong is collected; what could not be read is missing from the result, so that the
+ * checks behind this one (checks.ts) can still say what else is wrong. The place of every key is
+ * kept for them.
  */
 
 import {

@@ -1,6 +1,7 @@
 /**
- * What is generated from the schema: the reference page for readers (docs/reference/config.md) and the JSON Schema for
- * editors (docs/reference/config.schema.json). `scripts/generate-reference.ts` writes them; a test compares.
+ * What is generated from the schema: the reference page for readers (docs/reference/config.md) and
+ * the JSON Schema for editors (docs/reference/config.schema.json). `scripts/generate-reference.ts`
+ * writes them; a test compares.
  */
 
 import { expectation } from './expectation.js';

@@ -1,9 +1,10 @@
 /**
- * Builders for the fields of the configuration schema. Each field says what it is, its unit, default and range, and
- * when a change takes effect; the reader, the JSON Schema and the reference page all work from that.
+ * Builders for the fields of the configuration schema. Each field says what it is, its unit,
+ * default and range, and when a change takes effect; the reader, the JSON Schema and the reference
+ * page all work from that.
  *
- * The static type of a field is what the reader makes of it (bytes as bigint, times as nanoseconds), not what is
- * written in the file.
+ * The static type of a field is what the reader makes of it (bytes as bigint, times as
+ * nanoseconds), not what is written in the file.
  */
 
 import Type from 'typebox';
@@ -15,7 +16,10 @@ export type Effect = 'restart' | 'reload' | 'new';
 export interface FieldOptions {
   readonly description: string;
   readonly effect: Effect;
-  /** As written in the file. A field without a default must be given, unless it is wrapped in Type.Optional. */
+  /**
+   * As written in the file. A field without a default must be given, unless it is wrapped in
+   * Type.Optional.
+   */
   readonly default?: unknown;
   readonly unit?: string;
   /** For sizes and times: written like the value. */

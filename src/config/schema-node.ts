@@ -1,4 +1,7 @@
-/** The part of JSON Schema that the configuration uses, with our own keywords, as the reader walks it. */
+/**
+ * The part of JSON Schema that the configuration uses, with our own keywords, as the reader walks
+ * it.
+ */
 export interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly description?: string;

@@ -1,6 +1,7 @@
 /**
- * The one schema of config.yaml. It gives the TypeScript types, the reader's checks, the JSON Schema for editors
- * (docs/reference/config.schema.json) and the reference page (docs/reference/config.md).
+ * The one schema of config.yaml. It gives the TypeScript types, the reader's checks, the JSON
+ * Schema for editors (docs/reference/config.schema.json) and the reference page
+ * (docs/reference/config.md).
  */
 
 import Type, { type Static } from 'typebox';

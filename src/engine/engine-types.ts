@@ -1,8 +1,10 @@
 /**
- * The contract between the admin plane (TypeScript) and the engine (C++), in the admin plane's words.
+ * The contract between the admin plane (TypeScript) and the engine (C++), in the admin plane's
+ * words.
  *
- * `src/engine/engine.ts` implements {@link Engine} over the addon; tests may implement it over a fake. Everything here
- * is called on the JavaScript thread; promises resolve when every reactor concerned has applied the change.
+ * `src/engine/engine.ts` implements {@link Engine} over the addon; tests may implement it over a
+ * fake. Everything here is called on the JavaScript thread; promises resolve when every reactor
+ * concerned has applied the change.
  */
 
 export type PollMode = 'adaptive' | 'busy' | 'interrupt';
@@ -37,13 +39,19 @@ export interface EngineFacts {
   readonly statNames: StatNames;
 }
 
-/** Word order of the shared statistics; every array is a BigUint64Array over memory that reactors write. */
+/**
+ * Word order of the shared statistics; every array is a BigUint64Array over memory that reactors
+ * write.
+ */
 export interface StatNames {
   readonly reactor: readonly string[];
   readonly transport: readonly string[];
   /** Operations of a namespace: `read`, `write`, `flush`, … in index order. */
   readonly namespaceOperations: readonly string[];
-  /** Words of one operation of a namespace; behind them `latencyBoundsNs.length` + 1 histogram words. */
+  /**
+   * Words of one operation of a namespace; behind them `latencyBoundsNs.length` + 1 histogram
+   * words.
+   */
   readonly namespaceOperationWords: readonly string[];
   /** Upper bounds of the latency histogram's buckets, ns; one more word follows for +Inf. */
   readonly latencyBoundsNs: readonly number[];
@@ -58,7 +66,9 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** One data direction of a command; from the opcode's low two bits, or fctype for Fabrics commands. */
+/**
+ * One data direction of a command; from the opcode's low two bits, or fctype for Fabrics commands.
+ */
 export interface CommandEvent {
   readonly type: 'command';
   /** Names the command in {@link Engine.complete}; valid until then. */
@@ -87,7 +97,10 @@ export interface ConnectionOpenedEvent {
 export interface ConnectionClosedEvent {
   readonly type: 'connection_closed';
   readonly connection: number;
-  /** Why, as a stable lower_snake word: peer_closed, header_digest, icreq_timeout, keep_alive, terminated, … */
+  /**
+   * Why, as a stable lower_snake word: peer_closed, header_digest, icreq_timeout, keep_alive,
+   * terminated, …
+   */
   readonly reason: string;
 }
 
@@ -123,7 +136,10 @@ export interface NamespaceEntry {
 
 /** The answer to a command. */
 export interface CommandAnswer {
-  /** Status Field without the phase bit: SC in bits 7:0, SCT in 10:8, CRD in 12:11, M in 13, DNR in 14. */
+  /**
+   * Status Field without the phase bit: SC in bits 7:0, SCT in 10:8, CRD in 12:11, M in 13, DNR in
+   * 14.
+   */
   readonly status: number;
   readonly dw0?: number;
   readonly dw1?: number;
@@ -135,7 +151,10 @@ export interface CommandAnswer {
 
 /** What an accepted Connect makes of its connection. */
 export interface QueueAttach {
-  /** Chosen by the admin plane, unique among living controllers, > 0. The first queue (qid 0) creates it. */
+  /**
+   * Chosen by the admin plane, unique among living controllers, > 0. The first queue (qid 0)
+   * creates it.
+   */
   readonly controller: number;
   readonly qid: number;
   /** Entries of the queue (SQSIZE + 1). */
@@ -190,8 +209,8 @@ export interface Engine {
   bdevDelete(name: string): Promise<void>;
 
   /**
-   * Publishes a namespace table (creates it the first time). Resolves when every reactor uses it and no I/O is left on
-   * namespaces that it no longer has.
+   * Publishes a namespace table (creates it the first time). Resolves when every reactor uses it
+   * and no I/O is left on namespaces that it no longer has.
    */
   namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): Promise<void>;
   namespaceTableDelete(table: number): Promise<void>;
@@ -203,9 +222,15 @@ export interface Engine {
 
   /** Starts (or moves) the controller's keep-alive timer; 0 stops it. */
   controllerKeepAlive(controller: number, timeoutMs: number): void;
-  /** Terminates I/O queues only (CC.EN cleared) or all of the controller. Resolves when they are gone. */
+  /**
+   * Terminates I/O queues only (CC.EN cleared) or all of the controller. Resolves when they are
+   * gone.
+   */
   controllerTerminate(controller: number, queues: 'io' | 'all', reason: string): Promise<void>;
-  /** Completes a parked Asynchronous Event Request with this dword 0, or keeps the event for the next one. */
+  /**
+   * Completes a parked Asynchronous Event Request with this dword 0, or keeps the event for the
+   * next one.
+   */
   asynchronousEvent(controller: number, dw0: number): void;
   /** True: the command was found and ends with Abort Requested. */
   abort(controller: number, sqid: number, cid: number): Promise<boolean>;

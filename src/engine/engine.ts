@@ -1,7 +1,9 @@
 /**
- * The engine as the admin plane uses it: {@link Engine} over the addon. The only file that imports it.
+ * The engine as the admin plane uses it: {@link Engine} over the addon. The only file that imports
+ * it.
  *
- * Thread: JavaScript's. Errors of the machine become a TargetError with the field at fault and the likely fix.
+ * Thread: JavaScript's. Errors of the machine become a TargetError with the field at fault and the
+ * likely fix.
  */
 
 import { createRequire } from 'node:module';

@@ -1,4 +1,7 @@
-/** The metrics that are read from the target and from the engine's shared memory. Names and labels are fixed. */
+/**
+ * The metrics that are read from the target and from the engine's shared memory. Names and labels
+ * are fixed.
+ */
 
 import type { Engine } from '../engine/engine-types.js';
 import type { Target } from '../subsystem/target.js';

@@ -1,6 +1,6 @@
 /**
- * A metric whose samples are taken from elsewhere when it is scraped. It has the shape that prom-client's Registry
- * asks of a metric, so that both kinds live in one registry.
+ * A metric whose samples are taken from elsewhere when it is scraped. It has the shape that
+ * prom-client's Registry asks of a metric, so that both kinds live in one registry.
  */
 
 import type { Metric } from 'prom-client';
@@ -82,8 +82,8 @@ export interface Bound {
 }
 
 /**
- * The engine has several buckets for each power of two; one of them is exported, each at least twice the one before.
- * The counts at these bounds are exact, and a scrape stays small.
+ * The engine has several buckets for each power of two; one of them is exported, each at least
+ * twice the one before. The counts at these bounds are exact, and a scrape stays small.
  */
 export function exportedBounds(boundsNs: readonly number[]): Bound[] {
   const bounds: Bound[] = [];

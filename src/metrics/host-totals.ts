@@ -1,8 +1,9 @@
 /**
- * I/O totals per subsystem and host that outlive controllers: a host that reconnects goes on counting where it was.
+ * I/O totals per subsystem and host that outlive controllers: a host that reconnects goes on
+ * counting where it was.
  *
- * The engine counts per controller and forgets the counts with it. So the counts of a controller are added to the
- * totals in the moment it is gone, and a reading is the totals plus the living.
+ * The engine counts per controller and forgets the counts with it. So the counts of a controller
+ * are added to the totals in the moment it is gone, and a reading is the totals plus the living.
  */
 
 import type { Engine } from '../engine/engine-types.js';
@@ -32,7 +33,9 @@ export class HostTotals {
   /** The views of this turn of the event loop: many controllers may end in one. */
   #views: Map<number, ControllerView> | undefined;
 
-  /** Has the engine's controllers counted here before they are forgotten. Returns the same engine. */
+  /**
+   * Has the engine's controllers counted here before they are forgotten. Returns the same engine.
+   */
   watch(engine: Engine): Engine {
     const terminate = engine.controllerTerminate.bind(engine);
     engine.controllerTerminate = async (controller, queues, reason) => {

@@ -73,11 +73,12 @@ interface Collectable {
 }
 
 /**
- * The same metric for the OpenMetrics registry. That registry renames counters in place (their family has no
- * `_total`), which would spoil them for the other format; so it gets a stand-in that is renamed already.
+ * The same metric for the OpenMetrics registry. That registry renames counters in place (their
+ * family has no `_total`), which would spoil them for the other format; so it gets a stand-in that
+ * is renamed already.
  *
- * Where the family's name is that of another metric (`capsuled_connections`, now and in total), the counter keeps its
- * name and is of type unknown, which has no suffix.
+ * Where the family's name is that of another metric (`capsuled_connections`, now and in total), the
+ * counter keeps its name and is of type unknown, which has no suffix.
  */
 function openMetric(metric: Collectable, names: ReadonlySet<string>): Metric {
   const family = metric.name.replace(/_total$/, '');

@@ -100,7 +100,10 @@ export class EventDispatcher {
     if (qid === 0 && controller.living) void controllers.terminate(controller, reason);
   }
 
-  /** The engine answered an I/O command with an error: the host can read more about it in the log page. */
+  /**
+   * The engine answered an I/O command with an error: the host can read more about it in the log
+   * page.
+   */
   #commandFailed({ controller, qid, sqe: entry, status }: CommandFailedEvent): void {
     const sqe = new SubmissionQueueEntry(entry);
     const { opcode, cid, nsid } = sqe;

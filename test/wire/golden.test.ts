@@ -1,5 +1,5 @@
-// Golden vectors: bytes that were written down by hand from the specifications, decoded and encoded by the generated views.
-// The same file is checked in C++ by addon/wire/golden_test.cc.
+// Golden vectors: bytes that were written down by hand from the specifications, decoded and encoded
+// by the generated views. The same file is checked in C++ by addon/wire/golden_test.cc.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

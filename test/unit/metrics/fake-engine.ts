@@ -1,4 +1,7 @@
-/** An engine without threads, for tests of what is around it. Statistics are arrays that the test may write. */
+/**
+ * An engine without threads, for tests of what is around it. Statistics are arrays that the test
+ * may write.
+ */
 
 import type {
   BdevDescription,
