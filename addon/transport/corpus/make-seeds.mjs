@@ -1,5 +1,6 @@
-// Writes the first seeds of pdu_reader_fuzz: well-formed streams with every choice of digests. What the fuzzer finds
-// from there is added to the same folder when it is worth keeping. Usage: node addon/transport/corpus/make-seeds.mjs
+// Writes the first seeds of the fuzzers: well-formed streams with every choice of digests for pdu_reader_fuzz, and whole
+// lives of connections for connection_fuzz. What a fuzzer finds from there is added to the same folder when it is worth
+// keeping. Usage: node addon/transport/corpus/make-seeds.mjs
 
 import { writeFileSync } from 'node:fs';
 
@@ -45,3 +46,46 @@ for (const header of [false, true]) {
     writeFileSync(new URL(`pdu_reader_fuzz/${name}`, import.meta.url), stream);
   }
 }
+
+// Scripts of connection_fuzz: see Fuzz::step() for what each byte says.
+const moment = [21];
+const moments = Array(6).fill(21);
+const open = (digests) => [0, digests];
+const live = (host, qid) => [1, host, 0, ...moments, 2, host, qid + 9, ...moments, 14, 0, ...moments];
+const io = (host, how, size) => [3, host, how, size];
+const answerR2t = (host, piece) => [...moments, 5, host, piece, ...moments];
+const admin = (host, opcode, how) => [8, host, opcode, how];
+
+const scripts = {
+  reads: [...io(0, 7, 0), ...io(0, 7, 1), ...moments, ...io(0, 7, 6), ...moments],
+  'in-capsule': [...io(0, 0x81, 0), ...io(0, 0x82, 1), ...io(0, 0x8a, 2), ...moments],
+  r2t: [...io(0, 1, 1), ...answerR2t(0, 0), ...io(0, 8, 5), ...answerR2t(0, 255), ...io(0, 8, 6), ...answerR2t(0, 15)],
+  'r2t-many': [1, 2, 4, 5].flatMap((how) => io(0, how, 6)).concat(answerR2t(0, 255), answerR2t(0, 255), answerR2t(0, 255)),
+  held: [...io(0, 0, 0), ...io(0, 9, 1), ...moments, 12, 1, ...moments, 16, ...moments],
+  timeout: [...io(0, 1, 6), ...moments, 13, 255, 13, 255, 13, 255, ...moments],
+  backpressure: [18, 0, ...Array(12).fill(io(0, 7, 6)).flat(), ...moments, 18, 0, ...moments],
+  flipped: [9, ...io(0, 1, 1), 20, 0, 7, ...moments, 9, ...io(0, 7, 1), 16, 0, 3, ...moments],
+  pieces: [20, 0, ...io(0, 1, 3), ...answerR2t(0, 0)],
+};
+const adminScripts = {
+  admin: [...admin(0, 0x06, 9), ...moments, 14, 8, ...moments, ...admin(0, 0x81, 20), ...moments, 14, 0, ...moments],
+  'admin-r2t': [...admin(0, 0x81, 21), ...answerR2t(0, 255), 14, 0, ...moments],
+  'keep-alive': [...admin(0, 0x18, 0), ...moments, 17, 0, 0, 0, 1, 13, 9, ...moments],
+  events: [...Array(6).fill(admin(0, 0x0c, 0)).flat(), ...moments, 17, 0, 5, 0, 0, ...moments, 12, 2, ...moments],
+};
+for (const digests of [0, 3]) {
+  for (const [qid, group] of [
+    [1, scripts],
+    [0, adminScripts],
+  ]) {
+    for (const [name, script] of Object.entries(group)) {
+      const bytes = Buffer.from([digests + 1, ...open(digests), ...live(0, qid), ...script, ...moment]);
+      writeFileSync(new URL(`connection_fuzz/${name}-${digests}`, import.meta.url), bytes);
+    }
+  }
+}
+// Two connections, one of which ends.
+writeFileSync(
+  new URL('connection_fuzz/two', import.meta.url),
+  Buffer.from([7, ...open(0), ...open(3), ...live(0, 1), ...live(1, 1), ...io(0, 1, 6), ...io(1, 1, 6), 19, 0, ...answerR2t(1, 255)]),
+);

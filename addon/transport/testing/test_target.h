@@ -17,50 +17,12 @@
 
 #include "bdev/bdev_registry.h"
 #include "bdev/malloc/malloc_bdev.h"
-#include "bdev/null/null_bdev.h"
 #include "nvmf/namespace_table.h"
 #include "transport/group.h"
+#include "transport/testing/held_bdev.h"
 #include "transport/testing/test_host.h"
 
 namespace capsuled::transport::testing {
-
-/// A bdev whose operations wait until the test lets them go, or are cancelled.
-class HeldBdev : public Bdev {
- public:
-  static BdevFacts make_facts() {
-    BdevFacts facts;
-    facts.name = "held";
-    facts.kind = "held";
-    facts.block_count = 1 << 16;
-    facts.can_compare = true;
-    facts.can_unmap = true;
-    facts.can_write_zeroes = true;
-    facts.volatile_cache = true;
-    return facts;
-  }
-  HeldBdev() : Bdev(make_facts()) {}
-  std::unique_ptr<BdevChannel> make_channel(Reactor&) override {
-    return std::make_unique<Channel>(*this);
-  }
-
-  /// Reactor's thread.
-  void release_all() {
-    for (BdevIo* const io : std::exchange(held_, {})) bdev_complete(*io, BdevStatus::Success);
-  }
-  size_t held() const { return held_.size(); }
-
- private:
-  struct Channel : BdevChannel {
-    explicit Channel(HeldBdev& bdev) : bdev_(bdev) {}
-    void submit(BdevIo& io) override { bdev_.held_.push_back(&io); }
-    void cancel(BdevIo& io) override {
-      if (std::erase(bdev_.held_, &io) == 0) return;
-      bdev_complete(io, BdevStatus::Aborted);
-    }
-    HeldBdev& bdev_;
-  };
-  std::vector<BdevIo*> held_;
-};
 
 struct TestTargetOptions {
   GroupOptions group;

@@ -1,0 +1,445 @@
+// Whole connections over a fake machine. An input is a seed and a script: each step opens a
+// connection, sends a PDU (right, or with bits flipped), sends raw bytes, answers R2Ts, lets the
+// control plane or the bdev act, stops reading, lets time pass, or closes. At the end everything is
+// let go: all connections end, every counter is back.
+//
+// What the target sends is read too: well-formed PDUs, right digests, one answer for each command.
+#include <cstdint>
+#include <cstring>
+#include <future>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "bdev/bdev_registry.h"
+#include "bdev/malloc/malloc_bdev.h"
+#include "nvmf/namespace_table.h"
+#include "transport/group.h"
+#include "transport/testing/fake_env.h"
+#include "transport/testing/held_bdev.h"
+#include "transport/testing/test_host.h"
+
+namespace capsuled::transport::testing {
+namespace {
+
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr size_t kConnectionsMax = 4;
+constexpr uint32_t kWindDownPolls = 20'000;
+
+/// The input, byte by byte; zeros behind its end.
+class Script {
+ public:
+  explicit Script(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+  bool empty() const { return bytes_.empty(); }
+  uint8_t next() {
+    if (bytes_.empty()) return 0;
+    const uint8_t byte = bytes_[0];
+    bytes_ = bytes_.subspan(1);
+    return byte;
+  }
+  Octets raw(size_t count) {
+    Octets octets;
+    while (octets.size() < count && !empty()) octets.push_back(std::byte{next()});
+    return octets;
+  }
+
+ private:
+  std::span<const uint8_t> bytes_;
+};
+
+/// A host of the script: knows enough to answer R2Ts and to check answers.
+struct FuzzHost {
+  int fd = -1;
+  Digests digests;
+  bool honest = true;  ///< sent nothing wrong: then nothing unexpected may come
+  uint16_t cid = 0;
+  std::map<uint16_t, uint8_t> outstanding;  ///< by CID, how many
+  std::vector<Pdu> r2ts;
+  size_t read_bytes = 0;  ///< of to_host
+};
+
+class Fuzz {
+ public:
+  Fuzz(uint64_t seed, std::span<const uint8_t> script)
+      : env_(seed), script_(script), queue_(64, [](void*) {}, nullptr) {
+    env_.drive = [this] { return drive(); };
+    ReactorOptions options;
+    options.memory_bytes = 2 << 20;  // one or two of the largest transfers
+    reactor_ = Reactor::create(env_, options).value();
+    GroupOptions group_options;
+    group_options.connections_max = kConnectionsMax;
+    group_options.requests_max = 24;
+    group_options.receive_buffers = 3;
+    group_ = Group::create(*reactor_, group_options, queue_).value();
+    registry_ = std::make_unique<BdevRegistry>(1);
+    ASSERT(registry_->add(make_malloc_bdev(env_, {.name = "ram", .bytes = 2 << 20}).value()).ok());
+    auto held = std::make_unique<HeldBdev>();
+    held_ = held.get();
+    ASSERT(registry_->add(std::move(held)).ok());
+    table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
+  }
+
+  void run() {
+    ASSERT(reactor_->start().ok());
+    over_.get_future().wait();
+    reactor_->stop();
+    group_.reset();
+    registry_.reset();
+  }
+
+ private:
+  /// From each poll of the ring.
+  bool drive() {
+    if (!published_) publish();
+    if (!stopping_) {
+      if (!script_.empty()) {
+        step();
+        return true;
+      }
+      if (++wind_down_polls_ == 1) let_go();
+      act();
+      ASSERT_MSG(wind_down_polls_ < kWindDownPolls, "connections do not end");
+      env_.advance(kMillisecond);
+      if (group_->connection_count() > 0) return true;
+      stopping_ = true;
+      group_->stop([this] { stopped_ = true; });
+      return true;
+    }
+    drain_control();
+    if (!stopped_) return true;
+    if (table_ != nullptr) {
+      check_counters();
+      table_.reset();
+      return true;
+    }
+    if (!said_) over_.set_value();
+    said_ = true;
+    return false;
+  }
+
+  void publish() {
+    published_ = true;
+    std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
+    for (const char* name : {"ram", "held"}) {
+      auto entry = std::make_shared<nvmf::NamespaceEntry>();
+      entry->nsid = static_cast<uint32_t>(entries.size() + 1);
+      entry->bdev = registry_->find(name);
+      entry->stats = {&namespace_stats_};
+      entries.push_back(entry);
+    }
+    table_->publish(entries, [] {});
+  }
+
+  /// The end of the script: hosts read what they get, and go.
+  void let_go() {
+    for (auto& host : hosts_) {
+      FakeSocket& socket = env_.ring().socket(host.fd);
+      socket.host_reads = true;
+      socket.host_closed = true;
+    }
+  }
+  void act() {
+    held_->release_all();
+    drain_control();
+    while (!commands_.empty()) answer_one(0);
+    for (auto& host : hosts_) read(host);
+  }
+
+  void drain_control() {
+    for (auto& event : queue_.drain(16)) {
+      if (event->type == ControlEventType::ConnectionOpened) opened_.insert(event->connection);
+      if (event->type == ControlEventType::ConnectionClosed) {
+        ASSERT_MSG(opened_.erase(event->connection) == 1, "closed without being opened");
+      }
+      if (event->type == ControlEventType::Command) commands_.push_back(std::move(event));
+    }
+  }
+
+  void answer_one(uint8_t how) {
+    if (commands_.empty()) return;
+    const auto event = std::move(commands_.front());
+    commands_.pop_front();
+    const bool connect = event->sqe.opcode == wire::kFabricsOpcode &&
+                         wire::command_as<wire::FabricsCommand>(event->sqe).fctype == 1;
+    if (connect && (how & 0x80) == 0) {
+      const auto& command = wire::command_as<wire::ConnectCommand>(event->sqe);
+      QueueAttach attach;
+      attach.token = event->token;
+      attach.controller = 1 + command.qid.get() % 4u;
+      attach.qid = command.qid.get();
+      attach.entries = 2 + command.sqsize.get() % 6u;
+      attach.flow_control_disabled = (command.cattr & 4) != 0;
+      group_->attach(attach, table_.get(), &queue_stats_);
+      return;
+    }
+    ControlAnswer answer;
+    answer.token = event->token;
+    answer.status = (how & 1) != 0 ? uint16_t{0x4002} : uint16_t{0};
+    answer.dw0 = (how & 2) != 0 ? 7 : 0;
+    answer.close = (how & 4) != 0;
+    answer.data.resize(size_t{how} * 64);
+    group_->answer(std::move(answer));
+  }
+
+  FuzzHost* pick() { return hosts_.empty() ? nullptr : &hosts_[script_.next() % hosts_.size()]; }
+
+  void put(FuzzHost& host, Octets pdu) {
+    if (pdu.empty()) return;
+    if (flip_) {
+      const size_t at = script_.next() + size_t{256} * (script_.next() % 4);
+      pdu[at % pdu.size()] ^= static_cast<std::byte>(1u << (script_.next() % 8));
+      flip_ = false;
+      host.honest = false;
+    }
+    FakeSocket& socket = env_.ring().socket(host.fd);
+    if (socket.host_closed || socket.to_target.size() > (4u << 20)) return;
+    socket.to_target.insert(socket.to_target.end(), pdu.begin(), pdu.end());
+  }
+  void command(FuzzHost& host, wire::SubmissionQueueEntry sqe, const Octets& data = {}) {
+    sqe.cid.set(host.cid++);
+    ++host.outstanding[sqe.cid.get()];
+    put(host, make_capsule(sqe, data, host.digests));
+  }
+
+  void step() {
+    const uint8_t what = script_.next();
+    switch (what % 24) {
+      case 0: return open();
+      case 1:
+        if (FuzzHost* const host = pick()) return initialize(*host);
+        return;
+      case 2:
+        if (FuzzHost* const host = pick()) {
+          const uint8_t how = script_.next();
+          return command(*host, make_connect(0, how % 3, uint16_t(1 + how), (how & 8) != 0),
+                         Octets(sizeof(wire::ConnectData)));
+        }
+        return;
+      case 3:
+      case 4:
+        if (FuzzHost* const host = pick()) return io(*host);
+        return;
+      case 5:
+      case 6:
+        if (FuzzHost* const host = pick()) return answer_r2t(*host);
+        return;
+      case 7:
+        if (FuzzHost* const host = pick()) {
+          host->honest = false;
+          return put(*host, script_.raw(1 + script_.next() % 160));
+        }
+        return;
+      case 8:
+        if (FuzzHost* const host = pick()) return admin(*host);
+        return;
+      case 9: flip_ = true; return;
+      case 10:
+        if (FuzzHost* const host = pick()) env_.ring().socket(host->fd).host_closed = true;
+        return;
+      case 11:
+        if (!opened_.empty()) group_->terminate(*opened_.begin(), "fuzz");
+        return;
+      case 12:
+        if (!opened_.empty()) (void)group_->abort(*opened_.rbegin(), script_.next());
+        return;
+      case 13: env_.advance(script_.next() * 50 * kMillisecond); return;
+      case 14:
+      case 15:
+        drain_control();
+        answer_one(script_.next());
+        return;
+      case 16: held_->release_all(); return;
+      case 17:
+        group_->asynchronous_event(1 + script_.next() % 4u, script_.next());
+        group_->set_keep_alive(1 + script_.next() % 4u, script_.next());
+        return;
+      case 18:
+        if (FuzzHost* const host = pick()) {
+          FakeSocket& socket = env_.ring().socket(host->fd);
+          socket.host_reads = !socket.host_reads;
+        }
+        return;
+      case 19:
+        if (FuzzHost* const host = pick()) env_.ring().socket(host->fd).reset = true;
+        return;
+      case 20: env_.ring().piece_max = 1u + script_.next() * 257u; return;
+      default:
+        // A moment for what is under way.
+        for (auto& host : hosts_) read(host);
+        env_.advance(1000);
+    }
+  }
+
+  void open() {
+    const uint8_t digests = script_.next();
+    // Those beyond what the target has room for are closed at once.
+    if (hosts_.size() > 2 * kConnectionsMax) return;
+    FuzzHost host;
+    host.fd = env_.ring().open();
+    host.digests = {(digests & 1) != 0, (digests & 2) != 0};
+    hosts_.push_back(host);
+    group_->adopt(host.fd, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000});
+  }
+
+  void initialize(FuzzHost& host) {
+    const uint8_t hpda = script_.next() % 33;
+    put(host, make_ic_req(host.digests, hpda));
+  }
+
+  void io(FuzzHost& host) {
+    static constexpr wire::IoOpcode kOpcodes[] = {wire::IoOpcode::kRead,
+                                                  wire::IoOpcode::kWrite,
+                                                  wire::IoOpcode::kWrite,
+                                                  wire::IoOpcode::kCompare,
+                                                  wire::IoOpcode::kWriteZeroes,
+                                                  wire::IoOpcode::kFlush,
+                                                  wire::IoOpcode::kDatasetManagement};
+    static constexpr uint32_t kBytes[] = {512, 4096, 8192, 8704, 65536, 131072, 1 << 20, 2 << 20};
+    const uint8_t how = script_.next();
+    const uint8_t size = script_.next();
+    const uint32_t bytes = kBytes[size % 8];
+    auto sqe = make_io(kOpcodes[how % 7], 0, size / 8, bytes);
+    sqe.nsid.set(how % 3 == 0 ? 2 : 1);
+    if (kOpcodes[how % 7] == wire::IoOpcode::kDatasetManagement) {
+      sqe.cdw10.set(size % 4);
+      sqe.cdw11.set(4);
+    }
+    if ((how & 0x80) != 0 && bytes <= 8704) {
+      set_capsule_sgl(sqe, bytes);
+      return command(host, sqe, pattern(bytes, size));
+    }
+    command(host, sqe);
+  }
+
+  void answer_r2t(FuzzHost& host) {
+    read(host);
+    if (host.r2ts.empty()) return;
+    const Pdu r2t = host.r2ts.front();
+    host.r2ts.erase(host.r2ts.begin());
+    const auto& header = r2t.as<wire::R2t>();
+    const uint32_t total = header.r2tl.get();
+    const uint32_t piece = (1 + script_.next()) * 4096u;
+    for (uint32_t offset = 0; offset < total; offset += piece) {
+      const uint32_t length = std::min(piece, total - offset);
+      put(host, make_h2c_data(header.cccid.get(), header.ttag.get(), offset, Octets(length),
+                              host.digests, offset + length == total));
+    }
+  }
+
+  void admin(FuzzHost& host) {
+    const uint8_t opcode = script_.next();
+    const uint8_t how = script_.next();
+    auto sqe = make_sqe(opcode, 0);
+    sqe.nsid.set(how);  // also FCTYPE
+    const uint32_t bytes = how * 300u;
+    if ((how & 1) != 0) {
+      set_transport_sgl(sqe, bytes);
+      return command(host, sqe);
+    }
+    set_capsule_sgl(sqe, bytes);
+    command(host, sqe, Octets(std::min(bytes, 8192u)));
+  }
+
+  /// Reads what the target sent so far.
+  void read(FuzzHost& host) {
+    auto& bytes = env_.ring().socket(host.fd).to_host;
+    while (bytes.size() - host.read_bytes >= sizeof(wire::PduCommonHeader)) {
+      const auto rest = std::span<const std::byte>(bytes).subspan(host.read_bytes);
+      const auto& common = wire::view_as<wire::PduCommonHeader>(rest);
+      const uint32_t plen = common.plen.get();
+      ASSERT(common.hlen == wire::pdu_header_length(static_cast<wire::PduType>(common.type)));
+      ASSERT(plen >= common.hlen && plen <= kTransferBytesMax + 256);
+      if (rest.size() < plen) break;
+      take(host, rest.first(plen));
+      host.read_bytes += plen;
+    }
+    if (host.read_bytes == bytes.size()) {
+      bytes.clear();
+      host.read_bytes = 0;
+    }
+  }
+
+  void take(FuzzHost& host, std::span<const std::byte> bytes) {
+    const auto& common = wire::view_as<wire::PduCommonHeader>(bytes);
+    if ((common.flags & wire::kHdgstf) != 0) {
+      ASSERT(wire::view_as<Le32>(bytes.subspan(common.hlen)).get() ==
+             crc32c(bytes.first(common.hlen)));
+    }
+    if ((common.flags & wire::kDdgstf) != 0) {
+      const auto data = bytes.subspan(common.pdo, bytes.size() - common.pdo - 4);
+      ASSERT(wire::view_as<Le32>(bytes.last(4)).get() == crc32c(data));
+    }
+    switch (static_cast<wire::PduType>(common.type)) {
+      case wire::PduType::kIcResp:
+      case wire::PduType::kC2hTermReq: return;
+      case wire::PduType::kR2t: {
+        Pdu pdu;
+        pdu.header.assign(bytes.begin(), bytes.begin() + common.hlen);
+        host.r2ts.push_back(pdu);
+        return;
+      }
+      case wire::PduType::kC2hData:
+        if ((common.flags & wire::kDataSuccess) != 0) {
+          answered(host, wire::view_as<wire::C2hData>(bytes).cccid.get());
+        }
+        return;
+      case wire::PduType::kCapsuleResp:
+        answered(host, wire::view_as<wire::CapsuleRespHeader>(bytes).cqe.cid.get());
+        return;
+      default: UNREACHABLE();
+    }
+  }
+  static void answered(FuzzHost& host, uint16_t cid) {
+    if (!host.honest) return;
+    ASSERT_MSG(host.outstanding[cid] > 0, "an answer too many");
+    --host.outstanding[cid];
+  }
+
+  void check_counters() {
+    const TransportStats& stats = group_->stats();
+    ASSERT(stats.connection_free == kConnectionsMax && stats.request_free == 24);
+    ASSERT(stats.connection_await_icreq + stats.connection_await_connect + stats.connection_live +
+               stats.connection_terminating + stats.connection_draining +
+               stats.connection_closing ==
+           0);
+    ASSERT(stats.request_receiving + stats.request_await_buffer + stats.request_await_host_data +
+               stats.request_executing + stats.request_await_control + stats.request_responding ==
+           0);
+    ASSERT(reactor_->stats().small_buffers_used == 0 && reactor_->stats().large_buffers_used == 0);
+    for (const FuzzHost& host : hosts_) ASSERT(env_.ring().socket(host.fd).closed);
+    drain_control();
+    ASSERT_MSG(opened_.empty(), "a connection did not say that it closed");
+  }
+
+  FakeEnv env_;
+  Script script_;
+  ControlQueue queue_;
+  std::unique_ptr<Reactor> reactor_;
+  std::unique_ptr<Group> group_;
+  std::unique_ptr<BdevRegistry> registry_;
+  std::unique_ptr<nvmf::NamespaceTable> table_;
+  HeldBdev* held_ = nullptr;
+  nvmf::NamespaceStats namespace_stats_;
+  nvmf::QueueStats queue_stats_;
+  std::vector<FuzzHost> hosts_;
+  std::set<ConnectionId> opened_;
+  std::deque<std::unique_ptr<ControlEvent>> commands_;
+  bool flip_ = false;
+  bool published_ = false;
+  bool stopping_ = false;
+  bool stopped_ = false;
+  bool said_ = false;
+  uint32_t wind_down_polls_ = 0;
+  std::promise<void> over_;
+};
+
+}  // namespace
+}  // namespace capsuled::transport::testing
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  if (size < 2) return 0;
+  const uint64_t seed = bytes[0];
+  capsuled::transport::testing::Fuzz fuzz(seed, std::span(bytes, size).subspan(1));
+  fuzz.run();
+  return 0;
+}

@@ -1,0 +1,49 @@
+// HeldBdev: a bdev whose operations wait until the test lets them go, or are cancelled.
+// Thread: the reactor's.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "bdev/bdev.h"
+
+namespace capsuled::transport::testing {
+
+class HeldBdev : public Bdev {
+ public:
+  static BdevFacts make_facts() {
+    BdevFacts facts;
+    facts.name = "held";
+    facts.kind = "held";
+    facts.block_count = 1 << 16;
+    facts.can_compare = true;
+    facts.can_unmap = true;
+    facts.can_write_zeroes = true;
+    facts.volatile_cache = true;
+    return facts;
+  }
+  HeldBdev() : Bdev(make_facts()) {}
+  std::unique_ptr<BdevChannel> make_channel(Reactor&) override {
+    return std::make_unique<Channel>(*this);
+  }
+
+  void release_all() {
+    for (BdevIo* const io : std::exchange(held_, {})) bdev_complete(*io, BdevStatus::Success);
+  }
+  size_t held() const { return held_.size(); }
+
+ private:
+  struct Channel : BdevChannel {
+    explicit Channel(HeldBdev& bdev) : bdev_(bdev) {}
+    void submit(BdevIo& io) override { bdev_.held_.push_back(&io); }
+    void cancel(BdevIo& io) override {
+      if (std::erase(bdev_.held_, &io) == 0) return;
+      bdev_complete(io, BdevStatus::Aborted);
+    }
+    HeldBdev& bdev_;
+  };
+  std::vector<BdevIo*> held_;
+};
+
+}  // namespace capsuled::transport::testing
