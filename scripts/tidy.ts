@@ -91,13 +91,13 @@ function lineOf(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length;
 }
 
-/** A long line is allowed for what is better not broken: an address, a text that a test expects. */
+/** A long line is allowed for what is better not broken: an address, a text to search for. */
 export const columns: Rule = (source) => {
   if (isGenerated(source.file)) return [];
   return eachLine(source, (line) => {
     const count = Array.from(line).length;
     if (count <= columnsMax || line.includes('://')) return undefined;
-    if (isTest(source.file) && /^[^'"`]{0,80}['"`].{20}/.test(line)) return undefined;
+    if (source.file.endsWith('.ts') && /^[^'"`]{0,80}['"`].{20}/.test(line)) return undefined;
     return `expected at most ${columnsMax} columns, got ${count}`;
   });
 };
@@ -260,7 +260,7 @@ const marks: readonly (readonly [RegExp, string])[] = [
 ];
 const testMarks: readonly (readonly [RegExp, string])[] = [
   [/\.only\(|\bonly: *true\b|--only\b/, 'run all tests'],
-  [/\.skip\(|\bskip: *(true|['"`])|doctest::skip\(/, 'a skipped test tests nothing'],
+  [/\b(?:t|tap|test|it|describe)\.skip\(|\bskip: *(true|['"`])|doctest::skip\(/, 'a skipped test tests nothing'],
   [/\.todo\(|\btodo: *(true|['"`])/, 'write the test'],
 ];
 

@@ -215,8 +215,7 @@ void Engine::place(int fd, uint32_t listener) {
     env::Endpoint local;
     env::Endpoint peer;
   };
-  auto arrival =
-      std::make_unique<Arrival>(Arrival{*best, fd, listener, local.value(), peer.value()});
+  auto* const arrival = new Arrival{*best, fd, listener, local.value(), peer.value()};
   best->placed.fetch_add(1, std::memory_order_relaxed);
   const bool sent = best->reactor->send_message(Message{
       .run =
@@ -224,12 +223,10 @@ void Engine::place(int fd, uint32_t listener) {
             const std::unique_ptr<Arrival> here(static_cast<Arrival*>(argument));
             here->lane.group->adopt(here->fd, here->listener, here->local, here->peer);
           },
-      .argument = arrival.get(),
+      .argument = arrival,
   });
-  if (sent) {
-    (void)arrival.release();
-    return;
-  }
+  if (sent) return;
+  delete arrival;
   // That reactor has more to do than it can take in: this one serves the connection.
   best->placed.fetch_sub(1, std::memory_order_relaxed);
   lanes_.front()->placed.fetch_add(1, std::memory_order_relaxed);
