@@ -104,7 +104,6 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
                         nvmf::QueueStats* stats) {
   ASSERT(state_ == ConnectionState::AwaitConnect && connect_pending_);
   ASSERT(attach.entries > 0 && attach.controller != 0);
-  connect_pending_ = false;
   qpair_.qid = attach.qid;
   qpair_.entries = attach.entries;
   qpair_.sqhd = static_cast<uint16_t>(1 % attach.entries);  // Connect was the first entry

@@ -47,6 +47,7 @@ TcpRequest& Connection::make_request(const wire::SubmissionQueueEntry& sqe,
     served.connection->on_buffers(served);
   };
   request.in_capsule = false;
+  request.connect = false;
   request.claimed = false;
   request.digest_failed = false;
   request.abort_requested = false;
@@ -95,6 +96,7 @@ void Connection::plan(TcpRequest& request) {
     request.plan.status = wire::Status(wire::GenericStatus::kCommandSequenceError).do_not_retry();
     return;
   }
+  request.connect = connect;
   if (connect) connect_pending_ = true;
   if (live && qpair_.qid == 0 && !fabrics) {
     if (sqe.opcode == static_cast<uint8_t>(wire::AdminOpcode::kKeepAlive)) {
@@ -260,7 +262,6 @@ void Connection::send_to_control(TcpRequest& request) {
 
 void Connection::answer(TcpRequest& request, ControlAnswer&& answer) {
   ASSERT(request.state == RequestState::AwaitControl && request.connection == this);
-  if (state_ == ConnectionState::AwaitConnect) connect_pending_ = false;
   const wire::Status status = wire::Status::unpack(answer.status);
   request.cqe.dw0.set(answer.dw0);
   request.cqe.dw1.set(answer.dw1);

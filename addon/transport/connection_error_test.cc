@@ -35,9 +35,10 @@ void expect_term_req(TestTarget& target, TestHost& host, FatalErrorStatus status
   CHECK(target.at_rest());
 }
 
+/// Whether Do Not Retry and More are set does not matter here.
 bool is(const Pdu& pdu, wire::Status status) {
   return !pdu.closed && pdu.type == PduType::kCapsuleResp &&
-         wire::Status::unpack(pdu.status() & 0x7fff) == status;
+         wire::Status::unpack(pdu.status() & 0x3fff) == status;
 }
 
 /// A write that was sent an R2T.
@@ -271,6 +272,20 @@ TEST_CASE("a refused Connect may be repeated") {
     CHECK(is(refused, wire::FabricsStatus::kConnectInvalidHost));
     CHECK(refused.as<wire::CapsuleRespHeader>().cqe.dw0.get() == 0x10100);
   }
+}
+
+TEST_CASE("a Connect whose data were damaged may be repeated") {
+  TestTarget target;
+  auto host = target.open();
+  REQUIRE(host->initialize({false, true}));
+  Octets pdu =
+      make_capsule(make_connect(1, 0, 32, true), Octets(sizeof(wire::ConnectData)), {false, true});
+  Octets damaged = pdu;
+  damaged.back() ^= std::byte{1};
+  host->send(damaged);
+  CHECK(is(host->receive(), GenericStatus::kTransientTransportError));
+  host->send(pdu);
+  CHECK(host->receive().status() == 0);
 }
 
 TEST_CASE("an answer may be the connection's last") {

@@ -3,7 +3,6 @@
 
 #include "transport/connection.h"
 #include "transport/group_core.h"
-#include "wire/fabrics.h"
 
 namespace capsuled::transport {
 
@@ -23,6 +22,7 @@ void Connection::complete(TcpRequest& request, wire::Status status) {
 /// `cqe` has status and dwords: makes the answer of it and queues it.
 void Connection::respond(TcpRequest& request) {
   unclaim(request);
+  if (request.connect) connect_pending_ = false;
   ASSERT(outstanding_ > 0);
   --outstanding_;
   if (ended()) {
@@ -50,10 +50,7 @@ void Connection::respond(TcpRequest& request) {
   cqe.cid = request.sqe.cid;
   cqe.sqid = {};
   // Without flow control SQHD is reserved, but FFFFh in the answer to Connect that agrees to it.
-  const bool connected_now = request.executor == Executor::Control && qpair_.entries > 0 &&
-                             request.sqe.opcode == wire::kFabricsOpcode &&
-                             wire::command_as<wire::FabricsCommand>(request.sqe).fctype ==
-                                 static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
+  const bool connected_now = request.connect && qpair_.entries > 0;
   if (!qpair_.flow_control_disabled) {
     cqe.sqhd.set(qpair_.sqhd);
   } else {

@@ -71,6 +71,7 @@ struct TcpRequest : nvmf::Request {
   RequestState state = RequestState::Free;
   Executor executor = Executor::Io;
   bool in_capsule = false;     ///< `data.buffers` is `capsule_data`, not the pool's
+  bool connect = false;        ///< the Connect that is being considered
   bool claimed = false;        ///< counts for the connection's claim
   bool digest_failed = false;  ///< of data
   bool abort_requested = false;
