@@ -267,5 +267,7 @@ if (
   process.argv[1] !== undefined &&
   realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)
 ) {
-  await runMain(() => setup({ forTests: process.argv.includes('--for-tests') }));
+  await runMain(() => {
+    setup({ forTests: process.argv.includes('--for-tests') });
+  });
 }
