@@ -282,6 +282,25 @@ void execute_dataset_management(Request& request) {
   deallocate_next(request);
 }
 
+/// What the command would do on the namespace that it names.
+Plan plan_on(const Request& request, const NamespaceChannel& ns, uint32_t capsule_bytes) {
+  const IoOpcode opcode = opcode_of(request);
+  const bool writes = opcode == IoOpcode::kWrite || opcode == IoOpcode::kWriteZeroes ||
+                      opcode == IoOpcode::kDatasetManagement;
+  if (writes && ns.read_only) return refused(GenericStatus::kNamespaceWriteProtected);
+  switch (opcode) {
+    case IoOpcode::kFlush: return Plan{};
+    case IoOpcode::kRead:
+      return plan_transfer(request, ns, Direction::ControllerToHost, capsule_bytes);
+    case IoOpcode::kWrite:
+    case IoOpcode::kCompare:
+      return plan_transfer(request, ns, Direction::HostToController, capsule_bytes);
+    case IoOpcode::kWriteZeroes: return plan_write_zeroes(request, ns);
+    case IoOpcode::kDatasetManagement: return plan_dataset_management(request, capsule_bytes);
+    default: UNREACHABLE();
+  }
+}
+
 }  // namespace
 
 Plan io_plan(Request& request, uint32_t capsule_bytes) {
@@ -296,22 +315,9 @@ Plan io_plan(Request& request, uint32_t capsule_bytes) {
   if (opcode == IoOpcode::kFlush && nsid == wire::kNsidBroadcast) return Plan{};
   const NamespaceChannel* const ns = request.qpair->table->find(nsid);
   if (ns == nullptr) return refused(GenericStatus::kInvalidNamespaceOrFormat);
-
-  const bool writes = opcode == IoOpcode::kWrite || opcode == IoOpcode::kWriteZeroes ||
-                      opcode == IoOpcode::kDatasetManagement;
-  if (writes && ns->read_only) return refused(GenericStatus::kNamespaceWriteProtected);
-
-  switch (opcode) {
-    case IoOpcode::kFlush: return Plan{};
-    case IoOpcode::kRead:
-      return plan_transfer(request, *ns, Direction::ControllerToHost, capsule_bytes);
-    case IoOpcode::kWrite:
-    case IoOpcode::kCompare:
-      return plan_transfer(request, *ns, Direction::HostToController, capsule_bytes);
-    case IoOpcode::kWriteZeroes: return plan_write_zeroes(request, *ns);
-    case IoOpcode::kDatasetManagement: return plan_dataset_management(request, capsule_bytes);
-    default: UNREACHABLE();
-  }
+  const Plan plan = plan_on(request, *ns, capsule_bytes);
+  if (!plan.status.is_success()) count_error(*ns->stats, operation_of(opcode), plan.status);
+  return plan;
 }
 
 void io_execute(Request& request) {

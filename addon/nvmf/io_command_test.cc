@@ -74,6 +74,8 @@ TEST_CASE("a range is checked up to its last block and without wrapping") {
       CHECK(fixture.run(request) == dnr(GenericStatus::kLbaOutOfRange));
     }
   }
+  CHECK(fixture.stats.by_operation[static_cast<size_t>(Operation::Read)].errors == 5);
+  CHECK(fixture.stats.by_operation[static_cast<size_t>(Operation::WriteZeroes)].errors == 5);
 }
 
 TEST_CASE("a command that this target does not have, or that is malformed, says which") {
