@@ -193,7 +193,8 @@ t.test('the daemon does not start on a port that somebody else has', async (t) =
   const config = configuration({ subsystems: [subsystem({ listeners: [{ ...loopback, port }] })] });
   const { process, ended } = await runToEnd(t, config);
   t.same(ended, { status: 1, signal: null });
-  const line = process.lines.find(({ level }) => level === 'error');
+  const line = process.lines.at(-1);
+  t.match(line?.msg, /^capsuled cannot start: subsystems\[0\]\.listeners\[0\]: /);
   t.match(line?.msg, `cannot listen on 127.0.0.1 port ${port}`);
   t.match(line?.msg, /ss -ltnp/, 'and says how to find out who');
 });
