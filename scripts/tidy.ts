@@ -260,7 +260,10 @@ const marks: readonly (readonly [RegExp, string])[] = [
 ];
 const testMarks: readonly (readonly [RegExp, string])[] = [
   [/\.only\(|\bonly: *true\b|--only\b/, 'run all tests'],
-  [/\b(?:t|tap|test|it|describe)\.skip\(|\bskip: *(true|['"`])|doctest::skip\(/, 'a skipped test tests nothing'],
+  [
+    /\b(?:t|tap|test|it|describe)\.skip\(|\bskip: *(true|['"`])|doctest::skip\(/,
+    'a skipped test tests nothing',
+  ],
   [/\.todo\(|\btodo: *(true|['"`])/, 'write the test'],
 ];
 

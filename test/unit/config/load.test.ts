@@ -388,7 +388,8 @@ subsystems:
     cntlid_range: [5, 9]
     listeners: [{ transport: tcp, address: "::1", port: 0, ana_state: optimized }]
     namespaces:
-      - { nsid: 7, bdev: r, uuid: 6BA7B810-9DAD-41D1-80B4-00C04FD430C8, eui64: 0011223344556677, read_only: true }
+      - { nsid: 7, bdev: r,
+        uuid: 6BA7B810-9DAD-41D1-80B4-00C04FD430C8, eui64: 0011223344556677, read_only: true }
 `);
   t.strictSame(issues, []);
   t.strictSame(configuration?.engine.cores, [1, 0]);
