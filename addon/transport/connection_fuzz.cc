@@ -132,6 +132,7 @@ class Fuzz {
 
   /// The end of the script: hosts read what they get, and go.
   void let_go() {
+    env_.ring().piece_max = 64 * 1024;
     for (auto& host : hosts_) {
       FakeSocket& socket = env_.ring().socket(host.fd);
       socket.host_reads = true;
