@@ -82,13 +82,13 @@ export class DaemonProcess {
   readonly #child: ChildProcess;
   readonly #watchers = new Set<() => void>();
 
-  constructor(folder: string, configFile: string) {
+  constructor(folder: string, configFile: string, nodeOptions = '') {
     this.folder = folder;
     const args = [mainScript, 'serve', '--config', configFile];
     this.#child = spawn(process.execPath, args, {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: '' },
+      env: { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: nodeOptions },
     });
     let rest = '';
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -172,15 +172,23 @@ export class Daemon {
     this.listeners = ready['listeners'] as ReadyListener[];
   }
 
-  static async start(t: Teardown, config: Configuration = configuration()): Promise<Daemon> {
-    const folder = makeFolder(t);
-    return Daemon.startIn(t, folder, config);
+  static async start(
+    t: Teardown,
+    config: Configuration = configuration(),
+    nodeOptions = '',
+  ): Promise<Daemon> {
+    return Daemon.startIn(t, makeFolder(t), config, nodeOptions);
   }
 
   /** In a folder that another daemon may have used before. */
-  static async startIn(t: Teardown, folder: string, config: Configuration): Promise<Daemon> {
+  static async startIn(
+    t: Teardown,
+    folder: string,
+    config: Configuration,
+    nodeOptions = '',
+  ): Promise<Daemon> {
     const file = writeConfiguration(folder, config);
-    const process = new DaemonProcess(folder, file);
+    const process = new DaemonProcess(folder, file, nodeOptions);
     t.teardown(() => process.destroy());
     const ready = await process.line('the ready line', ({ msg }) => msg === 'ready');
     return new Daemon(process, file, ready);

@@ -6,8 +6,13 @@ import { PduLink } from '../host/pdu-link.js';
 import { TcpHost, makeIdentity } from '../host/tcp-host.js';
 import { Daemon, configuration, subsystemNqn } from './daemon.js';
 
-// Debug lines about thousands of connections would be read by nobody.
-const daemon = await Daemon.start(t, configuration({ log: { level: 'info', format: 'json' } }));
+const daemon = await Daemon.start(
+  t,
+  // Debug lines about thousands of connections would be read by nobody.
+  configuration({ log: { level: 'info', format: 'json' } }),
+  // Little room for garbage, so that memory in use and memory held are about the same.
+  '--max-semi-space-size=1 --max-old-space-size=96',
+);
 const target = daemon.target();
 
 /** Runs `work` for each of `count`, some at once. */
