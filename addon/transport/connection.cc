@@ -214,7 +214,10 @@ void Connection::drain(const char* reason) {
 }
 
 void Connection::drain_requests() {
+  // A request that ends here must not take others with it: drain_join() waits for the loop's end.
+  cancelling_ = true;
   requests_.for_each([this](TcpRequest& request) { cancel_request(request); });
+  cancelling_ = false;
 }
 
 /// Ends what need not wait for a receive or a send; the rest is drain_join()'s.
@@ -239,7 +242,7 @@ void Connection::cancel_request(TcpRequest& request) {
 }
 
 void Connection::drain_join() {
-  if (state_ != ConnectionState::Draining) return;
+  if (state_ != ConnectionState::Draining || cancelling_) return;
   if (receive_op_.in_flight || batch_ != nullptr) return;
   // Nobody writes into their buffers any more.
   requests_.for_each([this](TcpRequest& request) {

@@ -130,6 +130,7 @@ class Connection {
   Stall stall_ = Stall::None;
   bool term_req_sent_ = false;
   bool connect_pending_ = false;
+  bool cancelling_ = false;  // inside drain_requests()
   const char* reason_ = "";
 
   nvmf::Qpair qpair_;

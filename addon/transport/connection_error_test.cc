@@ -464,6 +464,19 @@ TEST_CASE("terminating is possible in every state, and leaves nothing") {
          for (uint16_t cid = 0; cid < 4; ++cid) host.capsule(make_sqe(0x0c, cid));
        },
        [](const TransportStats& stats) { return stats.request_executing == 4; }},
+      {"with a transfer between parked requests",
+       [](TestTarget&, TestHost& host) {
+         REQUIRE(host.connect(0, 16) == 0);
+         host.capsule(make_sqe(0x0c, 1));
+         auto send = make_sqe(0x81, 2);
+         set_transport_sgl(send, 4096);
+         host.capsule(send);
+         REQUIRE(host.receive().type == PduType::kR2t);
+         host.capsule(make_sqe(0x0c, 3));
+       },
+       [](const TransportStats& stats) {
+         return stats.request_executing == 2 && stats.request_await_host_data == 1;
+       }},
       {"with answers that nobody takes",
        [](TestTarget&, TestHost& host) {
          REQUIRE(host.connect(1, 64) == 0);
