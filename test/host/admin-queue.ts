@@ -1,4 +1,7 @@
-/** The admin queue of a controller: properties, Identify, log pages, features, events, Keep Alive, Abort. */
+/**
+ * The admin queue of a controller: properties, Identify, log pages, features, events, Keep Alive,
+ * Abort.
+ */
 
 import { hasBit, packBits } from '../../src/wire/bits.js';
 import {

@@ -21,7 +21,10 @@ export async function within<T>(
   }
 }
 
-/** Looks until `look` answers something; for what cannot be awaited, such as another process's counters. */
+/**
+ * Looks until `look` answers something; for what cannot be awaited, such as another process's
+ * counters.
+ */
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,

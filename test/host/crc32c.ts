@@ -1,4 +1,7 @@
-/** CRC32C (Castagnoli) from its definition, so that digests are checked by other code than they were made by. */
+/**
+ * CRC32C (Castagnoli) from its definition, so that digests are checked by other code than they were
+ * made by.
+ */
 
 const reversedPolynomial = 0x82f63b78;
 

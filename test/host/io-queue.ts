@@ -36,7 +36,10 @@ export class IoQueue extends Queue {
     this.qid = qid;
   }
 
-  /** Queue `qid` of the admin queue's controller. Options are the admin queue's where they are not given. */
+  /**
+   * Queue `qid` of the admin queue's controller. Options are the admin queue's where they are not
+   * given.
+   */
   static async connect(
     admin: AdminQueue,
     qid: number,

@@ -3,8 +3,8 @@
  *
  *     node load.js ADDRESS PORT NQN
  *
- * Verifies its I/O and sends Keep Alive every half second; prints one JSON line for each half second, and ends when its
- * standard input does. Whatever goes wrong is an exit status of 1.
+ * Verifies its I/O and sends Keep Alive every half second; prints one JSON line for each half
+ * second, and ends when its standard input does. Whatever goes wrong is an exit status of 1.
  */
 
 import { once } from 'node:events';

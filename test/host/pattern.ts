@@ -1,6 +1,6 @@
 /**
- * What a block holds: its address and the generation that was written last, so that stale, torn and misplaced data are
- * told apart from right ones.
+ * What a block holds: its address and the generation that was written last, so that stale, torn and
+ * misplaced data are told apart from right ones.
  */
 
 export interface Stamp {

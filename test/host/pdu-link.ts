@@ -1,6 +1,7 @@
 /**
- * A TCP connection that carries PDUs, and nothing more: sends any bytes, in pieces of any size, and shows what comes
- * back. What a queue needs is in `queue.ts`; tests of protocol errors use the link itself.
+ * A TCP connection that carries PDUs, and nothing more: sends any bytes, in pieces of any size, and
+ * shows what comes back. What a queue needs is in `queue.ts`; tests of protocol errors use the link
+ * itself.
  */
 
 import { connect as tcpConnect } from 'node:net';

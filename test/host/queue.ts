@@ -1,6 +1,7 @@
 /**
- * A submission and completion queue pair over one connection: commands as promises, as many at once as the queue has
- * entries. Checks what the target does as a strict host would; a violation ends the connection.
+ * A submission and completion queue pair over one connection: commands as promises, as many at once
+ * as the queue has entries. Checks what the target does as a strict host would; a violation ends
+ * the connection.
  */
 
 import { hasBit, packBits } from '../../src/wire/bits.js';

@@ -18,7 +18,7 @@ import {
 } from '../../src/wire/layout.gen.js';
 import { AdminQueue, makeAdmin } from '../host/admin-queue.js';
 import { AdminOpcode, AbortCdw10Bits, IoOpcode } from '../../src/wire/layout.gen.js';
-import { within } from '../host/bounded.js';
+import { until, within } from '../host/bounded.js';
 import { makeRange } from '../host/io-queue.js';
 import { patternOf } from '../host/pattern.js';
 import type { R2tFields } from '../host/queue.js';
@@ -252,15 +252,13 @@ t.test('a host that falls silent is let go, one that keeps alive is not', async 
   const silent = await TcpHost.connect(target, subsystemNqn, { keepAliveTimeoutMs: 500 });
   const lively = await TcpHost.connect(target, subsystemNqn, { keepAliveTimeoutMs: 500 });
   const untimed = await TcpHost.connect(target, subsystemNqn);
-  let isOver = false;
-  const over = silent.ended().then(() => {
-    isOver = true;
-  });
-  for (let count = 0; !isOver && count < 200; count++) {
+  const over = silent.ended().then(() => true);
+  const isOver = async () => {
     await lively.admin.keepAlive();
-    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 50))]);
-  }
-  t.ok(isOver);
+    const beat = new Promise<false>((resolve) => setTimeout(resolve, 50, false));
+    return Promise.race([over, beat]);
+  };
+  await until('the end of the silent host', isOver);
   t.equal((await daemon.metrics()).sum('capsuled_keep_alive_expired_total'), 1);
   await lively.io.read(0n, 1);
   await untimed.io.read(0n, 1);

@@ -1,6 +1,6 @@
 /**
- * The daemon under test: `capsuled serve` as a child process, with a folder of its own, on ports that the kernel chose.
- * It is stopped, and its folder removed, when the test that started it ends.
+ * The daemon under test: `capsuled serve` as a child process, with a folder of its own, on ports
+ * that the kernel chose. It is stopped, and its folder removed, when the test that started it ends.
  */
 
 import { spawn } from 'node:child_process';
@@ -214,7 +214,9 @@ export class Daemon {
     return { address: found.address, port: found.port };
   }
 
-  /** By a connection of its own, so that none is left open that a test of descriptors would count. */
+  /**
+   * By a connection of its own, so that none is left open that a test of descriptors would count.
+   */
   async get(path: string, headers: Record<string, string> = {}): Promise<Response> {
     const request = httpGet(`${this.admin}${path}`, { headers, agent: false, timeout: 10_000 });
     const [response] = (await within(once(request, 'response'), `an answer to GET ${path}`)) as [

@@ -1,4 +1,7 @@
-/** Engine and target in the test's own process, where a test wants to see their events or choose their limits. */
+/**
+ * Engine and target in the test's own process, where a test wants to see their events or choose
+ * their limits.
+ */
 
 import type { Engine, EngineEvent, EngineOptions } from '../../src/engine/engine-types.js';
 import { startEngine } from '../../src/engine/engine.js';
@@ -15,7 +18,7 @@ export interface EngineTarget {
   /** Every event that the engine gave to JavaScript. */
   readonly events: EngineEvent[];
   /** Sum over reactors of one word of the transport's counters. */
-  transport(word: string): number;
+  readonly transport: (word: string) => number;
 }
 
 const engineOptions: EngineOptions = {

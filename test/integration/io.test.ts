@@ -11,7 +11,8 @@ import {
   SglType,
 } from '../../src/wire/layout.gen.js';
 import { packBits } from '../../src/wire/bits.js';
-import { IoQueue, makeDeallocate, makeIo, makeRange } from '../host/io-queue.js';
+import { makeDeallocate, makeIo, makeRange } from '../host/io-queue.js';
+import type { IoQueue } from '../host/io-queue.js';
 import { patternOf } from '../host/pattern.js';
 import { byteByByte } from '../host/pdu-link.js';
 import type { Cutter } from '../host/pdu-link.js';

@@ -353,7 +353,7 @@ interface HostDataCase {
   readonly name: string;
   readonly fes: number;
   readonly fei: number;
-  make(r2t: R2tFields, payload: Buffer): Buffer[];
+  readonly make: (r2t: R2tFields, payload: Buffer) => Buffer[];
 }
 
 const h2c = H2cData.fields;

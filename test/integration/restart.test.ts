@@ -137,7 +137,7 @@ t.test('two signals stop at once', async (t) => {
 
 interface StartError {
   readonly name: string;
-  config(folder: string): Promise<Configuration | string> | Configuration | string;
+  readonly config: (folder: string) => Configuration | string;
   /** On standard error, or as a log line. */
   readonly expected: RegExp;
 }
@@ -180,7 +180,7 @@ const startErrors: StartError[] = [
 for (const { name, config, expected } of startErrors) {
   t.test(`the daemon does not start with ${name}`, async (t) => {
     const folder = makeFolder(t);
-    const { process, ended } = await runToEnd(t, await config(folder), folder);
+    const { process, ended } = await runToEnd(t, config(folder), folder);
     t.same(ended, { status: 1, signal: null });
     const output = [process.errorText, ...process.lines.map(({ msg }) => msg)].join('\n');
     t.match(output, expected);
