@@ -1,7 +1,7 @@
 #include "transport/control_command.h"
 
-#include "base/bits.h"
 #include "wire/fabrics.h"
+#include "wire/io_command.h"
 
 namespace capsuled::transport {
 
@@ -16,11 +16,13 @@ Direction direction_of(const wire::SubmissionQueueEntry& sqe) {
   const uint8_t code = sqe.opcode == wire::kFabricsOpcode
                            ? wire::command_as<wire::FabricsCommand>(sqe).fctype
                            : sqe.opcode;
-  switch (Bits<1, 0>::get(code)) {
-    case 1: return Direction::HostToController;
-    case 2: return Direction::ControllerToHost;
-    default: return Direction::None;  // 3, both, is not used by any command
+  switch (wire::data_transfer(code)) {
+    case wire::DataTransfer::kHostToController: return Direction::HostToController;
+    case wire::DataTransfer::kControllerToHost: return Direction::ControllerToHost;
+    case wire::DataTransfer::kNone:
+    case wire::DataTransfer::kBidirectional: return Direction::None;  // no command uses the last
   }
+  UNREACHABLE();
 }
 
 Plan refused(wire::Status status) { return Plan{.status = status.do_not_retry()}; }
