@@ -203,34 +203,30 @@ void Engine::place(int fd, uint32_t listener) {
     return;
   }
   env_->prepare_connection(fd);
-  if (best == lanes_.front().get()) {
-    best->placed.fetch_add(1, std::memory_order_relaxed);
-    best->group->adopt(fd, listener, local.value(), peer.value());
-    return;
-  }
-  struct Arrival {
-    Lane& lane;
-    int fd;
-    uint32_t listener;
-    env::Endpoint local;
-    env::Endpoint peer;
-  };
-  auto* const arrival = new Arrival{*best, fd, listener, local.value(), peer.value()};
+  // Counted before it is there, so that a storm of connections is spread too.
   best->placed.fetch_add(1, std::memory_order_relaxed);
+  auto* const arrival = new Arrival{best, fd, listener, local.value(), peer.value()};
+  if (best == lanes_.front().get()) return arrive(arrival);
   const bool sent = best->reactor->send_message(Message{
-      .run =
-          [](Reactor&, void* argument) {
-            const std::unique_ptr<Arrival> here(static_cast<Arrival*>(argument));
-            here->lane.group->adopt(here->fd, here->listener, here->local, here->peer);
-          },
+      .run = [](Reactor&, void* argument) { arrive(static_cast<Arrival*>(argument)); },
       .argument = arrival,
   });
   if (sent) return;
-  delete arrival;
   // That reactor has more to do than it can take in: this one serves the connection.
   best->placed.fetch_sub(1, std::memory_order_relaxed);
   lanes_.front()->placed.fetch_add(1, std::memory_order_relaxed);
-  lanes_.front()->group->adopt(fd, listener, local.value(), peer.value());
+  arrival->lane = lanes_.front().get();
+  arrive(arrival);
+}
+
+/// The reactor's thread: the connection's first moment there.
+void Engine::arrive(Arrival* arrival) {
+  const std::unique_ptr<Arrival> here(arrival);
+  Lane& lane = *here->lane;
+  // Nobody reports the end of a connection that did not begin.
+  if (!lane.group->adopt(here->fd, here->listener, here->local, here->peer)) {
+    lane.placed.fetch_sub(1, std::memory_order_relaxed);
+  }
 }
 
 std::vector<const ReactorStats*> Engine::reactor_stats() {

@@ -129,7 +129,9 @@ class Engine {
 
   Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument);
   Result<void> start(const EngineOptions& options);
+  struct Arrival;
   void place(int fd, uint32_t listener);
+  static void arrive(Arrival* arrival);
   void connection_closed(ConnectionId connection);
   void wait_closed(std::set<ConnectionId> connections, Done done);
   void stop_groups(Done done);

@@ -21,6 +21,15 @@ struct Engine::Lane {
   std::atomic<uint32_t> placed{0};
 };
 
+/// An accepted socket on its way to its reactor.
+struct Engine::Arrival {
+  Lane* lane;
+  int fd;
+  uint32_t listener;
+  env::Endpoint local;
+  env::Endpoint peer;
+};
+
 /// The control thread's record of a listener. All listeners accept on the first reactor, which
 /// places connections.
 struct Engine::Listener {

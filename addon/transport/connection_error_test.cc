@@ -383,18 +383,23 @@ TEST_CASE("a connection too many is closed at once") {
   CHECK(fourth->initialize({}));
 }
 
-TEST_CASE("terminating is possible in every state, and leaves nothing") {
-  struct Scene {
-    const char* name;
-    std::function<void(TestTarget&, TestHost&)> set;
-    std::function<bool(const TransportStats&)> there;
-  };
-  const auto read_held = [](uint16_t cid) {
-    auto read = make_io(IoOpcode::kRead, cid, 0, 512);
-    read.nsid.set(2);
-    return read;
-  };
-  const Scene scenes[] = {
+// ---- Termination --------------------------------------------------------------------------------
+
+/// A state that a connection can be in, how to get there, and how to see that it is there.
+struct Scene {
+  const char* name;
+  std::function<void(TestTarget&, TestHost&)> set;
+  std::function<bool(const TransportStats&)> there;
+};
+
+wire::SubmissionQueueEntry read_held(uint16_t cid) {
+  auto read = make_io(IoOpcode::kRead, cid, 0, 512);
+  read.nsid.set(2);
+  return read;
+}
+
+std::vector<Scene> scenes_before_a_command() {
+  return {
       {"half an ICReq",
        [](TestTarget&, TestHost& host) {
          host.send(std::span<const std::byte>(make_ic_req({})).first(64));
@@ -418,6 +423,11 @@ TEST_CASE("terminating is possible in every state, and leaves nothing") {
          host.send(std::span<const std::byte>(make_capsule(write, Octets(4096), {})).first(500));
        },
        [](const TransportStats& stats) { return stats.request_receiving == 1; }},
+  };
+}
+
+std::vector<Scene> scenes_of_a_transfer() {
+  return {
       {"R2T unanswered",
        [](TestTarget&, TestHost& host) {
          REQUIRE(host.connect(1, 16) == 0);
@@ -445,8 +455,13 @@ TEST_CASE("terminating is possible in every state, and leaves nothing") {
          return stats.request_await_buffer > 0 &&
                 stats.request_await_buffer + stats.request_await_host_data == 40;
        }},
+  };
+}
+
+std::vector<Scene> scenes_of_a_command() {
+  return {
       {"in a bdev",
-       [&](TestTarget&, TestHost& host) {
+       [](TestTarget&, TestHost& host) {
          REQUIRE(host.connect(1, 16) == 0);
          for (uint16_t cid = 0; cid < 8; ++cid) host.capsule(read_held(cid));
        },
@@ -489,6 +504,23 @@ TEST_CASE("terminating is possible in every state, and leaves nothing") {
        [](TestTarget&, TestHost& host) { host.send(Octets(64, std::byte{0xff})); },
        [](const TransportStats& stats) { return stats.connection_terminating == 1; }},
   };
+}
+
+void check_terminations(const std::vector<Scene>& scenes);
+
+TEST_CASE("terminating is possible in every state before a command, and leaves nothing") {
+  check_terminations(scenes_before_a_command());
+}
+
+TEST_CASE("terminating is possible in every state of a transfer, and leaves nothing") {
+  check_terminations(scenes_of_a_transfer());
+}
+
+TEST_CASE("terminating is possible in every state of a command, and leaves nothing") {
+  check_terminations(scenes_of_a_command());
+}
+
+void check_terminations(const std::vector<Scene>& scenes) {
   for (const Scene& scene : scenes) {
     for (const char* how : {"terminate", "stop", "host closes"}) {
       CAPTURE(std::string(scene.name));

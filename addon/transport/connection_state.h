@@ -9,6 +9,12 @@
 //
 // Draining is a join: nothing is left of requests, of the receive and of the send before the socket
 // is closed.
+//
+//   Idle ─► Framing ──► Idle: the reader took the bytes, and says what to arm next
+//     ├───► InPlace ──► Idle
+//     ├───► Stalled ──► Idle, when the group has a request to give
+//     │    Framing ──► NoBuffer ──► Idle, when the group has a receive buffer to give
+//     └───► Stopped, from every state
 #pragma once
 
 #include <cstddef>

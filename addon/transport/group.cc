@@ -203,13 +203,13 @@ Group::~Group() {
   }
 }
 
-void Group::adopt(int fd, uint32_t listener, const env::Endpoint& local,
+bool Group::adopt(int fd, uint32_t listener, const env::Endpoint& local,
                   const env::Endpoint& peer) {
   GroupCore& core = impl_->core;
   if (core.free_slots.empty() || impl_->stopping || !impl_->polling) {
     count(core.stats.connections_rejected);
     core.reactor.env().close(fd);
-    return;
+    return false;
   }
   const uint32_t slot = core.free_slots.back();
   core.free_slots.pop_back();
@@ -218,6 +218,7 @@ void Group::adopt(int fd, uint32_t listener, const env::Endpoint& local,
   if (!impl_->timer.started()) {
     core.reactor.start_timer(impl_->timer, core.now_ns() + kTimeoutScanNs);
   }
+  return true;
 }
 
 uint32_t Group::connection_count() const {

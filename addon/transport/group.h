@@ -41,8 +41,8 @@ class Group {
                                                ControlQueue& control);
   ~Group();
 
-  /// Takes over an accepted socket. Closes it at once when no slot is free.
-  void adopt(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer);
+  /// Takes over an accepted socket. False: no slot is free; it was closed, and nobody hears of it.
+  bool adopt(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer);
   uint32_t connection_count() const;
 
   // What the control plane asks.

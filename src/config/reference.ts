@@ -27,8 +27,8 @@ Unknown keys are errors. Everything wrong is reported at once, each as \`file:li
 - **Sizes** are integers of bytes, or numbers with a unit: \`512\`, \`64KiB\`, \`1GiB\` (powers of 1024); \`KB\`, \`MB\`, \`GB\` are decimal.
 - **Times** are numbers with a unit: \`50us\`, \`10ms\`, \`2s\`.
 - **Relative paths** begin at the folder of the configuration file.
-- **Takes effect**: *reload* means when the daemon gets SIGHUP; *restart* means at the next start. An invalid file leaves a
-  running daemon as it is.
+- **Takes effect**: *reload* means when the daemon gets SIGHUP; *restart* means at
+  the next start. An invalid file leaves a running daemon as it is.
 
 For completion and checks in an editor, put this line on top of the file:
 
