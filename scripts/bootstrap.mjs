@@ -36,18 +36,14 @@ const packagesToTest = [
   'clang-format-19',
   'clang-tidy-19',
   'libclang-rt-19-dev',
-  'lld-19',
   'llvm-19',
   // The Linux host of nvme-cli-tests. The kernel and the guest's programs are unpacked by its own
   // scripts.
-  'iproute2',
-  'libslirp0',
   'qemu-system-x86',
   'xz-utils',
   'zstd',
-  // An independent reader of what is sent, and of /metrics.
+  // promtool, an independent reader of /metrics.
   'prometheus',
-  'tshark',
 ];
 
 /** A failed set-up, with a message for the person who runs it. */
