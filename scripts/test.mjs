@@ -55,6 +55,7 @@ function runCheck() {
 const sanitizerOptions = {
   ASAN_OPTIONS: 'detect_stack_use_after_return=1:strict_string_checks=1',
   UBSAN_OPTIONS: 'print_stacktrace=1',
+  ASAN_SYMBOLIZER_PATH: '/usr/lib/llvm-19/bin/llvm-symbolizer',
   TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
 };
 
