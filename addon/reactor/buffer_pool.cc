@@ -106,13 +106,34 @@ struct BufferPool::Impl {
     ASSERT(left == 0);
   }
 
-  void publish_line() { set_stat(stats.buffer_waiters, line.size()); }
+  using Line = IntrusiveList<BufferWaiter, &BufferWaiter::line>;
+
+  Line& line_of(uint32_t bytes) { return bytes <= kSmallBufferBytes ? small_line : large_line; }
+  void publish_lines() { set_stat(stats.buffer_waiters, small_line.size() + large_line.size()); }
+
+  uint32_t serve(Line& line) {
+    // Who is served may join the line again; it has its next turn in the next iteration.
+    const size_t served_max = line.size();
+    uint32_t served = 0;
+    while (served < served_max) {
+      BufferWaiter* const waiter = line.front();
+      if (waiter == nullptr || !can_get(waiter->bytes)) break;
+      line.remove(*waiter);
+      publish_lines();
+      get(waiter->bytes, waiter->buffers);
+      waiter->waiting = false;
+      ++served;
+      waiter->ready(*waiter);
+    }
+    return served;
+  }
 
   std::unique_ptr<env::Region> region;
   ReactorStats& stats;
   BufferClass small;
   BufferClass large;
-  IntrusiveList<BufferWaiter, &BufferWaiter::line> line;
+  Line small_line;
+  Line large_line;
 };
 
 Result<std::unique_ptr<BufferPool>> BufferPool::create(env::Env& env, uint64_t memory_bytes,
@@ -139,14 +160,15 @@ Result<std::unique_ptr<BufferPool>> BufferPool::create(env::Env& env, uint64_t m
 BufferPool::BufferPool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 BufferPool::~BufferPool() {
-  ASSERT_MSG(impl_->line.empty(), "a buffer pool destroyed while someone waits");
+  ASSERT_MSG(impl_->small_line.empty() && impl_->large_line.empty(),
+             "a buffer pool destroyed while someone waits");
   ASSERT_MSG(impl_->small.all_free() && impl_->large.all_free(),
              "a buffer pool destroyed with buffers in use");
 }
 
 bool BufferPool::try_get(uint32_t bytes, IoBuffers& buffers) {
   check_size(bytes);
-  if (!impl_->line.empty() || !impl_->can_get(bytes)) return false;
+  if (!impl_->line_of(bytes).empty() || !impl_->can_get(bytes)) return false;
   impl_->get(bytes, buffers);
   return true;
 }
@@ -170,33 +192,20 @@ void BufferPool::wait(BufferWaiter& waiter) {
   check_size(waiter.bytes);
   ASSERT(!waiter.waiting && waiter.ready != nullptr && waiter.buffers.count == 0);
   waiter.waiting = true;
-  impl_->line.push_back(waiter);
-  impl_->publish_line();
+  impl_->line_of(waiter.bytes).push_back(waiter);
+  impl_->publish_lines();
 }
 
 bool BufferPool::cancel(BufferWaiter& waiter) {
   if (!waiter.waiting) return false;
   waiter.waiting = false;
-  impl_->line.remove(waiter);
-  impl_->publish_line();
+  impl_->line_of(waiter.bytes).remove(waiter);
+  impl_->publish_lines();
   return true;
 }
 
 uint32_t BufferPool::serve() {
-  // Who is served may join the line again; it has its next turn in the next iteration.
-  const size_t served_max = impl_->line.size();
-  uint32_t served = 0;
-  while (served < served_max) {
-    BufferWaiter* const waiter = impl_->line.front();
-    if (waiter == nullptr || !impl_->can_get(waiter->bytes)) break;
-    impl_->line.remove(*waiter);
-    impl_->publish_line();
-    impl_->get(waiter->bytes, waiter->buffers);
-    waiter->waiting = false;
-    ++served;
-    waiter->ready(*waiter);
-  }
-  return served;
+  return impl_->serve(impl_->small_line) + impl_->serve(impl_->large_line);
 }
 
 }  // namespace capsuled

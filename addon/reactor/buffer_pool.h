@@ -2,15 +2,17 @@
 // buffers.
 //
 // A transfer takes one small buffer if it fits there, else as many large ones as it needs: all of
-// them or none. Who finds none waits in one line, first come first served; nobody behind the first
-// is served before it, so a large transfer is not starved by small ones. Memory that was never used
-// costs no RSS.
+// them or none. Who finds none waits in the line for that size, first come first served; nobody
+// behind the first is served before it, so a large transfer is not starved by smaller ones of its
+// size class, and a small one never waits for large buffers. Memory that was never used costs no
+// RSS.
 //
 // Free buffers are kept as stacks of indexes beside the memory: what was used last is used next, so
 // a light load stays in few pages.
 //
-// Thread: the reactor's own. Invariant: free + used == total for both sizes; after serve() the line
-// is empty or its first cannot be served; while it is not empty, try_get() serves nobody.
+// Thread: the reactor's own. Invariant: free + used == total for both sizes; after serve() each
+// line is empty or its first cannot be served; while it is not empty, try_get() serves nobody of its
+// size.
 #pragma once
 
 #include <sys/uio.h>
