@@ -26,6 +26,7 @@ class BufferClass {
   }
 
   size_t free_count() const { return free_.size(); }
+  uint64_t bytes() const { return uint64_t{buffer_bytes_} * taken_.size(); }
   bool all_free() const { return free_.size() == taken_.size(); }
 
   bool contains(const std::byte* address) const {
@@ -187,6 +188,8 @@ void BufferPool::put(IoBuffers& buffers) {
   buffers.count = 0;
   buffers.bytes = 0;
 }
+
+uint64_t BufferPool::large_bytes() const { return impl_->large.bytes(); }
 
 void BufferPool::wait(BufferWaiter& waiter) {
   check_size(waiter.bytes);

@@ -11,8 +11,8 @@
 // a light load stays in few pages.
 //
 // Thread: the reactor's own. Invariant: free + used == total for both sizes; after serve() each
-// line is empty or its first cannot be served; while it is not empty, try_get() serves nobody of its
-// size.
+// line is empty or its first cannot be served; while it is not empty, try_get() serves nobody of
+// its size.
 #pragma once
 
 #include <sys/uio.h>
@@ -66,6 +66,8 @@ class BufferPool {
   [[nodiscard]] bool try_get(uint32_t bytes, IoBuffers& buffers);
   /// Gives all buffers back and empties `buffers`.
   void put(IoBuffers& buffers);
+  /// All large buffers together, in bytes.
+  uint64_t large_bytes() const;
   /// Joins the line, with `waiter.bytes` in 1..kTransferBytesMax.
   void wait(BufferWaiter& waiter);
   /// Leaves the line; false if it was not in it.

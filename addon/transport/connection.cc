@@ -253,6 +253,8 @@ void Connection::drain_join() {
   });
   if (!requests_.empty()) return;
   ASSERT(share_.held == 0 && share_.claim == 0 && send_queue_.empty());
+  ASSERT(awaiting_quota_.empty() && quota_bytes_ == 0);
+  if (core_.quota_line.contains(*this)) core_.quota_line.remove(*this);
   ASSERT(awaiting_claim_.empty() && !core_.claim_line.contains(*this));
   if (receiver_ != ReceiverState::Stopped) set_receiver(ReceiverState::Stopped);
   kept_.reset();

@@ -56,6 +56,7 @@ class Connection {
   bool has_claim() const { return share_.claim > 0; }
   [[nodiscard]] bool try_claim();
   void claim();
+  void serve_quota();
   void check_timeouts(uint64_t now_ns);
 
   // From PduReader.
@@ -68,6 +69,7 @@ class Connection {
   ListNode stalled_node;  ///< waits for a request
   ListNode claim_node;    ///< waits for a claim
   ListNode buffer_node;   ///< waits for a receive buffer
+  ListNode quota_node;    ///< gave large buffers back while commands of its own wait for its share
 
  private:
   struct Op : env::RingOp {
@@ -104,6 +106,9 @@ class Connection {
   void on_capsule(TcpRequest& request, DataDigest digest);
   void request_claim(TcpRequest& request);
   void request_buffers(TcpRequest& request);
+  bool has_quota(uint32_t bytes) const;
+  void take_buffers(TcpRequest& request);
+  void drop_quota(TcpRequest& request);
   void on_buffers(TcpRequest& request);
   void execute(TcpRequest& request);
   void send_to_control(TcpRequest& request);
@@ -143,6 +148,8 @@ class Connection {
   uint32_t claimed_requests_ = 0;
   IntrusiveList<TcpRequest, &TcpRequest::owner_node> requests_;
   IntrusiveList<TcpRequest, &TcpRequest::claim_node> awaiting_claim_;
+  IntrusiveList<TcpRequest, &TcpRequest::quota_node> awaiting_quota_;
+  uint64_t quota_bytes_ = 0;  // of large buffers that its commands hold or stand in line for
 
   SendQueue send_queue_;
   SendBatch* batch_ = nullptr;

@@ -148,6 +148,10 @@ bool Connection::try_claim() { return core_.budget.try_claim(share_, qpair_.entr
 
 /// Leaves the line that an AwaitBuffer request is in; false: it was served already.
 bool Connection::leave_line(TcpRequest& request) {
+  if (request.quota_node.linked()) {
+    awaiting_quota_.remove(request);
+    return true;
+  }
   if (!request.claim_node.linked()) return core_.reactor.buffers().cancel(request.data);
   awaiting_claim_.remove(request);
   if (awaiting_claim_.empty()) {
@@ -176,7 +180,48 @@ void Connection::unclaim(TcpRequest& request) {
   core_.budget_changed = true;
 }
 
+bool Connection::has_quota(uint32_t bytes) const {
+  // One transfer is always allowed.
+  return quota_bytes_ == 0 || quota_bytes_ + bytes <= core_.quota_bytes_max;
+}
+
+/// Small buffers are many, and nobody waits long for one; large ones are shared by quota.
 void Connection::request_buffers(TcpRequest& request) {
+  if (request.plan.bytes <= kSmallBufferBytes) return take_buffers(request);
+  if (!awaiting_quota_.empty() || !has_quota(request.plan.bytes)) {
+    if (request.state != RequestState::AwaitBuffer) {
+      core_.requests->set_state(request, RequestState::AwaitBuffer);
+    }
+    awaiting_quota_.push_back(request);
+    return;
+  }
+  request.quota_bytes = request.plan.bytes;
+  quota_bytes_ += request.quota_bytes;
+  take_buffers(request);
+}
+
+/// From the group: those that waited for what was given back go on.
+void Connection::serve_quota() {
+  while (TcpRequest* const request = awaiting_quota_.front()) {
+    if (!has_quota(request->plan.bytes)) return;
+    awaiting_quota_.remove(*request);
+    request->quota_bytes = request->plan.bytes;
+    quota_bytes_ += request->quota_bytes;
+    take_buffers(*request);
+  }
+}
+
+void Connection::drop_quota(TcpRequest& request) {
+  if (request.quota_bytes == 0) return;
+  ASSERT(quota_bytes_ >= request.quota_bytes);
+  quota_bytes_ -= request.quota_bytes;
+  request.quota_bytes = 0;
+  if (!awaiting_quota_.empty() && !core_.quota_line.contains(*this)) {
+    core_.quota_line.push_back(*this);
+  }
+}
+
+void Connection::take_buffers(TcpRequest& request) {
   BufferPool& pool = core_.reactor.buffers();
   if (pool.try_get(request.plan.bytes, request.data.buffers)) return on_buffers(request);
   if (request.state != RequestState::AwaitBuffer) {
@@ -308,6 +353,7 @@ bool Connection::abort(uint16_t cid) {
 }
 
 void Connection::release_buffers(TcpRequest& request) {
+  drop_quota(request);
   if (request.in_capsule) {
     request.in_capsule = false;
     request.data.buffers.iov[0] = {};

@@ -496,7 +496,7 @@ std::vector<Scene> scenes_of_a_command() {
        [](TestTarget&, TestHost& host) {
          REQUIRE(host.connect(1, 64) == 0);
          for (uint16_t cid = 0; cid < 8; ++cid) {
-           host.capsule(make_io(IoOpcode::kRead, cid, 0, 1 << 20));
+           host.capsule(make_io(IoOpcode::kRead, cid, 0, 1 << 17));
          }
        },
        [](const TransportStats& stats) { return stats.request_responding == 8; }},
@@ -550,7 +550,7 @@ void check_terminations(const std::vector<Scene>& scenes) {
 
 TEST_CASE("abort ends a command in every state with Abort Requested") {
   TestTargetOptions options;
-  options.memory_bytes = 4 << 20;  // three transfers of 1 MiB
+  options.memory_bytes = 4 << 20;  // so that one connection has one transfer of 1 MiB at a time
   TestTarget target(options);
   auto host = target.open();
   REQUIRE(host->connect(1, 64) == 0);
@@ -572,7 +572,7 @@ TEST_CASE("abort ends a command in every state with Abort Requested") {
   for (uint16_t cid = 2; cid < 8; ++cid) host->capsule(make_io(IoOpcode::kWrite, cid, 0, 1 << 20));
   first = host->receive();
   REQUIRE(
-      target.await([](const TransportStats& stats) { return stats.request_await_buffer == 3; }));
+      target.await([](const TransportStats& stats) { return stats.request_await_buffer == 5; }));
   CHECK(abort(7));
   CHECK(abort(first.as<wire::R2t>().cccid.get()));
   CHECK(!abort(first.as<wire::R2t>().cccid.get()));
@@ -589,6 +589,27 @@ TEST_CASE("abort ends a command in every state with Abort Requested") {
     if (is(pdu, GenericStatus::kAbortRequested)) ++aborted;
   }
   CHECK(aborted == 2);
+}
+
+TEST_CASE("a host that takes no answers leaves buffers of every size to the others") {
+  TestTarget target;
+  auto greedy = target.open();
+  REQUIRE(greedy->connect(1, 64) == 0);
+  for (uint16_t cid = 0; cid < 48; ++cid) {
+    greedy->capsule(make_io(IoOpcode::kRead, cid, 0, 1 << 20));
+  }
+  REQUIRE(
+      target.await([](const TransportStats& stats) { return stats.request_await_buffer > 40; }));
+  auto other = target.open();
+  REQUIRE(other->connect(1, 16) == 0);
+  for (const uint32_t bytes : {512u, 8192u, 131072u, 1u << 20}) {
+    other->capsule(make_io(IoOpcode::kRead, 1, 0, bytes));
+    CHECK(other->receive().data.size() == bytes);
+  }
+  // And in the end it gets all that it asked for.
+  for (uint16_t answers = 0; answers < 48; ++answers) {
+    CHECK(greedy->receive().data.size() == 1 << 20);
+  }
 }
 
 TEST_CASE("a late word for something gone is ignored") {

@@ -17,6 +17,9 @@ constexpr uint64_t kTimeoutScanNs = 500'000'000;
 
 }  // namespace
 
+/// The part of the large buffers that one connection may hold.
+constexpr uint64_t kQuotaPart = 8;
+
 /// The lines and the poller that serves them; see group_core.h for what they hold.
 struct Group::Impl final : Poller {
   struct ScanTimer : Timer {
@@ -34,6 +37,7 @@ struct Group::Impl final : Poller {
   bool serve_claims();
   bool serve_stalled();
   bool serve_buffers();
+  bool serve_quotas();
   bool serve_senders();
   void scan();
   void finish_stop();
@@ -58,6 +62,7 @@ PollResult Group::Impl::poll() {
     if (serve_stalled()) busy = true;
   }
   if (serve_buffers()) busy = true;
+  if (serve_quotas()) busy = true;
   if (serve_senders()) busy = true;
   if (stopping && core.connections.empty() && core.backlog.empty()) finish_stop();
   return busy ? PollResult::Busy : PollResult::Idle;
@@ -110,6 +115,15 @@ bool Group::Impl::serve_buffers() {
   for (size_t turn = 0; turn < turns; ++turn) {
     if (core.receive_buffers->taken() == core.receive_buffers->count()) break;
     core.buffer_line.pop_front()->resume();
+    served = true;
+  }
+  return served;
+}
+
+bool Group::Impl::serve_quotas() {
+  bool served = false;
+  while (Connection* const connection = core.quota_line.pop_front()) {
+    connection->serve_quota();
     served = true;
   }
   return served;
@@ -188,6 +202,8 @@ Result<std::unique_ptr<Group>> Group::create(Reactor& reactor, const GroupOption
     core.free_slots.push_back(slot - 1);
   }
   set_stat(core.stats.connection_free, options.connections_max);
+  const uint64_t large_bytes = reactor.buffers().large_bytes();
+  core.quota_bytes_max = std::max(large_bytes / kQuotaPart, uint64_t{kTransferBytesMax});
   reactor.add_poller(*impl);
   impl->polling = true;
   return std::unique_ptr<Group>(new Group(std::move(impl)));

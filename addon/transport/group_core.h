@@ -51,6 +51,10 @@ struct GroupCore {
   IntrusiveList<Connection, &Connection::stalled_node> stalled;
   IntrusiveList<Connection, &Connection::claim_node> claim_line;
   IntrusiveList<Connection, &Connection::buffer_node> buffer_line;
+  IntrusiveList<Connection, &Connection::quota_node> quota_line;
+  /// Large buffers that one connection may hold, bytes: a host that sends or takes its data slowly,
+  /// or not at all, leaves the rest to the others.
+  uint64_t quota_bytes_max = 0;
   bool budget_changed = false;  // something was given back since the lines were looked at
 
   std::vector<std::unique_ptr<Connection>> slots;

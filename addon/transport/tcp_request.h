@@ -64,6 +64,7 @@ struct TcpRequest : nvmf::Request {
 
   ListNode owner_node;  ///< in the connection's list
   ListNode claim_node;  ///< while AwaitBuffer for want of a claim
+  ListNode quota_node;  ///< while AwaitBuffer because its connection holds its share already
   QueueNode free_node;
   Connection* connection = nullptr;
   uint32_t generation = 1;
@@ -77,6 +78,7 @@ struct TcpRequest : nvmf::Request {
   bool abort_requested = false;
   bool close_after = false;      ///< the connection ends when the answer was sent
   uint32_t capsule_bytes = 0;    ///< in-capsule data
+  uint32_t quota_bytes = 0;      ///< of large buffers, counted for the connection
   uint32_t host_data_bytes = 0;  ///< of H2CData, announced so far
   PayloadCursor cursor;
   std::byte* capsule_data = nullptr;  ///< memory of its own for in-capsule data
