@@ -282,10 +282,13 @@ function statusLabel(status: number): string {
 function hostFamilies({ engine, hostTotals }: MetricSources): Family[] {
   const word = (name: string) => () =>
     [...hostTotals.read(engine)].flatMap(({ subsystem, hostNqn, operations }) =>
-      [...operations].map(([op, words]) => ({
-        labels: { subsystem, hostnqn: hostNqn, op },
-        value: words[name] ?? 0,
-      })),
+      // Only what a host has done: thousands of hosts that merely connected must not fill a scrape.
+      [...operations]
+        .filter(([, words]) => (words.operations ?? 0) > 0)
+        .map(([op, words]) => ({
+          labels: { subsystem, hostnqn: hostNqn, op },
+          value: words[name] ?? 0,
+        })),
     );
   return [
     counter('capsuled_host_io_operations_total', 'I/O commands of a host.', word('operations')),

@@ -158,8 +158,9 @@ export class ChangeRunner {
   }
 
   async #endpointClose(endpoint: Endpoint): Promise<void> {
+    const actual = this.#state.listeners.get(endpoint)?.actual ?? endpoint;
     await this.#state.listeners.close(endpoint);
-    this.#state.logger.info({ ...endpoint }, 'no longer listening');
+    this.#state.logger.info({ ...actual }, 'no longer listening');
     this.#state.discoveryChanged();
   }
 

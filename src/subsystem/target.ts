@@ -211,10 +211,9 @@ export class Target {
     cause: TargetError,
   ): Promise<TargetError> {
     const { logger } = this.#state;
-    logger.error(
-      { err: cause, change: failed.kind, key: failed.key },
-      `could not ${describe(failed)}`,
-    );
+    // A stack tells of a defect of ours; what the machine or the configuration refused needs none.
+    const why = cause.code === 'internal' ? { err: cause } : { reason: cause.message };
+    logger.error({ ...why, change: failed.kind, key: failed.key }, `could not ${describe(failed)}`);
     const lost: string[] = [];
     for (const change of done.toReversed()) {
       const undo = inverse(change);
