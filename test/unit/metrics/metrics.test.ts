@@ -68,6 +68,7 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
   for (const line of expected) t.ok(lines.has(line) || lines.has(scientific(line)), line);
   t.match(body, /^process_resident_memory_bytes /m);
   t.notMatch(body, /io_latency_seconds_bucket.*op="write"/, 'no histogram of what never happened');
+  t.notMatch(body, /host_io_operations_total.*op="write"/, 'no series of what a host never did');
   const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
   t.equal(promtool.status, 0, promtool.stderr + promtool.stdout);
 });
