@@ -368,10 +368,11 @@ t.test('a host that reads slowly gets everything', async (t) => {
   const pattern = patternOf({ slba: 0n, generation: 9 }, 2048);
   await host.io.write(0n, pattern);
   host.io.link.pause();
-  // Fewer than a reactor has I/O memory for: who finds none waits.
-  const reads = Array.from({ length: 16 }, () => host.io.read(0n, 2048));
+  // As many as its queue holds, and more than a reactor has I/O memory for.
+  const reads = Array.from({ length: 32 }, () => host.io.read(0n, 2048));
   const other = await connected(t);
   t.equal((await other.io.read(0n, 1)).length, 512, 'nobody else waits');
+  t.ok((await other.io.read(0n, 2048)).equals(pattern), 'not for large buffers either');
   host.io.link.resume();
   for (const back of await Promise.all(reads)) t.ok(back.equals(pattern));
 });
