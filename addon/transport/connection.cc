@@ -75,7 +75,6 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   id_ = make_handle(core_.reactor.index(), slot_, generation_);
   fd_ = fd;
   reason_ = "";
-  term_req_sent_ = false;
   connect_pending_ = false;
   outstanding_ = 0;
   qpair_ = nvmf::Qpair{};

@@ -133,7 +133,6 @@ class Connection {
   ConnectionState state_ = ConnectionState::Free;
   ReceiverState receiver_ = ReceiverState::Stopped;
   Stall stall_ = Stall::None;
-  bool term_req_sent_ = false;
   bool connect_pending_ = false;
   bool cancelling_ = false;  // inside drain_requests()
   const char* reason_ = "";
