@@ -35,6 +35,7 @@ import { connect } from './connect.js';
 import { fabrics } from './fabrics.js';
 import { getFeatures, setFeatures } from './features.js';
 import { identify } from './identify.js';
+import { LogLimit } from './log-limit.js';
 import { getLogPage } from './log-page.js';
 import type { TargetOptions } from './target-options.js';
 import type { TargetState } from './target-state.js';
@@ -47,16 +48,27 @@ const executors: Readonly<Record<number, CommandExecutor>> = {
   [AdminOpcode.getFeatures]: getFeatures,
 };
 
+/** Ends of connections that are nobody's fault: the host left, or the daemon stops. */
+const orderlyReasons: ReadonlySet<string> = new Set([
+  'host_closed',
+  'closed_by_control',
+  'stopped',
+]);
+
 /** More (M), in the engine's form of a status. */
 const more = packBits([StatusFieldBits.more, 1]) >>> 1;
 
 export class EventDispatcher {
   readonly #state: TargetState;
   readonly #onAnswered: TargetOptions['onCommandAnswered'];
+  readonly #failureLines: LogLimit;
 
   constructor(state: TargetState, onAnswered: TargetOptions['onCommandAnswered']) {
     this.#state = state;
     this.#onAnswered = onAnswered;
+    this.#failureLines = new LogLimit(state.clock, (count) => {
+      state.logger.warn({ count }, 'more connections failed, not logged one by one');
+    });
   }
 
   handle(event: EngineEvent): void {
@@ -93,7 +105,11 @@ export class EventDispatcher {
     listeners.connectionClosed(connection.listener);
     counters.connectionClosed(reason);
     connection.state = 'closed';
-    logger.debug({ connection: number, peer: connection.peer, reason }, 'connection closed');
+    if (isFailure(connection, reason) && this.#failureLines.allows()) {
+      logger.warn(failureFields(connection, reason), 'connection failed');
+    } else {
+      logger.debug({ connection: number, peer: connection.peer, reason }, 'connection closed');
+    }
     if (connection.queue === null) return;
     const { controller, qid } = connection.queue;
     controller.queueClosed(qid);
@@ -181,6 +197,18 @@ export class EventDispatcher {
     this.#state.logger.debug(fields, `command refused: ${error.message}`);
     return { ...answer, status };
   }
+}
+
+/** Not when its controller is being ended already: that has been said, with its cause. */
+function isFailure({ queue }: Connection, reason: string): boolean {
+  return !orderlyReasons.has(reason) && (queue === null || queue.controller.living);
+}
+
+function failureFields({ connection, peer, queue }: Connection, reason: string): object {
+  const fields = { connection, peer, reason };
+  if (queue === null) return fields;
+  const { cntlid, hostNqn, subsystem } = queue.controller;
+  return { ...fields, qid: queue.qid, cntlid, subsystem: subsystem.nqn, hostNqn };
 }
 
 const internalError: CommandAnswer = {

@@ -11,6 +11,7 @@ import {
   StatusCodeType,
 } from '../../../src/wire/layout.gen.js';
 import { packStatus } from '../../../src/wire/status.js';
+import { LogLimit } from '../../../src/subsystem/log-limit.js';
 import { Bed, FakeHost, diskNqn, refusedStatus } from './fake-host.js';
 
 const generic = (code: number): number => refusedStatus(StatusCodeType.generic, code);
@@ -29,6 +30,42 @@ t.test('connections are counted while they live', async (t) => {
   t.same(bed.target.connections, []);
   t.equal(bed.target.counters.connectionsTotal, 1);
   t.equal(bed.target.counters.connectionsClosedTotal.get('icreq_timeout'), 1);
+});
+
+t.test('a connection that fails is a warning with its peer and the reason', async (t) => {
+  const bed = await Bed.with();
+  bed.engine.close(bed.open(4420), 'icreq_timeout');
+  t.match(bed.warnings, [
+    {
+      fields: { peer: { address: '127.0.0.1' }, reason: 'icreq_timeout' },
+      message: 'connection failed',
+    },
+  ]);
+  const host = await FakeHost.ready(bed);
+  bed.engine.close((await host.connect({ qid: 1 })).connection, 'pdu_sequence_error');
+  t.match(bed.warnings.at(-1)?.fields, { qid: 1, subsystem: diskNqn, hostNqn: String });
+});
+
+t.test('a host that leaves is no warning', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  const { connection } = await host.connect({ qid: 1 });
+  bed.engine.close(host.connection, 'host_closed');
+  // What ends with its controller is not said again.
+  bed.engine.close(connection, 'connection_lost');
+  t.same(bed.warnings, []);
+});
+
+t.test('connections that fail by the thousand cost some lines and a count', async (t) => {
+  const bed = await Bed.with();
+  for (let i = 0; i < 1000; i++) bed.engine.close(bed.open(4420), 'invalid_pdu_header');
+  t.equal(bed.warnings.length, LogLimit.linesMax);
+  bed.clock.advance(LogLimit.intervalMs);
+  t.match(bed.warnings.at(-1), { fields: { count: 1000 - LogLimit.linesMax } });
+  bed.engine.close(bed.open(4420), 'icreq_timeout');
+  t.match(bed.warnings.at(-1), { fields: { reason: 'icreq_timeout' } });
+  bed.clock.advance(LogLimit.intervalMs);
+  t.equal(bed.warnings.length, LogLimit.linesMax + 2, 'nothing was held back: nothing to say');
 });
 
 t.test('when the admin queue closes, the controller ends with all its queues', async (t) => {
