@@ -3,27 +3,26 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
+import { TOKEN_EXPECTED, parseToken } from '../config/token.js';
 import { TargetError } from '../errors.js';
 
 /** Probes of a supervisor need no secret: they say nothing but up or down. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz']);
-const TOKEN_LENGTH_MIN = 16;
 
 export async function readToken(file: string): Promise<string> {
-  let token: string;
+  let content: string;
   try {
-    token = (await readFile(file, 'utf8')).trim();
+    content = await readFile(file, 'utf8');
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     const options = { field: 'admin.token_file', cause: thrown };
     throw new TargetError('configuration_invalid', `the token cannot be read: ${reason}`, options);
   }
-  if (token.length < TOKEN_LENGTH_MIN) {
-    throw new TargetError(
-      'configuration_invalid',
-      `expected a token of at least ${TOKEN_LENGTH_MIN} characters in ${file}`,
-      { field: 'admin.token_file' },
-    );
+  const token = parseToken(content);
+  if (token === undefined) {
+    throw new TargetError('configuration_invalid', `expected ${TOKEN_EXPECTED} in ${file}`, {
+      field: 'admin.token_file',
+    });
   }
   return token;
 }

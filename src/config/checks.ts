@@ -8,12 +8,15 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { totalmem } from 'node:os';
 import type { BdevConfiguration } from '../bdev/kinds.js';
-import { DISCOVERY_NQN } from './formats.js';
+import type { Endpoint } from '../engine/engine-types.js';
+import { endpointKey, endpointText, isWildcard } from '../transport/listener.js';
+import { discoveryNqn } from '../wire/layout.gen.js';
 import { nearest } from './nearest.js';
 import { reactorCores } from './normalize.js';
 import type { Reader } from './reader.js';
 import type { Configuration, Draft } from './schema.js';
 import { formatSize } from './size.js';
+import { TOKEN_EXPECTED, parseToken } from './token.js';
 
 /** What the checks ask the machine; tests put their own in. */
 export interface Machine {
@@ -29,7 +32,7 @@ type DraftConfiguration = Draft<Configuration>;
 export function check(draft: DraftConfiguration, reader: Reader, machine: Machine): void {
   checkEngine(draft, reader, machine);
   checkAdmin(draft, reader, machine);
-  checkBdevs(draft, reader);
+  checkBdevs(draft, reader, machine);
   checkSubsystems(draft, reader);
   checkNamespaces(draft, reader);
   checkListeners(draft, reader);
@@ -46,7 +49,8 @@ function checkEngine({ engine }: DraftConfiguration, reader: Reader, machine: Ma
     );
   }
   if (Array.isArray(reactors)) {
-    reactors.forEach((core, index) => {
+    reactors.forEach((core: number | undefined, index) => {
+      if (core === undefined) return;
       const path = `engine.reactors[${String(index)}]`;
       if (reactors.indexOf(core) !== index) {
         reader.error(path, `expected each core once, got ${String(core)} again`);
@@ -83,8 +87,8 @@ function checkAdmin({ admin }: DraftConfiguration, reader: Reader, machine: Mach
   if (typeof tokenFile !== 'string') return;
   const path = machine.resolvePath(tokenFile);
   try {
-    if (readFileSync(path, 'utf8').trim().length < 16) {
-      reader.error('admin.token_file', `expected a token of at least 16 characters in ${path}`);
+    if (parseToken(readFileSync(path, 'utf8')) === undefined) {
+      reader.error('admin.token_file', `expected ${TOKEN_EXPECTED} in ${path}`);
     }
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
@@ -96,7 +100,11 @@ export function isLoopback(address: string): boolean {
   return isIPv6(address) ? /^(0*:)*:?0*1$/.test(address) : address.startsWith('127.');
 }
 
-function checkBdevs({ bdevs = [] }: DraftConfiguration, reader: Reader): void {
+function checkBdevs(
+  { bdevs = [] }: DraftConfiguration,
+  reader: Reader,
+  { resolvePath }: Machine,
+): void {
   const names = new Map<string, string>();
   const files = new Map<string, string>();
   let ram = 0n;
@@ -112,7 +120,10 @@ function checkBdevs({ bdevs = [] }: DraftConfiguration, reader: Reader): void {
       );
     }
     if (bdev.kind === 'malloc') ram += size ?? 0n;
-    if (bdev.kind === 'uring') checkFile(bdev, path, files, reader);
+    if (bdev.kind !== 'uring') return;
+    const file = bdev.path === undefined ? undefined : resolvePath(bdev.path);
+    unique(files, file, `${path}.path`, 'file', reader);
+    checkFile(bdev, path, reader);
   });
   if (ram > BigInt(totalmem())) {
     reader.warn(
@@ -125,11 +136,9 @@ function checkBdevs({ bdevs = [] }: DraftConfiguration, reader: Reader): void {
 function checkFile(
   bdev: Extract<Draft<BdevConfiguration>, { kind?: 'uring' | undefined }>,
   path: string,
-  files: Map<string, string>,
   reader: Reader,
 ): void {
-  unique(files, bdev.path, `${path}.path`, 'file', reader);
-  if (bdev.create === true && bdev.size === undefined) {
+  if (bdev.create === true && bdev.size === undefined && !reader.has(`${path}.size`)) {
     reader.error(
       `${path}.size`,
       'expected a size, because "create" is true, but "size" is missing',
@@ -140,19 +149,19 @@ function checkFile(
   }
 }
 
-function checkSubsystems({ subsystems = [] }: DraftConfiguration, reader: Reader): void {
+function checkSubsystems({ subsystems }: DraftConfiguration, reader: Reader): void {
   const nqns = new Map<string, string>();
   const serials = new Map<string, string>();
-  if (subsystems.length === 0) {
+  if (subsystems?.length === 0) {
     reader.warn('subsystems', 'there are no subsystems: hosts will find nothing to connect to');
   }
-  subsystems.forEach((subsystem, index) => {
+  subsystems?.forEach((subsystem, index) => {
     // The reader leaves holes where an item could not be read.
     if ((subsystem as typeof subsystem | undefined) === undefined) return;
     const path = `subsystems[${String(index)}]`;
     unique(nqns, subsystem.nqn, `${path}.nqn`, 'NQN', reader);
     unique(serials, subsystem.serial, `${path}.serial`, 'serial number', reader);
-    if (subsystem.nqn === DISCOVERY_NQN) {
+    if (subsystem.nqn === discoveryNqn) {
       reader.error(`${path}.nqn`, 'expected the NQN of an NVM subsystem, got the discovery NQN');
     }
     const [first, last] = subsystem.cntlid_range ?? [];
@@ -172,14 +181,14 @@ function checkHosts(
   reader: Reader,
 ): void {
   const seen = new Map<string, string>();
-  const hosts = subsystem.hosts ?? [];
-  hosts.forEach((host: { nqn?: string | undefined } | undefined, index) => {
+  const { hosts } = subsystem;
+  hosts?.forEach((host: { nqn?: string | undefined } | undefined, index) => {
     unique(seen, host?.nqn, `${path}.hosts[${String(index)}]`, 'host', reader);
   });
-  if (subsystem.allow_any_host === false && hosts.length === 0) {
+  if (subsystem.allow_any_host === false && hosts?.length === 0) {
     reader.warn(`${path}.hosts`, 'no host may connect: allow_any_host is false and hosts is empty');
   }
-  if (subsystem.allow_any_host === true && hosts.length > 0) {
+  if (subsystem.allow_any_host === true && hosts !== undefined && hosts.length > 0) {
     reader.warn(`${path}.hosts`, 'the list has no effect: allow_any_host is true');
   }
 }
@@ -205,6 +214,7 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
       for (const key of ['uuid', 'nguid', 'eui64'] as const) {
         unique(identities, namespace[key], `${path}.${key}`, key.toUpperCase(), reader);
       }
+      if (draft.bdevs === undefined) return;
       checkReference(namespace.bdev, `${path}.bdev`, bdevs, users, reader);
     });
   });
@@ -236,8 +246,7 @@ function checkReference(
 }
 
 interface ListenerPlace {
-  readonly address: string;
-  readonly port: number;
+  readonly endpoint: Endpoint;
   readonly path: string;
 }
 
@@ -252,12 +261,12 @@ function checkListeners(draft: DraftConfiguration, reader: Reader): void {
   checkListenerList(draft.discovery?.listeners, 'discovery.listeners', places, reader);
   const admin = draft.admin?.listen;
   if (admin?.address === undefined || admin.port === undefined || admin.port === 0) return;
-  const { address, port } = admin;
-  const clash = places.find((place) => place.port === port && overlap(place.address, address));
+  const endpoint = { address: admin.address, port: admin.port };
+  const clash = places.find((place) => overlap(place.endpoint, endpoint));
   if (clash !== undefined) {
     reader.error(
       'admin.listen',
-      `expected an address of its own, got ${shownEndpoint(address, port)}, which line ${String(reader.line(clash.path))} has`,
+      `expected an address of its own, got ${endpointText(endpoint)}, which line ${String(reader.line(clash.path))} has`,
     );
   }
 }
@@ -272,33 +281,30 @@ function checkListenerList(
   listeners?.forEach((listener, index) => {
     const { address, port } = (listener as typeof listener | undefined) ?? {};
     if (address === undefined || port === undefined || port === 0) return;
+    const endpoint = { address, port };
+    const key = endpointKey(endpoint);
+    const text = endpointText(endpoint);
     const itemPath = `${path}[${String(index)}]`;
-    unique(own, shownEndpoint(address, port), itemPath, 'listener', reader);
+    unique(own, key, itemPath, 'listener', reader, text);
     const clash = places.find(
-      (place) =>
-        place.port === port && place.address !== address && overlap(place.address, address),
+      (place) => endpointKey(place.endpoint) !== key && overlap(place.endpoint, endpoint),
     );
     if (clash !== undefined) {
       reader.error(
         itemPath,
-        `expected an address that no other listener covers, got ${shownEndpoint(address, port)}, ` +
-          `which overlaps ${shownEndpoint(clash.address, clash.port)} on line ${String(reader.line(clash.path))}`,
+        `expected an address that no other listener covers, got ${text}, ` +
+          `which overlaps ${endpointText(clash.endpoint)} on line ${String(reader.line(clash.path))}`,
       );
     }
-    places.push({ address, port, path: itemPath });
+    places.push({ endpoint, path: itemPath });
   });
 }
 
-/** Whether two addresses cannot be listened on at once, on one port. */
-function overlap(left: string, right: string): boolean {
-  if (isIPv6(left) !== isIPv6(right)) return false;
-  return (
-    left === right || [left, right].some((address) => address === '0.0.0.0' || address === '::')
-  );
-}
-
-function shownEndpoint(address: string, port: number): string {
-  return isIPv6(address) ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+/** Whether two endpoints cannot be listened on at once. */
+function overlap(left: Endpoint, right: Endpoint): boolean {
+  if (left.port !== right.port || isIPv6(left.address) !== isIPv6(right.address)) return false;
+  const isAll = isWildcard(left.address) || isWildcard(right.address);
+  return isAll || endpointKey(left) === endpointKey(right);
 }
 
 /** One more user of something that may be used once. */
@@ -308,6 +314,7 @@ function unique(
   path: string,
   what: string,
   reader: Reader,
+  text = value,
 ): void {
   if (value === undefined) return;
   const key = String(value);
@@ -316,7 +323,7 @@ function unique(
     seen.set(key, path);
     return;
   }
-  const got = typeof value === 'number' ? key : JSON.stringify(value);
+  const got = JSON.stringify(text);
   reader.error(
     path,
     `expected each ${what} once, got ${got} again; it is on line ${String(reader.line(first))} too`,

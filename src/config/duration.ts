@@ -1,18 +1,19 @@
 /** Times in configuration: a number with a unit. */
 
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1_000,
-  ms: 1_000_000,
-  s: 1_000_000_000,
-  m: 60_000_000_000,
-  h: 3_600_000_000_000,
-};
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['ns', 1],
+  ['us', 1_000],
+  ['µs', 1_000],
+  ['ms', 1_000_000],
+  ['s', 1_000_000_000],
+  ['m', 60_000_000_000],
+  ['h', 3_600_000_000_000],
+]);
 
 export const DURATION_EXPECTED = 'a time with its unit such as 50us, 10ms or 2s';
 
 /** Matches every time that {@link parseDuration} takes; for the JSON Schema. */
-export const DURATION_PATTERN = `^[0-9]+ ?(${Object.keys(UNITS).join('|')})$|^0$`;
+export const DURATION_PATTERN = `^[0-9]+ ?(${[...UNITS.keys()].join('|')})$|^0$`;
 
 /** Nanoseconds, or undefined when the text is no time. `0` needs no unit. */
 export function parseDuration(text: string): number | undefined {
@@ -20,7 +21,7 @@ export function parseDuration(text: string): number | undefined {
   const match = /^([0-9]{1,15}) ?([a-zµ]+)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = '', unit = ''] = match;
-  const factor = UNITS[unit === 'µs' ? 'us' : unit];
+  const factor = UNITS.get(unit);
   if (factor === undefined) return undefined;
   const nanoseconds = Number(digits) * factor;
   return Number.isSafeInteger(nanoseconds) ? nanoseconds : undefined;
@@ -29,8 +30,11 @@ export function parseDuration(text: string): number | undefined {
 /** Why the text is no time, for the end of an error message; empty when there is nothing to add. */
 export function durationHint(text: string): string {
   if (/^[0-9]+$/.test(text)) return `the unit is missing: write "${text}us" or "${text}ms"`;
-  const unit = /^[0-9]+ ?([A-Za-z]+)$/.exec(text)?.[1];
-  if (unit !== undefined && UNITS[unit] === undefined) return `unknown unit "${unit}"`;
+  const [, digits = '', unit] = /^([0-9]+) ?([A-Za-z]+)$/.exec(text) ?? [];
+  if (unit !== undefined && !UNITS.has(unit)) {
+    const lower = unit.toLowerCase();
+    return UNITS.has(lower) ? `write "${digits}${lower}"` : `unknown unit "${unit}"`;
+  }
   if (/^[0-9]*\.[0-9]+/.test(text)) return 'fractions are not allowed';
   return '';
 }
@@ -39,7 +43,7 @@ export function durationHint(text: string): string {
 export function formatDuration(nanoseconds: number): string {
   if (nanoseconds === 0) return '0';
   for (const unit of ['s', 'ms', 'us'] as const) {
-    const factor = UNITS[unit] ?? 1;
+    const factor = UNITS.get(unit) ?? 1;
     if (nanoseconds >= factor && nanoseconds % factor === 0) {
       return `${String(nanoseconds / factor)}${unit}`;
     }

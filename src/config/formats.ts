@@ -5,6 +5,7 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import { nqnFault } from '../subsystem/nqn.js';
+import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
 import { DURATION_EXPECTED, DURATION_PATTERN, durationHint, parseDuration } from './duration.js';
 import { SIZE_EXPECTED, SIZE_PATTERN, parseSize, sizeHint } from './size.js';
 
@@ -25,8 +26,6 @@ export interface HostPort {
   readonly port: number;
 }
 
-export const DISCOVERY_NQN = 'nqn.2014-08.org.nvmexpress.discovery';
-const NQN_BYTES_MAX = 223;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const UUID_NQN_PREFIX = 'nqn.2014-08.org.nvmexpress:uuid:';
 
@@ -38,11 +37,11 @@ function parseNqn(text: string): string | undefined {
 
 function nqnHint(text: string): string {
   const bytes = Buffer.byteLength(text);
-  if (bytes > NQN_BYTES_MAX) {
-    return `it is ${String(bytes)} bytes long, the limit is ${String(NQN_BYTES_MAX)}`;
+  if (bytes > nqnLengthMax) {
+    return `it is ${String(bytes)} bytes long, the limit is ${String(nqnLengthMax)}`;
   }
   if (!text.startsWith('nqn.')) return 'it must begin with "nqn."';
-  if (text === DISCOVERY_NQN) return '';
+  if (text === discoveryNqn) return '';
   if (text.startsWith(UUID_NQN_PREFIX)) {
     return UUID.test(text.slice(UUID_NQN_PREFIX.length)) ? '' : 'what follows "uuid:" is no UUID';
   }

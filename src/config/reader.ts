@@ -23,6 +23,14 @@ import { nearest } from './nearest.js';
 import { expectation, outOfRange } from './expectation.js';
 import type { SchemaNode } from './schema-node.js';
 
+/** What YAML 1.1 and other formats take for true and false. */
+const FLAG_WORDS: ReadonlyMap<string, string> = new Map([
+  ['yes', 'true'],
+  ['on', 'true'],
+  ['no', 'false'],
+  ['off', 'false'],
+]);
+
 export class Reader {
   readonly issues: ConfigurationIssue[] = [];
   readonly #offsets = new Map<string, number>();
@@ -53,6 +61,11 @@ export class Reader {
 
   warn(path: string, message: string): void {
     this.#issue('warning', path, message);
+  }
+
+  /** Whether the file has something there, be it wrong. */
+  has(path: string): boolean {
+    return this.#offsets.has(path);
   }
 
   /** The line of a key, for messages that name a second place. */
@@ -237,7 +250,7 @@ export class Reader {
     if (types.includes('boolean')) {
       if (typeof value === 'boolean') return value;
       const word = typeof value === 'string' ? value.toLowerCase() : '';
-      const meant = { yes: 'true', on: 'true', no: 'false', off: 'false' }[word];
+      const meant = FLAG_WORDS.get(word);
       return this.#wrong(path, node, schema, meant === undefined ? '' : `write ${meant}`);
     }
     const { minimum = -Infinity, maximum = Infinity } = schema;

@@ -1,41 +1,42 @@
 /** Sizes in configuration: an integer of bytes, or a number with a unit. */
 
-const UNITS: Readonly<Record<string, bigint>> = {
-  B: 1n,
-  KiB: 1n << 10n,
-  MiB: 1n << 20n,
-  GiB: 1n << 30n,
-  TiB: 1n << 40n,
-  PiB: 1n << 50n,
-  KB: 1_000n,
-  MB: 1_000_000n,
-  GB: 1_000_000_000n,
-  TB: 1_000_000_000_000n,
-  PB: 1_000_000_000_000_000n,
-};
+const UNITS: ReadonlyMap<string, bigint> = new Map([
+  ['B', 1n],
+  ['KiB', 1n << 10n],
+  ['MiB', 1n << 20n],
+  ['GiB', 1n << 30n],
+  ['TiB', 1n << 40n],
+  ['PiB', 1n << 50n],
+  ['KB', 1_000n],
+  ['MB', 1_000_000n],
+  ['GB', 1_000_000_000n],
+  ['TB', 1_000_000_000_000n],
+  ['PB', 1_000_000_000_000_000n],
+]);
 
 export const SIZE_EXPECTED = 'a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal)';
 
 /** Matches every size that {@link parseSize} takes in string form; for the JSON Schema. */
-export const SIZE_PATTERN = `^[0-9]+ ?(${Object.keys(UNITS).join('|')})?$`;
+export const SIZE_PATTERN = `^[0-9]+ ?(${[...UNITS.keys()].join('|')})?$`;
 
 /** The bytes, or undefined when the text is no size. */
 export function parseSize(text: string): bigint | undefined {
   const match = /^([0-9]{1,20}) ?([A-Za-z]*)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = '', unit = ''] = match;
-  const factor = UNITS[unit === '' ? 'B' : unit];
+  const factor = UNITS.get(unit === '' ? 'B' : unit);
   return factor === undefined ? undefined : BigInt(digits) * factor;
 }
 
 /** Why the text is no size, for the end of an error message; empty when there is nothing to add. */
 export function sizeHint(text: string): string {
-  const unit = /^[0-9]+ ?([A-Za-z]+)$/.exec(text)?.[1];
+  const [, digits = '', unit] = /^([0-9]+) ?([A-Za-z]+)$/.exec(text) ?? [];
   if (unit !== undefined) {
-    const near = Object.keys(UNITS).find((name) => name.toLowerCase() === unit.toLowerCase());
-    if (near !== undefined) return `write "${near}"`;
+    // Not taken as it is: who writes `1gb` may mean GB or GiB, and shall see which it would be.
+    const near = [...UNITS.keys()].find((name) => name.toLowerCase() === unit.toLowerCase());
+    if (near !== undefined) return `write "${digits}${near}"`;
     if (/^[kmgtp]i?$/i.test(unit)) {
-      return `write "${unit.charAt(0).toUpperCase()}iB" for powers of 1024`;
+      return `write "${digits}${unit.charAt(0).toUpperCase()}iB" for powers of 1024`;
     }
     return `unknown unit "${unit}"`;
   }
@@ -47,7 +48,7 @@ export function sizeHint(text: string): string {
 /** The shortest exact spelling: 1073741824 → `1GiB`. */
 export function formatSize(bytes: bigint): string {
   for (const unit of ['PiB', 'TiB', 'GiB', 'MiB', 'KiB'] as const) {
-    const factor = UNITS[unit] ?? 1n;
+    const factor = UNITS.get(unit) ?? 1n;
     if (bytes >= factor && bytes % factor === 0n) return `${String(bytes / factor)}${unit}`;
   }
   return bytes.toString();

@@ -67,7 +67,14 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     'a size with half a unit',
     'version: 1\nengine: { memory: 1Gi }',
     [
-      '2:19: engine.memory: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got "1Gi"; write "GiB" for powers of 1024',
+      '2:19: engine.memory: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got "1Gi"; write "1GiB" for powers of 1024',
+    ],
+  ],
+  [
+    'a size in the wrong case',
+    'version: 1\nbdevs: [{ name: a, kind: uring, path: f, create: true, size: 1Gib }]',
+    [
+      '2:62: bdevs[0].size: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got "1Gib"; write "1GiB"',
     ],
   ],
   [
@@ -119,6 +126,14 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     [
       '2:25: engine.reactors[1]: expected each core once, got 0 again',
       '2:28: engine.reactors[2]: expected a core that this process may use (0, 1), got 7',
+    ],
+  ],
+  [
+    'cores that are no numbers',
+    'version: 1\nengine: { reactors: [a, b, 0] }',
+    [
+      '2:22: engine.reactors[0]: expected an integer from 0 to 4095, got "a"',
+      '2:25: engine.reactors[1]: expected an integer from 0 to 4095, got "b"',
     ],
   ],
   [
@@ -209,6 +224,18 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     'a file that is to be made without a size',
     'version: 1\nbdevs: [{ name: a, kind: uring, path: f, create: true }]',
     ['2:9: bdevs[0].size: expected a size, because "create" is true, but "size" is missing'],
+  ],
+  [
+    'one file of two bdevs',
+    'version: 1\nbdevs:\n  - { name: a, kind: uring, path: f }\n  - { name: b, kind: uring, path: ./f }',
+    [
+      `4:35: bdevs[1].path: expected each file once, got "${process.cwd()}/f" again; it is on line 3 too`,
+    ],
+  ],
+  [
+    'bdevs that are no list',
+    disk().replace(/bdevs:\n.*\n/, 'bdevs: ram0\n'),
+    ['2:8: bdevs: expected a list, got "ram0"'],
   ],
   [
     'yes for true',
@@ -307,11 +334,21 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     ],
   ],
   [
-    'what only the target knows to refuse',
+    'a listener that is written in two ways',
     disk('discovery: { listeners: [{ address: "::1" }, { address: "0:0::1" }] }'),
     [
-      "9:46: discovery.listeners[1]: expected something else than discovery.listeners[0] for `discovery.listeners[1]`, got '::1|8009'",
+      '9:46: discovery.listeners[1]: expected each listener once, got "[0:0::1]:8009" again; it is on line 9 too',
     ],
+  ],
+  [
+    'all addresses, not in their shortest form',
+    disk('admin: { listen: "[0::1]:8009" }\ndiscovery: { listeners: [{ address: "0:0::0" }] }'),
+    ['9:18: admin.listen: expected an address of its own, got [0::1]:8009, which line 10 has'],
+  ],
+  [
+    'what only the target knows to refuse',
+    `version: 1\nsubsystems:${Array.from({ length: 1025 }, (_, n) => `\n  - { nqn: "nqn.2026-11.a:${n}" }`).join('')}`,
+    ['3:3: subsystems: expected at most 1024 entries for `subsystems`, got 1025'],
   ],
   [
     'an NGUID of zeroes',
@@ -350,6 +387,12 @@ t.test('what is doubtful is a warning, and the configuration is taken', async (t
     '2:14: subsystems[0].listeners: there are no listeners: no host can connect',
   ]);
   t.ok(parse(text).configuration);
+});
+
+t.test('what could not be read is not doubted as well', async (t) => {
+  t.strictSame(warnings('version: 1\nsubsystems: 5'), []);
+  const text = 'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", hosts: x }]';
+  t.notOk(warnings(text).some((warning) => warning.includes('.hosts')));
 });
 
 t.test('the smallest file has all the defaults', async (t) => {

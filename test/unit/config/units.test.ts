@@ -1,8 +1,13 @@
 import t from 'tap';
 import { autoCores, highestCores, parseCoreList } from '../../../src/config/cores.js';
-import { durationHint, formatDuration, parseDuration } from '../../../src/config/duration.js';
+import {
+  DURATION_PATTERN,
+  durationHint,
+  formatDuration,
+  parseDuration,
+} from '../../../src/config/duration.js';
 import { nearest } from '../../../src/config/nearest.js';
-import { formatSize, parseSize, sizeHint } from '../../../src/config/size.js';
+import { SIZE_PATTERN, formatSize, parseSize, sizeHint } from '../../../src/config/size.js';
 
 t.test('sizes are powers of 1024 or of 1000, by their unit', async (t) => {
   t.equal(parseSize('512'), 512n);
@@ -10,14 +15,26 @@ t.test('sizes are powers of 1024 or of 1000, by their unit', async (t) => {
   t.equal(parseSize('64 KiB'), 65536n);
   t.equal(parseSize('1TiB'), 1n << 40n);
   t.equal(parseSize('3GB'), 3_000_000_000n);
-  for (const wrong of ['', 'KiB', '1kib', '1K', '-1', '1.5GiB', '0x10', '1GiB ', '1 000']) {
+  for (const wrong of [
+    '',
+    'KiB',
+    '1kib',
+    '1K',
+    '-1',
+    '1.5GiB',
+    '0x10',
+    '1GiB ',
+    '1 000',
+    '1valueOf',
+  ]) {
     t.equal(parseSize(wrong), undefined, wrong);
   }
 });
 
 t.test('a wrong size is explained', async (t) => {
-  t.equal(sizeHint('1kib'), 'write "KiB"');
-  t.equal(sizeHint('1k'), 'write "KiB" for powers of 1024');
+  t.equal(sizeHint('1kib'), 'write "1KiB"');
+  t.equal(sizeHint('16 gb'), 'write "16GB"');
+  t.equal(sizeHint('1k'), 'write "1KiB" for powers of 1024');
   t.equal(sizeHint('1 blocks'), 'unknown unit "blocks"');
   t.equal(sizeHint('-5'), 'it must not be negative');
 });
@@ -31,6 +48,7 @@ t.test('what is written of a size is read as the same size', async (t) => {
 
 t.test('times have a unit', async (t) => {
   t.equal(parseDuration('50us'), 50_000);
+  t.equal(parseDuration('50µs'), 50_000);
   t.equal(parseDuration('10 ms'), 10_000_000);
   t.equal(parseDuration('0'), 0);
   for (const wrong of ['', '5', 's', '1.5s', '-1s', '1S', '99999999999999h']) {
@@ -38,6 +56,13 @@ t.test('times have a unit', async (t) => {
   }
   t.equal(durationHint('1.5s'), 'fractions are not allowed');
   t.equal(durationHint('3 weeks'), 'unknown unit "weeks"');
+  t.equal(durationHint('3valueOf'), 'unknown unit "valueOf"');
+  t.equal(durationHint('10 MS'), 'write "10ms"');
+});
+
+t.test('the patterns for editors match what is read', async (t) => {
+  for (const size of ['512', '64KiB', '64 KiB', '3GB']) t.match(size, new RegExp(SIZE_PATTERN));
+  for (const time of ['0', '10ms', '10 ms', '50µs']) t.match(time, new RegExp(DURATION_PATTERN));
 });
 
 t.test('what is written of a time is read as the same time', async (t) => {
