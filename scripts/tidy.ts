@@ -3,12 +3,15 @@
  * names, left-over marks, and diagrams that name every state.
  *
  * Each rule is a function from one file's path and text to its findings, so that a test can give it
- * any text. `node dist/scripts/tidy.js` runs them all over the tree.
+ * any text; the page of the state machines is checked against all sources, in `state-page.ts`.
+ * `node dist/scripts/tidy.js` runs them all over the tree.
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { lineOf, stateEnums, withoutComments } from './cpp-text.js';
+import { statePage, statePageFile } from './state-page.js';
 import { root, tidyFiles } from './tree.js';
 
 export interface Finding {
@@ -87,10 +90,6 @@ function eachLine(
   });
 }
 
-function lineOf(text: string, offset: number): number {
-  return text.slice(0, offset).split('\n').length;
-}
-
 /** A long line is allowed for what is better not broken: an address, a text to search for. */
 export const columns: Rule = (source) => {
   if (isGenerated(source.file)) return [];
@@ -141,25 +140,6 @@ function typeScriptFunctions({ file, text }: SourceFile): LineRange[] {
   };
   visit(parsed);
   return found;
-}
-
-/** Comments, then string and character literals; a quote between digits is no literal. */
-const commentsAndLiterals = new RegExp(
-  [
-    /\/\/[^\n]*/,
-    /\/\*[\s\S]*?\*\//,
-    /R"\(([\s\S]*?)\)"/,
-    /"(?:\\.|[^"\\\n])*"/,
-    /(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'/,
-  ]
-    .map((part) => part.source)
-    .join('|'),
-  'g',
-);
-
-/** Blanks out comments and literals, keeping every line where it was. */
-function withoutComments(text: string): string {
-  return text.replace(commentsAndLiterals, (matched) => matched.replace(/[^\n]/g, ' '));
 }
 
 /** The outermost function bodies of clang-formatted C++, found by their braces. */
@@ -282,18 +262,14 @@ export const leftOvers: Rule = (source) => {
 export const stateDiagrams: Rule = ({ file, text }) => {
   if (!file.endsWith('.h')) return [];
   const leading = /^(?:\s*(?:\/\/[^\n]*|#pragma once[^\n]*)?\n)*/.exec(text)?.[0] ?? '';
-  const findings: Finding[] = [];
-  const code = withoutComments(text);
-  for (const match of code.matchAll(/\benum class (\w*State)\b[^{;]*\{([^}]*)\}/g)) {
-    const members = (match[2] ?? '').matchAll(/([A-Za-z_]\w*)\s*(?:=[^,]*)?(?:,|$)/g);
-    for (const [, member = ''] of members) {
-      if (new RegExp(`\\b${member}\\b`).test(leading)) continue;
-      const state = `${match[1] ?? ''}::${member}`;
-      const message = `${state} is missing in the diagram that opens the header`;
-      findings.push({ file, line: lineOf(code, match.index), message });
-    }
-  }
-  return findings;
+  return stateEnums(text).flatMap(({ name, members, line }) =>
+    members
+      .filter((member) => !new RegExp(`\\b${member}\\b`).test(leading))
+      .map((member) => {
+        const message = `${name}::${member} is missing in the diagram that opens the header`;
+        return { file, line, message };
+      }),
+  );
 };
 
 export const rules: readonly Rule[] = [
@@ -314,9 +290,9 @@ export function tidy(source: SourceFile): Finding[] {
 
 function main(): number {
   const files = tidyFiles();
-  const findings = files.flatMap((file) =>
-    tidy({ file, text: readFileSync(path.join(root, file), 'utf8') }),
-  );
+  const read = (file: string) => ({ file, text: readFileSync(path.join(root, file), 'utf8') });
+  const sources = files.map(read);
+  const findings = [...sources.flatMap(tidy), ...statePage(read(statePageFile), sources)];
   for (const { file, line, message } of findings) console.error(`${file}:${line}: ${message}`);
   console.log(`tidy: ${files.length} files, ${findings.length} findings`);
   return findings.length === 0 ? 0 : 1;
