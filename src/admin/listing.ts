@@ -2,7 +2,7 @@
 
 import Type, { type Static, type TSchema } from 'typebox';
 
-export const LIMIT_MAX = 1000;
+const LIMIT_MAX = 1000;
 
 /** The query of a list; `sort` is one of the names, `-` in front turns the order round. */
 export function listQuery<const Fields extends readonly string[]>(fields: Fields) {
@@ -29,14 +29,14 @@ export function listSchema<Item extends TSchema>(item: Item) {
   });
 }
 
-export type ListQuery = Static<ReturnType<typeof listQuery<readonly string[]>>>;
+type ListQuery = Static<ReturnType<typeof listQuery<readonly string[]>>>;
 
 export function listed<Item extends object>(items: readonly Item[], query: ListQuery) {
   const { limit, offset, sort } = query;
   const field = sort.replace(/^-/, '');
   const direction = sort.startsWith('-') ? -1 : 1;
-  const sorted = [...items].sort(
-    (left, right) => direction * compare(value(left, field), value(right, field)),
+  const sorted = [...items].sort((left, right) =>
+    compare(value(left, field), value(right, field), direction),
   );
   return { items: sorted.slice(offset, offset + limit), total: items.length, limit, offset };
 }
@@ -45,10 +45,10 @@ function value(item: object, field: string): unknown {
   return (item as Record<string, unknown>)[field];
 }
 
-function compare(left: unknown, right: unknown): number {
+function compare(left: unknown, right: unknown, direction: 1 | -1): number {
   if (left === right) return 0;
-  // What is missing goes last.
+  // What is missing goes last, in either direction.
   if (left === null || left === undefined) return 1;
   if (right === null || right === undefined) return -1;
-  return left < right ? -1 : 1;
+  return left < right ? -direction : direction;
 }

@@ -5,9 +5,11 @@
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
+import { expectation } from '../config/expectation.js';
+import type { SchemaNode } from '../config/schema-node.js';
 import { TargetError } from '../errors.js';
 
-export const problemSchema = Type.Object(
+const problemSchema = Type.Object(
   {
     type: Type.String(),
     title: Type.String(),
@@ -38,7 +40,7 @@ export function registerProblems(app: FastifyInstance): void {
   );
 }
 
-export function sendProblem(
+function sendProblem(
   reply: FastifyReply,
   error: TargetError,
   status = error.httpStatus,
@@ -64,15 +66,29 @@ export function sendProblem(
 
 function targetError(error: FastifyError | TargetError): TargetError {
   if (error instanceof TargetError) return error;
-  const [invalid] = error.validation ?? [];
-  if (invalid !== undefined) {
-    const field = invalid.instancePath.replace(/^\//, '');
-    return new TargetError('argument_invalid', error.message, field === '' ? {} : { field });
-  }
+  const [invalid] = (error.validation ?? []) as Invalid[];
+  if (invalid !== undefined) return argumentError(invalid);
   const { statusCode = 500 } = error;
   if (statusCode >= 400 && statusCode < 500)
     return new TargetError('argument_invalid', error.message);
   return TargetError.from(error);
+}
+
+/** What the validator says of a value; the last two because it is told to be verbose. */
+type Invalid = NonNullable<FastifyError['validation']>[number] & {
+  readonly parentSchema: SchemaNode;
+  readonly data: unknown;
+};
+
+function argumentError({ keyword, instancePath, params, parentSchema, data }: Invalid) {
+  if (keyword === 'additionalProperties') {
+    const field = String(params['additionalProperty']);
+    const known = Object.keys(parentSchema.properties ?? {}).join(', ');
+    const message = `expected one of ${known}, got the unknown parameter \`${field}\``;
+    return new TargetError('argument_invalid', message, { field });
+  }
+  const field = instancePath.replace(/^\//, '');
+  return TargetError.expected('argument_invalid', expectation(parentSchema), field, data);
 }
 
 /** Fastify's own refusals (too large, wrong media type) keep their status. */

@@ -72,7 +72,7 @@ export async function createApp(
     requestTimeout: REQUEST_TIMEOUT_MS,
     bodyLimit: 64 * 1024,
     routerOptions: { maxParamLength: 512 },
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: false } },
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, verbose: true } },
   }) as unknown as FastifyInstance;
   app.server.maxConnections = CONNECTIONS_MAX;
   // The types of the handlers hold answers to their schemas already; compiling serializers would

@@ -43,7 +43,7 @@ const listenerSchema = Type.Object({
   }),
 });
 
-const nqnParams = Type.Object({ nqn: Type.String({ minLength: 1, maxLength: 223 }) });
+const nqnParams = Type.Object({ nqn: Type.String() });
 
 export const subsystemsPlugin: ResourcePlugin = async (app, { sources }) => {
   app.get(

@@ -107,10 +107,38 @@ t.test('lists are windows of bounded size, sorted as asked', async (t) => {
   t.equal(await names('sort=-nqn'), 'cba');
   t.equal(await names('limit=1&offset=1'), 'b');
   t.equal(await names('offset=7'), '');
-  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'offset=-1', 'sort=model', 'page=2']) {
+  const limit = 'an integer from 1 to 1000 for `limit`';
+  for (const [query, field, detail] of [
+    ['limit=0', 'limit', `expected ${limit}, got 0`],
+    ['limit=1001', 'limit', `expected ${limit}, got 1001`],
+    ['limit=x', 'limit', `expected ${limit}, got 'x'`],
+    ['offset=-1', 'offset', 'expected an integer from 0 to 1000000 for `offset`, got -1'],
+    ['sort=model', 'sort', /^expected one of nqn, -nqn, .* for `sort`, got 'model'$/],
+    ['page=2', 'page', 'expected one of limit, offset, sort, got the unknown parameter `page`'],
+  ] as const) {
     const response = await app.inject(`/v1/subsystems?${query}`);
     t.equal(response.statusCode, 400, query);
-    t.match(response.json(), { code: 'argument_invalid', status: 400 });
+    t.match(response.json(), { code: 'argument_invalid', status: 400, field, detail });
+  }
+  await app.close();
+});
+
+t.test('what has no value to sort by goes last, in either direction', async (t) => {
+  const target = fakeTarget();
+  const [one] = target.connections;
+  target.connections = ['b', null, 'a'].map((hostNqn) => ({ ...one!, hostNqn }));
+  const app = await createApp(sources({ target }), null);
+  for (const [sort, names] of [
+    ['host_nqn', ['a', 'b', null]],
+    ['-host_nqn', ['b', 'a', null]],
+  ] as const) {
+    const { items } = (await app.inject(`/v1/connections?sort=${sort}`)).json<{
+      items: { host_nqn: string | null }[];
+    }>();
+    t.strictSame(
+      items.map(({ host_nqn }) => host_nqn),
+      names,
+    );
   }
   await app.close();
 });
