@@ -7,7 +7,7 @@
  */
 
 import type { AdminServer } from '../admin/server.js';
-import { hasErrors, type ConfigurationIssue } from '../config/issue.js';
+import { hasErrors, formatIssue, type ConfigurationIssue } from '../config/issue.js';
 import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
 import type { Engine, EngineEventsSink, EngineOptions } from '../engine/engine-types.js';
@@ -16,6 +16,7 @@ import type { DaemonLogger } from '../log.js';
 import { HostTotals } from '../metrics/host-totals.js';
 import { Metrics } from '../metrics/metrics.js';
 import { Target } from '../subsystem/target.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
 import type { ServiceNotifier } from './service-notifier.js';
 
 export type DaemonState = 'starting' | 'ready' | 'reloading' | 'stopping' | 'stopped';
@@ -110,10 +111,16 @@ export class Daemon {
     if (this.#state !== 'ready' && this.#state !== 'reloading') {
       reasons.push(`the daemon is ${this.#state}`);
     }
-    for (const { nqn, listeners } of this.#target?.subsystems ?? []) {
-      for (const { configured, actual } of listeners) {
-        if (actual !== null) continue;
-        reasons.push(`${nqn} is not listening on ${configured.address}, port ${configured.port}`);
+    const open = new Set(this.#target?.listeners.map(({ configured }) => endpointKey(configured)));
+    const { subsystems = [], discoveryListeners = [] } = this.#target?.configuration ?? {};
+    const wantedOn = [
+      ...subsystems.map(({ nqn, listeners }) => ({ what: nqn, listeners })),
+      { what: 'discovery', listeners: discoveryListeners },
+    ];
+    for (const { what, listeners } of wantedOn) {
+      for (const endpoint of listeners) {
+        if (open.has(endpointKey(endpoint))) continue;
+        reasons.push(`${what} is not listening on ${endpointText(endpoint)}`);
       }
     }
     const wanted = this.#configuration.engine.cores.length;
@@ -146,6 +153,11 @@ export class Daemon {
     logIssues(logger, issues);
     if (hasErrors(issues) || configuration === undefined) {
       logger.error({ file }, 'the configuration is invalid; the running one stays in force');
+      return;
+    }
+    // Behind the target's stop, this would bring everything back.
+    if (this.#state !== 'reloading') {
+      logger.info({ file }, 'not reloaded: the daemon is stopping');
       return;
     }
     const running = this.#configuration;
@@ -206,9 +218,10 @@ export class Daemon {
 }
 
 export function logIssues(logger: DaemonLogger, issues: readonly ConfigurationIssue[]): void {
-  for (const { severity, file, line, column, path, message } of issues) {
-    const text = `${file}:${line}:${column}: ${path}: ${message}`;
-    logger[severity === 'error' ? 'error' : 'warn']({ file, line, column, key: path }, text);
+  for (const issue of issues) {
+    const { severity, file, line, column, path } = issue;
+    const fields = { file, line, column, key: path };
+    logger[severity === 'error' ? 'error' : 'warn'](fields, formatIssue(issue));
   }
 }
 

@@ -1,13 +1,12 @@
 /** `capsuled serve`: the daemon in the foreground, from the configuration to the exit status. */
 
 import { resolve } from 'node:path';
-import { formatIssue, type ConfigurationIssue } from '../config/issue.js';
 import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
 import { createLogger, type DaemonLogger, isPretty } from '../log.js';
 import { printIssues } from './check.js';
 import { connectLines, readyListeners } from './connect-lines.js';
-import { Daemon, logError, type StartEngine } from './daemon.js';
+import { Daemon, logError, logIssues, type StartEngine } from './daemon.js';
 import { ServiceNotifier } from './service-notifier.js';
 import { bold, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -50,7 +49,7 @@ export async function serve(
     color: terminal.color,
     ...(environment.writeLog === undefined ? {} : { write: environment.writeLog }),
   });
-  logWarnings(issues, logger);
+  logIssues(logger, issues);
   const notifier = new ServiceNotifier(logger);
   const daemon = new Daemon(configuration, {
     file: path,
@@ -94,10 +93,6 @@ function announce(
   for (const line of connect) terminal.out(`  ${bold(line, terminal)}\n`);
 }
 
-function logWarnings(issues: readonly ConfigurationIssue[], logger: DaemonLogger): void {
-  for (const issue of issues) logger.warn({ key: issue.path }, formatIssue(issue));
-}
-
 /** What nobody caught is a defect: it is logged with its stack, and the process ends. */
 function guard(logger: DaemonLogger, environment: ServeEnvironment): () => void {
   const onDefect = (thrown: unknown): void => {
@@ -118,8 +113,11 @@ class SignalQueue {
   readonly #environment: ServeEnvironment;
   #stopRequested = false;
   #wakeStop: () => void = () => undefined;
-  /** Reloads are done one after the other. */
-  #reloads: Promise<void> = Promise.resolve();
+  #runReloads: () => void = () => undefined;
+  /** Reloads are done one after the other; those that were asked for too early begin in `run`. */
+  #reloads: Promise<void> = new Promise((resolve) => {
+    this.#runReloads = resolve;
+  });
 
   constructor(daemon: Daemon, environment: ServeEnvironment) {
     this.#daemon = daemon;
@@ -131,6 +129,7 @@ class SignalQueue {
 
   /** Resolves with the exit status when the daemon was told to stop and has stopped. */
   async run(): Promise<number> {
+    this.#runReloads();
     if (!this.#stopRequested) {
       await new Promise<void>((resolve) => {
         this.#wakeStop = resolve;

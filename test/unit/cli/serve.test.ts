@@ -27,7 +27,11 @@ subsystems:${names.map((name, index) => disk(name, 5000 + index)).join('')}
 }
 
 /** A daemon over a fake engine; signals are events, the log is a list that can be waited on. */
-function start(t: Test, text: string, changes: { engine?: FakeEngine; failure?: Error } = {}) {
+function start(
+  t: Test,
+  text: string,
+  changes: { engine?: FakeEngine; failure?: Error; starting?: () => void } = {},
+) {
   const file = join(t.testdir(), 'c.yaml');
   writeFileSync(file, text);
   const engine = changes.engine ?? new FakeEngine();
@@ -43,8 +47,12 @@ function start(t: Test, text: string, changes: { engine?: FakeEngine; failure?: 
     color: false,
   };
   const status = serve(file, terminal, {
-    startEngine: () =>
-      changes.failure === undefined ? Promise.resolve(engine) : Promise.reject(changes.failure),
+    startEngine: () => {
+      changes.starting?.();
+      return changes.failure === undefined
+        ? Promise.resolve(engine)
+        : Promise.reject(changes.failure);
+    },
     signals,
     exit: (code) => exits.push(code),
     writeLog: (line) => {
@@ -62,6 +70,21 @@ function start(t: Test, text: string, changes: { engine?: FakeEngine; failure?: 
     }
   };
   return { file, engine, signals, lines, line, exits, status, output: () => out };
+}
+
+/** An engine whose stop ends when it is released. */
+function engineThatWaits() {
+  const engine = new FakeEngine();
+  let release = (): void => undefined;
+  engine.stopped = new Promise((resolve) => {
+    release = resolve;
+  });
+  return {
+    engine,
+    release: () => {
+      release();
+    },
+  };
 }
 
 t.test('it says when it is ready, on which addresses, and how to connect', async (t) => {
@@ -100,11 +123,7 @@ t.test('SIGTERM drains: listeners first, the engine last', async (t) => {
 });
 
 t.test('a second signal ends it at once', async (t) => {
-  const engine = new FakeEngine();
-  let release = (): void => undefined;
-  engine.stopped = new Promise((resolve) => {
-    release = resolve;
-  });
+  const { engine, release } = engineThatWaits();
   const daemon = start(t, yaml('a'), { engine });
   await daemon.line('ready');
   daemon.signals.emit('SIGINT');
@@ -136,6 +155,49 @@ t.test('SIGHUP makes the changes of the file and no others', async (t) => {
   t.equal(await daemon.status, 0);
 });
 
+t.test('SIGHUP while it starts is done when it has started', async (t) => {
+  const daemon = start(t, yaml('a'), {
+    starting: () => {
+      writeFileSync(daemon.file, yaml('a', 'b'));
+      daemon.signals.emit('SIGHUP');
+    },
+  });
+  await daemon.line('reloaded');
+  t.ok(daemon.engine.calls.includes('listenerAdd 127.0.0.1 5001'));
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
+
+t.test('a reload that the stop overtakes brings nothing back', async (t) => {
+  const { engine, release } = engineThatWaits();
+  const daemon = start(t, yaml('a'), { engine });
+  await daemon.line('ready');
+  writeFileSync(daemon.file, yaml('a', 'b'));
+  daemon.signals.emit('SIGHUP');
+  daemon.signals.emit('SIGTERM');
+  await daemon.line('not reloaded: the daemon is stopping');
+  release();
+  t.equal(await daemon.status, 0);
+  t.notOk(engine.calls.includes('bdevCreate b'));
+  t.equal(engine.calls.filter((call) => call === 'bdevCreate a').length, 1);
+});
+
+t.test('it is not ready while discovery does not listen as configured', async (t) => {
+  const daemon = start(t, yaml('a'));
+  const ready = await daemon.line('ready');
+  // The new port cannot be had, nor can the old one be had again.
+  daemon.engine.takenPorts.add(8009).add(8010);
+  const discovery = 'discovery: { listeners: [{ address: 127.0.0.1, port: 8010 }] }';
+  writeFileSync(daemon.file, `${yaml('a')}${discovery}`);
+  daemon.signals.emit('SIGHUP');
+  t.match(await daemon.line(/^the configuration was not applied/), { code: 'rollback_failed' });
+  const response = await fetch(`${String(ready['admin'])}/readyz`);
+  t.equal(response.status, 503);
+  t.match(await response.json(), { reasons: ['discovery is not listening on 127.0.0.1:8009'] });
+  daemon.signals.emit('SIGTERM');
+  await daemon.status;
+});
+
 t.test(
   'an invalid file changes nothing, and the log has its errors with their places',
   async (t) => {
@@ -144,7 +206,7 @@ t.test(
     const before = daemon.engine.calls.length;
     writeFileSync(daemon.file, 'version: 1\nlog: { level: loud }\n');
     daemon.signals.emit('SIGHUP');
-    const error = await daemon.line(/log\.level/);
+    const error = await daemon.line(/c\.yaml:2:15: error: log\.level: expected one of /);
     t.match(error, { level: 'error', file: daemon.file, line: 2, column: 15, key: 'log.level' });
     await daemon.line('the configuration is invalid; the running one stays in force');
     t.equal(daemon.engine.calls.length, before);
