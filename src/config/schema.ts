@@ -240,12 +240,13 @@ const subsystemSchema = Type.Object(
       }),
     ),
     cntlid_range: Type.Array(
-      integer(1, 65519, { description: 'First and last controller ID.', effect: 'new' }),
+      integer(1, 65519, { description: 'First and last controller ID.', effect: 'reload' }),
       {
         ...list({
-          description: 'First and last controller ID that this subsystem gives out.',
+          description:
+            'First and last controller ID that this subsystem gives out. Controllers that exist keep theirs.',
           default: [1, 65519],
-          effect: 'new',
+          effect: 'reload',
         }),
         minItems: 2,
         maxItems: 2,
