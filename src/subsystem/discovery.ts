@@ -101,8 +101,8 @@ function currentEntry(state: TargetState, { listener, local }: Connection): Disc
 function advertisedAddress(listener: Listener, { local }: Connection): string | null {
   const { address } = listener.actual;
   if (!isWildcard(address)) return address;
-  // A socket bound to `::` takes IPv4 as well.
-  return isIPv6(address) || !isIPv6(local.address) ? local.address : null;
+  // The engine's sockets are of one family: `::` takes no IPv4.
+  return isIPv6(address) === isIPv6(local.address) ? local.address : null;
 }
 
 function makeEntry(

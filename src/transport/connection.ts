@@ -5,7 +5,6 @@
 
 import type { ConnectionOpenedEvent, Endpoint } from '../engine/engine-types.js';
 import type { Controller } from '../subsystem/controller.js';
-import { unmappedAddress } from './listener.js';
 
 /**
  * - `new`: no Connect was accepted yet; the host moves it on, the engine's time-out ends it
@@ -35,8 +34,8 @@ export class Connection {
     this.connection = event.connection;
     this.listener = event.listener;
     this.reactor = event.reactor;
-    this.local = { ...event.local, address: unmappedAddress(event.local.address) };
-    this.peer = { ...event.peer, address: unmappedAddress(event.peer.address) };
+    this.local = event.local;
+    this.peer = event.peer;
   }
 
   /** A refused Connect may be followed by another, unless the connection was closed meanwhile. */

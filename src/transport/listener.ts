@@ -22,14 +22,6 @@ export function isWildcard(address: string): boolean {
   return canonical === '0.0.0.0' || canonical === '::';
 }
 
-/**
- * An IPv4 address that a dual-stack socket shows as `::ffff:192.0.2.1` is an IPv4 address to hosts.
- */
-export function unmappedAddress(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  return mapped?.[1] ?? address;
-}
-
 function canonicalAddress(address: string): string {
   if (!address.includes(':')) return address;
   try {
