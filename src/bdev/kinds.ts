@@ -8,8 +8,7 @@ import { describeMalloc, mallocParameters, mallocSchema } from './malloc.js';
 import { describeNull, nullParameters, nullSchema } from './null.js';
 import { describeUring, uringParameters, uringSchema } from './uring.js';
 
-export const BDEV_KINDS = ['malloc', 'null', 'uring'] as const;
-export const LATER_BDEV_KINDS = ['nvme', 'nvmf', 'delay', 'error'] as const;
+const LATER_BDEV_KINDS = ['nvme', 'nvmf', 'delay', 'error'] as const;
 
 export const bdevSchema = Type.Union([mallocSchema, nullSchema, uringSchema], {
   'x-discriminator': 'kind',

@@ -36,18 +36,14 @@ export function adminCommand(
   return { state, connection, controller, qid, sqe, data, dataLengthMax };
 }
 
-/** An answer with data, of which the host must have room for `length` bytes. */
-export function dataAnswer(
-  command: AdminCommand,
-  data: Buffer,
-  length = data.length,
-): CommandAnswer {
-  if (command.dataLengthMax < length) {
+/** An answer with data, for which the host must have room. */
+export function dataAnswer(command: AdminCommand, data: Buffer): CommandAnswer {
+  if (command.dataLengthMax < data.length) {
     throw genericError(
       GenericStatus.dataSglLengthInvalid,
-      `expected room for ${length} bytes, got ${command.dataLengthMax}`,
+      `expected room for ${data.length} bytes, got ${command.dataLengthMax}`,
       { parameterByte: SubmissionQueueEntry.fields.dptr.offset },
     );
   }
-  return { status: 0, data: data.subarray(0, length) };
+  return { status: 0, data };
 }

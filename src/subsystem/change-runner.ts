@@ -124,14 +124,17 @@ export class ChangeRunner {
     const subsystem = this.#state.subsystem(nqn);
     const namespace = subsystem.namespaces.get(nsid);
     if (namespace === undefined) return;
-    subsystem.namespaces.delete(nsid);
     const { engine } = this.#state;
+    const { retiredUsage } = subsystem;
+    // In one step: a SMART log that is read meanwhile counts the namespace once.
+    subsystem.namespaces.delete(nsid);
+    const usage = namespaceUsage(engine, subsystem.table, nsid);
+    subsystem.retiredUsage = addedUsage(retiredUsage, usage);
     try {
-      const usage = namespaceUsage(engine, subsystem.table, nsid);
       await engine.namespaceTablePublish(subsystem.table, subsystem.entries);
-      subsystem.retiredUsage = addedUsage(subsystem.retiredUsage, usage);
     } catch (error) {
       subsystem.namespaces.set(nsid, namespace);
+      subsystem.retiredUsage = retiredUsage;
       throw error;
     }
     this.#state.namespaceChanged(subsystem, nsid);

@@ -13,10 +13,6 @@ export class CntlidAllocator {
     this.#next = this.first;
   }
 
-  get range(): readonly [number, number] {
-    return [this.first, this.last];
-  }
-
   /** An identifier that is not `used`, or null. */
   allocate(used: { has(cntlid: number): boolean }): number | null {
     const count = this.last - this.first + 1;

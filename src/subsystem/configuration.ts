@@ -50,5 +50,3 @@ export const emptyConfiguration: TargetConfiguration = {
 };
 
 export const cntlidRangeDefault: readonly [number, number] = [1, 0xffef];
-
-export const modelDefault = 'capsuled';

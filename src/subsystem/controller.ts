@@ -1,7 +1,7 @@
 /**
  * A controller: the association of one host with one subsystem, made by Connect on queue 0 and
  * ended with that queue's connection. State only; `controller-table.ts` creates and ends it,
- * `property.ts` moves it at the host's wish.
+ * `properties.ts` moves it at the host's wish.
  *
  *     disabled ──► ready ──► shut_down
  *        ▲  ▲        │           │        every state ──► terminating ──► gone

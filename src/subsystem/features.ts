@@ -79,10 +79,7 @@ interface FeatureKind {
   currentValue?(command: AdminCommand): number;
   /** Data of Get Features, for features that have some. */
   data?(command: AdminCommand): Buffer;
-  /**
-   * Throws if the value cannot be set; answers dword 0. Storing is done by the caller, unless
-   * `apply` is there.
-   */
+  /** Throws if the value cannot be stored. */
   validate?(command: AdminCommand, value: number): void;
   /** Sets the value in place of storing it; answers dword 0. */
   apply?(command: AdminCommand, value: number): number;

@@ -165,9 +165,9 @@ export class Target {
    * The engine itself is the caller's to stop.
    */
   async stop(): Promise<void> {
-    const discovery = [...this.#state.discovery.controllers.values()];
     await this.apply(emptyConfiguration);
-    await this.#state.controllers.terminateAll(discovery, 'target_stopped');
+    const { controllers, discovery } = this.#state;
+    await controllers.terminateAll(discovery.controllers.values(), 'target_stopped');
   }
 
   #edit(
@@ -229,9 +229,17 @@ export class Target {
     }
     const what = `${failed.key}: could not ${describe(failed)}: ${cause.message}`;
     const options = { field: failed.key, cause };
-    return lost.length === 0
-      ? new TargetError('apply_failed', `${what}; nothing has changed`, options)
-      : new TargetError('rollback_failed', `${what}; could not ${lost.join(', ')}`, options);
+    if (lost.length > 0) {
+      return new TargetError('rollback_failed', `${what}; could not ${lost.join(', ')}`, options);
+    }
+    const emptied = done.flatMap((change) =>
+      change.kind === 'bdev_delete' && change.bdev.kind === 'malloc' ? [change.bdev.name] : [],
+    );
+    const back =
+      emptied.length === 0
+        ? 'nothing has changed'
+        : `the old configuration is back, but empty are the RAM disks ${emptied.join(', ')}`;
+    return new TargetError('apply_failed', `${what}; ${back}`, options);
   }
 }
 

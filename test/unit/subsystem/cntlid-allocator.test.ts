@@ -24,5 +24,4 @@ t.test('a range may have one member', async (t) => {
   const allocator = new CntlidAllocator([9, 9]);
   t.equal(allocator.allocate(new Set()), 9);
   t.equal(allocator.allocate(new Set([9])), null);
-  t.same(allocator.range, [9, 9]);
 });

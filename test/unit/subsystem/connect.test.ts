@@ -321,7 +321,7 @@ t.test('a duplicate QID is taken over when the old connection has drained in tim
   const old = await host.connect({ qid: 1 });
   const answered = host.connect({ qid: 1 });
   bed.clock.advance(999);
-  bed.engine.close(old.connection, 'peer_closed');
+  bed.engine.close(old.connection, 'host_closed');
   t.match(await answered, { status: 0 });
   t.same(bed.target.controllers[0]?.qids, [0, 1]);
   t.equal(bed.clock.pending, 0, 'no timer is left');

@@ -63,6 +63,8 @@ export class FakeEngine implements Engine {
   readonly stats = new Map<string, BigUint64Array>();
   /** While set, terminations wait for it. */
   drained: Promise<void> | null = null;
+  /** While set, namespace tables that are published wait for it. */
+  published: Promise<void> | null = null;
   /** While set, listeners are open before their numbers are told. */
   listening: Promise<void> | null = null;
   abortResult: Promise<boolean> = Promise.resolve(true);
@@ -123,6 +125,7 @@ export class FakeEngine implements Engine {
       if (!this.bdevNames.has(bdev)) throw new Error(`there is no bdev ${bdev}`);
     }
     this.tables.set(table, entries);
+    if (this.published !== null) await this.published;
   }
 
   async namespaceTableDelete(table: number): Promise<void> {

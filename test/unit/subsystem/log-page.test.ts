@@ -167,10 +167,24 @@ t.test('SMART of a namespace that is not there is refused', async (t) => {
 t.test('SMART does not forget what a removed namespace did', async (t) => {
   const { bed, host } = await ready();
   count(bed, bed.target, 3n, 512_000n, 80n);
-  await bed.target.namespaceRemove(diskNqn, 1);
+  const writes = async (): Promise<bigint> => {
+    const page = await host.logPage(LogPage.smartHealthInformation, { bytes: 512 });
+    return new SmartLog(dataOf(page)).hostWriteCommands;
+  };
+  bed.engine.failing.add('publish ');
+  await t.rejects(bed.target.namespaceRemove(diskNqn, 1));
+  t.equal(await writes(), 80n, 'it is still there');
+  bed.engine.failing.clear();
+
+  let published = (): void => undefined;
+  bed.engine.published = new Promise((resolve) => (published = resolve));
+  const removed = bed.target.namespaceRemove(diskNqn, 1);
+  await new Promise(setImmediate);
+  t.equal(await writes(), 80n, 'it is going');
+  published();
+  await removed;
   bed.engine.stats.clear();
-  const page = await host.logPage(LogPage.smartHealthInformation, { bytes: 512 });
-  t.equal(new SmartLog(dataOf(page)).hostWriteCommands, 80n);
+  t.equal(await writes(), 80n, 'it is gone');
 });
 
 t.test('the firmware slot holds the running version', async (t) => {

@@ -388,6 +388,21 @@ for (const [failing, field] of [
   });
 }
 
+t.test('a RAM disk that the way back leaves empty is named', async (t) => {
+  const bed = await Bed.with();
+  bed.engine.failing.add('listenerAdd 127.0.0.1 4421');
+  const [, ram1] = configuration().bdevs;
+  const listeners = [{ address: '127.0.0.1', port: 4421 }];
+  const desired = configuration({
+    bdevs: [{ name: 'ram0', kind: 'malloc', size: 2n << 20n, blockSize: 512 }, ram1!],
+    subsystems: [subsystem({ listeners })],
+  });
+  const error = await failure(bed.target.apply(desired));
+  t.equal(error.code, 'apply_failed');
+  t.match(error.message, /but empty are the RAM disks ram0$/);
+  t.match(new Set(bed.target.configuration.bdevs), new Set(configuration().bdevs));
+});
+
 t.test('when a removal fails, what was removed before is back', async (t) => {
   const bed = await Bed.with(larger);
   bed.engine.failing.add('bdevDelete ram2');
@@ -435,6 +450,20 @@ t.test('what is not there cannot be removed', async (t) => {
     bed.target.listenerRemove(diskNqn, { address: '127.0.0.1', port: 1 }),
   ];
   for (const work of missing) t.equal((await failure(work)).code, 'not_found');
+});
+
+t.test('stopping ends a discovery controller that was made meanwhile', async (t) => {
+  const bed = await Bed.with();
+  await FakeHost.ready(bed);
+  const late = bed.open(8009);
+  let drained = (): void => undefined;
+  bed.engine.drained = new Promise((resolve) => (drained = resolve));
+  const stopped = bed.target.stop();
+  await new Promise(setImmediate);
+  await FakeHost.ready(bed, { subnqn: discoveryNqn }, late);
+  drained();
+  await stopped;
+  t.same(bed.target.controllers, []);
 });
 
 t.test('stopping withdraws everything, discovery too', async (t) => {
