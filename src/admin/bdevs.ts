@@ -3,8 +3,7 @@
 import Type, { type Static } from 'typebox';
 import { describeBdev } from '../bdev/kinds.js';
 import type { BdevView } from '../subsystem/views.js';
-import { listQuery, listSchema, listed } from './listing.js';
-import { problemResponses } from './problem.js';
+import { listRoute } from './listing.js';
 import type { ResourcePlugin } from './sources.js';
 
 const bdevSchema = Type.Object({
@@ -27,17 +26,12 @@ const bdevSchema = Type.Object({
 });
 
 export const bdevsPlugin: ResourcePlugin = async (app, { sources }) => {
-  app.get(
-    '/bdevs',
-    {
-      schema: {
-        summary: 'The block devices',
-        querystring: listQuery(['name', 'kind', 'size']),
-        response: { 200: listSchema(bdevSchema), ...problemResponses },
-      },
-    },
-    async ({ query }) => listed(sources.target.bdevs.map(bdevJson), query),
-  );
+  listRoute(app, '/bdevs', {
+    summary: 'The block devices',
+    item: bdevSchema,
+    sortBy: ['name', 'kind', 'size'],
+    items: () => sources.target.bdevs.map(bdevJson),
+  });
 };
 
 function bdevJson(view: BdevView): Static<typeof bdevSchema> {

@@ -3,8 +3,7 @@
 import Type, { type Static } from 'typebox';
 import type { ConnectionView } from '../subsystem/views.js';
 import { endpointSchema } from './endpoint.js';
-import { listQuery, listSchema, listed } from './listing.js';
-import { problemResponses } from './problem.js';
+import { listRoute } from './listing.js';
 import type { ResourcePlugin } from './sources.js';
 
 const nullable = <Text extends Type.TSchema>(schema: Text) => Type.Union([schema, Type.Null()]);
@@ -22,17 +21,12 @@ const connectionSchema = Type.Object({
 });
 
 export const connectionsPlugin: ResourcePlugin = async (app, { sources }) => {
-  app.get(
-    '/connections',
-    {
-      schema: {
-        summary: 'The TCP connections of hosts; null where no Connect was accepted yet',
-        querystring: listQuery(['connection', 'reactor', 'subsystem', 'host_nqn', 'opened_at']),
-        response: { 200: listSchema(connectionSchema), ...problemResponses },
-      },
-    },
-    async ({ query }) => listed(sources.target.connections.map(connectionJson), query),
-  );
+  listRoute(app, '/connections', {
+    summary: 'The TCP connections of hosts; null where no Connect was accepted yet',
+    item: connectionSchema,
+    sortBy: ['connection', 'reactor', 'subsystem', 'host_nqn', 'opened_at'],
+    items: () => sources.target.connections.map(connectionJson),
+  });
 };
 
 function connectionJson(view: ConnectionView): Static<typeof connectionSchema> {

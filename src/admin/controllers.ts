@@ -2,8 +2,7 @@
 
 import Type, { type Static } from 'typebox';
 import type { ControllerView } from '../subsystem/views.js';
-import { listQuery, listSchema, listed } from './listing.js';
-import { problemResponses } from './problem.js';
+import { listRoute } from './listing.js';
 import type { ResourcePlugin } from './sources.js';
 
 const controllerSchema = Type.Object({
@@ -19,17 +18,12 @@ const controllerSchema = Type.Object({
 });
 
 export const controllersPlugin: ResourcePlugin = async (app, { sources }) => {
-  app.get(
-    '/controllers',
-    {
-      schema: {
-        summary: 'The controllers of connected hosts',
-        querystring: listQuery(['cntlid', 'subsystem', 'host_nqn', 'connected_at']),
-        response: { 200: listSchema(controllerSchema), ...problemResponses },
-      },
-    },
-    async ({ query }) => listed(sources.target.controllers.map(controllerJson), query),
-  );
+  listRoute(app, '/controllers', {
+    summary: 'The controllers of connected hosts',
+    item: controllerSchema,
+    sortBy: ['cntlid', 'subsystem', 'host_nqn', 'connected_at'],
+    items: () => sources.target.controllers.map(controllerJson),
+  });
 };
 
 function controllerJson(view: ControllerView): Static<typeof controllerSchema> {

@@ -1,16 +1,49 @@
 /** Lists: a bounded window of all there is, sorted by one of the resource's fields. */
 
+import type { FastifyInstance } from 'fastify';
 import Type, { type Static, type TSchema } from 'typebox';
+import { problemResponses } from './problem.js';
+import type { ResourcePlugin } from './sources.js';
 
 const LIMIT_MAX = 1000;
 
+interface List<Item extends TSchema, Params extends TSchema> {
+  readonly summary: string;
+  readonly item: Item;
+  /** The fields to sort by; the first is taken unless the query names one. */
+  readonly sortBy: readonly (keyof Static<Item> & string)[];
+  readonly params?: Params;
+  readonly items: (params: Static<Params>) => readonly (Static<Item> & object)[];
+}
+
+/** A GET route that answers a list. */
+export function listRoute<Item extends TSchema, Params extends TSchema = TSchema>(
+  app: Parameters<ResourcePlugin>[0],
+  path: string,
+  { summary, item, sortBy, params, items }: List<Item, Params>,
+): void {
+  // The type provider cannot follow a schema that is a type parameter.
+  (app as unknown as FastifyInstance).get(
+    path,
+    {
+      schema: {
+        summary,
+        ...(params === undefined ? {} : { params }),
+        querystring: listQuery(sortBy),
+        response: { 200: listSchema(item), ...problemResponses },
+      },
+    },
+    async (request) => listed(items(request.params as Static<Params>), request.query as ListQuery),
+  );
+}
+
 /** The query of a list; `sort` is one of the names, `-` in front turns the order round. */
-export function listQuery<const Fields extends readonly string[]>(fields: Fields) {
+function listQuery(fields: readonly string[]) {
   return Type.Object(
     {
       limit: Type.Integer({ minimum: 1, maximum: LIMIT_MAX, default: 100 }),
       offset: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
-      sort: Type.Unsafe<Fields[number] | `-${Fields[number]}`>({
+      sort: Type.Unsafe<string>({
         type: 'string',
         enum: fields.flatMap((field) => [field, `-${field}`]),
         default: fields[0],
@@ -20,7 +53,7 @@ export function listQuery<const Fields extends readonly string[]>(fields: Fields
   );
 }
 
-export function listSchema<Item extends TSchema>(item: Item) {
+function listSchema<Item extends TSchema>(item: Item) {
   return Type.Object({
     items: Type.Array(item),
     total: Type.Integer({ description: 'How many there are in all.' }),
@@ -29,9 +62,9 @@ export function listSchema<Item extends TSchema>(item: Item) {
   });
 }
 
-type ListQuery = Static<ReturnType<typeof listQuery<readonly string[]>>>;
+type ListQuery = Static<ReturnType<typeof listQuery>>;
 
-export function listed<Item extends object>(items: readonly Item[], query: ListQuery) {
+function listed<Item extends object>(items: readonly Item[], query: ListQuery) {
   const { limit, offset, sort } = query;
   const field = sort.replace(/^-/, '');
   const direction = sort.startsWith('-') ? -1 : 1;

@@ -1,8 +1,7 @@
 /** /v1/reactors: the threads that move the data. */
 
 import Type, { type Static } from 'typebox';
-import { listQuery, listSchema, listed } from './listing.js';
-import { problemResponses } from './problem.js';
+import { listRoute } from './listing.js';
 import type { AdminSources, ResourcePlugin } from './sources.js';
 
 const reactorSchema = Type.Object({
@@ -15,17 +14,12 @@ const reactorSchema = Type.Object({
 });
 
 export const reactorsPlugin: ResourcePlugin = async (app, { sources }) => {
-  app.get(
-    '/reactors',
-    {
-      schema: {
-        summary: 'The reactors',
-        querystring: listQuery(['reactor', 'core', 'connection_count']),
-        response: { 200: listSchema(reactorSchema), ...problemResponses },
-      },
-    },
-    async ({ query }) => listed(reactors(sources), query),
-  );
+  listRoute(app, '/reactors', {
+    summary: 'The reactors',
+    item: reactorSchema,
+    sortBy: ['reactor', 'core', 'connection_count'],
+    items: () => reactors(sources),
+  });
 };
 
 function reactors({ engine, target, configuration }: AdminSources): Static<typeof reactorSchema>[] {

@@ -3,7 +3,7 @@
 import Type, { type Static } from 'typebox';
 import { TargetError } from '../errors.js';
 import type { NamespaceView, SubsystemListenerView, SubsystemView } from '../subsystem/views.js';
-import { listQuery, listSchema, listed } from './listing.js';
+import { listRoute } from './listing.js';
 import { problemResponses } from './problem.js';
 import { endpointSchema } from './endpoint.js';
 import type { AdminSources, ResourcePlugin } from './sources.js';
@@ -46,17 +46,12 @@ const listenerSchema = Type.Object({
 const nqnParams = Type.Object({ nqn: Type.String() });
 
 export const subsystemsPlugin: ResourcePlugin = async (app, { sources }) => {
-  app.get(
-    '/subsystems',
-    {
-      schema: {
-        summary: 'The NVM subsystems',
-        querystring: listQuery(['nqn', 'serial', 'namespace_count', 'controller_count']),
-        response: { 200: listSchema(subsystemSchema), ...problemResponses },
-      },
-    },
-    async ({ query }) => listed(sources.target.subsystems.map(subsystemJson), query),
-  );
+  listRoute(app, '/subsystems', {
+    summary: 'The NVM subsystems',
+    item: subsystemSchema,
+    sortBy: ['nqn', 'serial', 'namespace_count', 'controller_count'],
+    items: () => sources.target.subsystems.map(subsystemJson),
+  });
   app.get(
     '/subsystems/:nqn',
     {
@@ -68,48 +63,27 @@ export const subsystemsPlugin: ResourcePlugin = async (app, { sources }) => {
     },
     async ({ params }) => subsystemJson(find(sources, params.nqn)),
   );
-  app.get(
-    '/subsystems/:nqn/namespaces',
-    {
-      schema: {
-        summary: 'The namespaces of a subsystem',
-        params: nqnParams,
-        querystring: listQuery(['nsid', 'bdev']),
-        response: { 200: listSchema(namespaceSchema), ...problemResponses },
-      },
-    },
-    async ({ params, query }) =>
-      listed(find(sources, params.nqn).namespaces.map(namespaceJson), query),
-  );
-  app.get(
-    '/subsystems/:nqn/hosts',
-    {
-      schema: {
-        summary: 'The hosts that may connect to a subsystem',
-        params: nqnParams,
-        querystring: listQuery(['nqn']),
-        response: { 200: listSchema(hostSchema), ...problemResponses },
-      },
-    },
-    async ({ params, query }) =>
-      listed(
-        find(sources, params.nqn).hosts.map((nqn) => ({ nqn })),
-        query,
-      ),
-  );
-  app.get(
-    '/subsystems/:nqn/listeners',
-    {
-      schema: {
-        summary: 'Where a subsystem is reached',
-        params: nqnParams,
-        querystring: listQuery(['address', 'port']),
-        response: { 200: listSchema(listenerSchema), ...problemResponses },
-      },
-    },
-    async ({ params, query }) =>
-      listed(find(sources, params.nqn).listeners.map(listenerJson), query),
-  );
+  listRoute(app, '/subsystems/:nqn/namespaces', {
+    summary: 'The namespaces of a subsystem',
+    item: namespaceSchema,
+    sortBy: ['nsid', 'bdev'],
+    params: nqnParams,
+    items: ({ nqn }) => find(sources, nqn).namespaces.map(namespaceJson),
+  });
+  listRoute(app, '/subsystems/:nqn/hosts', {
+    summary: 'The hosts that may connect to a subsystem',
+    item: hostSchema,
+    sortBy: ['nqn'],
+    params: nqnParams,
+    items: ({ nqn }) => find(sources, nqn).hosts.map((host) => ({ nqn: host })),
+  });
+  listRoute(app, '/subsystems/:nqn/listeners', {
+    summary: 'Where a subsystem is reached',
+    item: listenerSchema,
+    sortBy: ['address', 'port'],
+    params: nqnParams,
+    items: ({ nqn }) => find(sources, nqn).listeners.map(listenerJson),
+  });
 };
 
 function find({ target }: AdminSources, nqn: string): SubsystemView {
