@@ -1,13 +1,13 @@
 /** `malloc`: a RAM disk. Its content is gone when the daemon stops. */
 
 import Type, { type Static } from 'typebox';
-import { blockSize, section, size, text } from '../config/schema-fields.js';
+import { blockSize, section, size } from '../config/schema-fields.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
-import { formatSize } from '../config/size.js';
+import { describeCapacity, nameField } from './fields.js';
 
 export const mallocSchema = Type.Object(
   {
-    name: text('name', { description: 'Name that namespaces refer to.', effect: 'new' }),
+    name: nameField,
     kind: Type.Literal('malloc', { description: 'A RAM disk.', 'x-effect': 'new' }),
     size: size({
       description: 'Capacity, a multiple of the block size. Memory is taken as it is written.',
@@ -32,10 +32,5 @@ export function mallocParameters(bdev: MallocConfiguration): BdevParameters {
 
 /** The configuration that recreates the bdev. */
 export function describeMalloc(bdev: BdevDescription): Record<string, unknown> {
-  return {
-    name: bdev.name,
-    kind: 'malloc',
-    size: formatSize(bdev.blockCount * BigInt(bdev.blockSize)),
-    block_size: bdev.blockSize,
-  };
+  return { name: bdev.name, kind: 'malloc', ...describeCapacity(bdev) };
 }

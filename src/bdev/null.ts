@@ -1,13 +1,13 @@
 /** `null`: reads zeroes, forgets what is written. For measuring everything but the storage. */
 
 import Type, { type Static } from 'typebox';
-import { blockSize, section, size, text } from '../config/schema-fields.js';
+import { blockSize, section, size } from '../config/schema-fields.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
-import { formatSize } from '../config/size.js';
+import { describeCapacity, nameField } from './fields.js';
 
 export const nullSchema = Type.Object(
   {
-    name: text('name', { description: 'Name that namespaces refer to.', effect: 'new' }),
+    name: nameField,
     kind: Type.Literal('null', {
       description:
         'Reads zeroes, forgets writes. Written in quotes: a bare null is no string in YAML.',
@@ -32,10 +32,5 @@ export function nullParameters(bdev: NullConfiguration): BdevParameters {
 
 /** The configuration that recreates the bdev. */
 export function describeNull(bdev: BdevDescription): Record<string, unknown> {
-  return {
-    name: bdev.name,
-    kind: 'null',
-    size: formatSize(bdev.blockCount * BigInt(bdev.blockSize)),
-    block_size: bdev.blockSize,
-  };
+  return { name: bdev.name, kind: 'null', ...describeCapacity(bdev) };
 }

@@ -6,11 +6,11 @@
 import Type, { type Static } from 'typebox';
 import { blockSize, flag, section, size, text } from '../config/schema-fields.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
-import { formatSize } from '../config/size.js';
+import { describeCapacity, nameField } from './fields.js';
 
 export const uringSchema = Type.Object(
   {
-    name: text('name', { description: 'Name that namespaces refer to.', effect: 'new' }),
+    name: nameField,
     kind: Type.Literal('uring', {
       description: 'A file or block device, by io_uring and O_DIRECT.',
       'x-effect': 'new',
@@ -67,9 +67,8 @@ export function describeUring(
     name: bdev.name,
     kind: 'uring',
     path: parameters.path,
-    size: formatSize(bdev.blockCount * BigInt(bdev.blockSize)),
+    ...describeCapacity(bdev),
     create: parameters.create ?? false,
     read_only: bdev.readOnly,
-    block_size: bdev.blockSize,
   };
 }

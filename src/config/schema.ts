@@ -120,15 +120,19 @@ const address = text('address', {
   effect: 'reload',
 });
 
+function listenPort(port: number) {
+  return integer(0, 65535, {
+    description: 'TCP port; 0 takes any free port, shown at start.',
+    default: port,
+    effect: 'reload',
+  });
+}
+
 const discoveryListenerSchema = Type.Object(
   {
     transport,
     address,
-    port: integer(0, 65535, {
-      description: 'TCP port; 0 takes any free port, shown at start.',
-      default: 8009,
-      effect: 'reload',
-    }),
+    port: listenPort(8009),
   },
   section('Where the discovery service listens.'),
 );
@@ -159,11 +163,7 @@ const listenerSchema = Type.Object(
   {
     transport,
     address,
-    port: integer(0, 65535, {
-      description: 'TCP port; 0 takes any free port, shown at start.',
-      default: 4420,
-      effect: 'reload',
-    }),
+    port: listenPort(4420),
     ana_state: choice(['optimized'], {
       description: 'Asymmetric namespace access state of this path.',
       default: 'optimized',

@@ -348,7 +348,10 @@ interface Refusal {
   readonly qid?: number;
   readonly cntlid?: number;
   readonly payloadBytes?: number;
-  readonly spoil?: (command: ConnectCommand, payload: ConnectData) => void;
+  /** What is otherwise than in a good Connect. */
+  readonly command?: Partial<Pick<ConnectCommand, 'recfmt' | 'sqsize'>>;
+  readonly payload?: Partial<Pick<ConnectData, 'subnqn' | 'hostnqn'>>;
+  readonly spoil?: (payload: ConnectData) => void;
 }
 
 const { connectInvalidParameters, connectIncompatibleFormat, connectInvalidHost } = FabricsStatus;
@@ -366,31 +369,25 @@ const refusals: Refusal[] = [
   {
     name: 'an unknown record format',
     status: commandSpecific(connectIncompatibleFormat),
-    spoil: (command) => {
-      command.recfmt = 1;
-    },
+    command: { recfmt: 1 },
   },
   {
     name: 'an unknown subsystem',
     status: invalidParameter,
     dw0: inData(ConnectData.fields.subnqn),
-    spoil: (_command, payload) => {
-      payload.subnqn = 'nqn.2026-11.com.example:nobody';
-    },
+    payload: { subnqn: 'nqn.2026-11.com.example:nobody' },
   },
   {
     name: 'a subsystem of another listener',
     status: invalidParameter,
     dw0: inData(ConnectData.fields.subnqn),
-    spoil: (_command, payload) => {
-      payload.subnqn = elsewhereNqn;
-    },
+    payload: { subnqn: elsewhereNqn },
   },
   {
     name: 'a subsystem NQN without end',
     status: invalidParameter,
     dw0: inData(ConnectData.fields.subnqn),
-    spoil: (_command, payload) => {
+    spoil: (payload) => {
       payload.buffer.fill('n', ConnectData.fields.subnqn.offset, 512);
     },
   },
@@ -398,17 +395,13 @@ const refusals: Refusal[] = [
     name: 'a host that is not allowed',
     status: commandSpecific(connectInvalidHost),
     dw0: inData(ConnectData.fields.hostnqn),
-    spoil: (_command, payload) => {
-      payload.subnqn = closedNqn;
-    },
+    payload: { subnqn: closedNqn },
   },
   {
     name: 'a host NQN that is none',
     status: invalidParameter,
     dw0: inData(ConnectData.fields.hostnqn),
-    spoil: (_command, payload) => {
-      payload.hostnqn = '';
-    },
+    payload: { hostnqn: '' },
   },
   {
     name: 'a static controller',
@@ -420,25 +413,19 @@ const refusals: Refusal[] = [
     name: 'an admin queue that is too small',
     status: invalidParameter,
     dw0: inCommand(ConnectCommand.fields.sqsize),
-    spoil: (command) => {
-      command.sqsize = 30;
-    },
+    command: { sqsize: 30 },
   },
   {
     name: 'a queue that is too large',
     status: invalidParameter,
     dw0: inCommand(ConnectCommand.fields.sqsize),
-    spoil: (command) => {
-      command.sqsize = 0xffff;
-    },
+    command: { sqsize: 0xffff },
   },
   {
     name: 'an SQSIZE of 0',
     status: invalidParameter,
     dw0: inCommand(ConnectCommand.fields.sqsize),
-    spoil: (command) => {
-      command.sqsize = 0;
-    },
+    command: { sqsize: 0 },
   },
   {
     name: 'an I/O queue of a controller that is not there',
@@ -453,9 +440,7 @@ const refusals: Refusal[] = [
     dw0: inCommand(ConnectCommand.fields.qid),
     qid: 1,
     cntlid: 1,
-    spoil: (_command, payload) => {
-      payload.subnqn = discoveryNqn;
-    },
+    payload: { subnqn: discoveryNqn },
   },
   {
     name: 'data that are too short',
@@ -469,7 +454,9 @@ for (const refusal of refusals) {
     const queue = await openQueue(target);
     const { qid = 0, cntlid = cntlidDynamic, dw0 = 0, payloadBytes } = refusal;
     const { sqe, command, payload } = makeConnect(identity, qid, cntlid);
-    refusal.spoil?.(command, new ConnectData(payload));
+    const connectData = Object.assign(new ConnectData(payload), refusal.payload);
+    Object.assign(command, refusal.command);
+    refusal.spoil?.(connectData);
     const answer = await queue.submit({ sqe, payload: payload.subarray(0, payloadBytes) });
     t.equal(answer.status.toString(16), refusal.status.toString(16));
     t.equal(answer.dw0.toString(16), dw0.toString(16));

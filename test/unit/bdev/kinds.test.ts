@@ -1,21 +1,7 @@
 import t from 'tap';
 import { bdevParameters, describeBdev, type BdevConfiguration } from '../../../src/bdev/kinds.js';
 import { parseConfiguration } from '../../../src/config/load.js';
-import type { BdevDescription } from '../../../src/engine/engine-types.js';
-
-function description(name: string, kind: string): BdevDescription {
-  return {
-    name,
-    kind,
-    blockSize: 4096,
-    blockCount: 256n,
-    readOnly: false,
-    canUnmap: true,
-    canWriteZeroes: true,
-    volatileCache: false,
-    optimalWriteBlocks: 1,
-  };
-}
+import { description } from './description.js';
 
 const configurations: readonly BdevConfiguration[] = [
   { name: 'a', kind: 'malloc', size: 1n << 20n, block_size: 4096 },
@@ -34,8 +20,7 @@ const configurations: readonly BdevConfiguration[] = [
 for (const configuration of configurations) {
   t.test(`what a ${configuration.kind} bdev says of itself recreates it`, async (t) => {
     const parameters = bdevParameters(configuration);
-    const { name, kind } = configuration;
-    const described = describeBdev(description(name, kind), parameters);
+    const described = describeBdev(description(parameters), parameters);
     const text = JSON.stringify({ version: 1, bdevs: [described] });
     const { configuration: read } = parseConfiguration(text, '/c.yaml', [0]);
     t.strictSame(read?.target.bdevs, [parameters]);

@@ -2,6 +2,7 @@ import t from 'tap';
 import { describeConfiguration } from '../../../src/config/describe.js';
 import { parseConfiguration } from '../../../src/config/load.js';
 import type { BdevView } from '../../../src/subsystem/views.js';
+import { description } from '../bdev/description.js';
 
 t.test('the configuration in force, written to a file, leads to the same daemon', async (t) => {
   const text = `version: 1
@@ -18,15 +19,7 @@ subsystems:
   const { configuration } = parseConfiguration(text, '/c.yaml', [0, 1]);
   const { target } = configuration!;
   const bdevs: BdevView[] = target.bdevs.map((parameters) => ({
-    name: parameters.name,
-    kind: parameters.kind,
-    blockSize: parameters.blockSize ?? 512,
-    blockCount: (parameters.size ?? 0n) / BigInt(parameters.blockSize ?? 512),
-    readOnly: false,
-    canUnmap: true,
-    canWriteZeroes: true,
-    volatileCache: false,
-    optimalWriteBlocks: 1,
+    ...description(parameters),
     parameters,
     namespace: null,
   }));

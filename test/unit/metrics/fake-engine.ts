@@ -12,6 +12,7 @@ import type {
   ListenerAddress,
 } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
+import { description } from '../bdev/description.js';
 
 const facts: EngineFacts = {
   features: ['fake'],
@@ -66,18 +67,7 @@ export class FakeEngine implements Engine {
 
   async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
     this.calls.push(`bdevCreate ${parameters.name}`);
-    const { name, kind, blockSize = 512, size = 1n << 20n } = parameters;
-    return {
-      name,
-      kind,
-      blockSize,
-      blockCount: size / BigInt(blockSize),
-      readOnly: parameters.readOnly ?? false,
-      canUnmap: true,
-      canWriteZeroes: true,
-      volatileCache: false,
-      optimalWriteBlocks: 1,
-    };
+    return description(parameters);
   }
 
   async bdevDelete(name: string): Promise<void> {

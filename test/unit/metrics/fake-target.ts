@@ -5,6 +5,7 @@ import { emptyConfiguration } from '../../../src/subsystem/configuration.js';
 import { TargetCounters } from '../../../src/subsystem/counters.js';
 import type { ControllerView, SubsystemView } from '../../../src/subsystem/views.js';
 import type { ObservedTarget } from '../../../src/metrics/families.js';
+import { description } from '../bdev/description.js';
 
 export const NQN = 'nqn.2026-11.com.example:a';
 export const HOST = 'nqn.2014-08.org.nvmexpress:uuid:6ba7b810-9dad-41d1-80b4-00c04fd430c8';
@@ -89,15 +90,7 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
     })),
     bdevs: [
       {
-        name: 'ram0',
-        kind: 'malloc',
-        blockSize: 512,
-        blockCount: 2048n,
-        readOnly: false,
-        canUnmap: true,
-        canWriteZeroes: true,
-        volatileCache: false,
-        optimalWriteBlocks: 1,
+        ...description(parameters),
         parameters,
         namespace: { subsystem: NQN, nsid: 1 },
       },

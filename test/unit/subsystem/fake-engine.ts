@@ -17,6 +17,7 @@ import type {
   QueueAttach,
 } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
+import { description } from '../bdev/description.js';
 
 export interface FakeAnswer extends CommandAnswer {
   /** Set if the answer was to a Connect that succeeded. */
@@ -96,19 +97,7 @@ export class FakeEngine implements Engine {
   async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
     this.#call(`bdevCreate ${parameters.name}`);
     this.bdevNames.add(parameters.name);
-    const blockSize = parameters.blockSize ?? 512;
-    return {
-      name: parameters.name,
-      kind: parameters.kind,
-      blockSize,
-      blockCount: (parameters.size ?? 1n << 20n) / BigInt(blockSize),
-      readOnly: parameters.readOnly ?? false,
-      canUnmap: true,
-      canWriteZeroes: true,
-      volatileCache: false,
-      optimalWriteBlocks: 8,
-      ...this.bdevFields,
-    };
+    return { ...description(parameters), ...this.bdevFields };
   }
 
   async bdevDelete(name: string): Promise<void> {
