@@ -174,9 +174,11 @@ function refuse(
   const refusal = error instanceof ConnectError ? error : internalRefusal(error);
   state.counters.connectRejected(refusal.reason);
   const fields = { reason: refusal.reason, ...connectionFields(connection, event) };
-  if (refusal.reason === 'internal')
+  const line = `Connect refused: ${refusal.message}`;
+  if (refusal.reason === 'internal') {
     state.logger.error({ ...fields, err: error }, 'Connect failed');
-  else state.logger.warn(fields, `Connect refused: ${refusal.message}`);
+  } else if (state.refusalLines.allows()) state.logger.warn(fields, line);
+  else state.logger.debug(fields, line);
   const { status, dw0 } = refusal;
   state.engine.complete(event.token, { status, ...(dw0 === undefined ? {} : { dw0 }) });
 }

@@ -13,7 +13,8 @@ const uuidName = /^nqn\.2014-08\.org\.nvmexpress:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){
  */
 export function nqnFault(text: string): string | null {
   if (Buffer.byteLength(text) > nqnLengthMax) return `at most ${nqnLengthMax} bytes`;
-  if (text.includes('\0')) return 'a name without NUL';
+  // Names stand in lines of the log, which may go to a terminal.
+  if (/\p{Cc}/u.test(text)) return 'a name without control characters';
   if (!text.startsWith('nqn.')) return "a name that begins with 'nqn.'";
   return null;
 }

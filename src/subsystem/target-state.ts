@@ -12,6 +12,7 @@ import type { TargetConfiguration } from './configuration.js';
 import { ControllerTable } from './controller-table.js';
 import { TargetCounters } from './counters.js';
 import { DiscoverySubsystem } from './discovery-subsystem.js';
+import { LogLimit } from './log-limit.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
 import type { Subsystem } from './subsystem.js';
@@ -39,6 +40,8 @@ export class TargetState {
   readonly connections = new Map<number, Connection>();
   readonly controllers: ControllerTable;
   readonly startedAtMs: number;
+  /** Lines about refused Connects: anybody who reaches a listener can cause them. */
+  readonly refusalLines: LogLimit;
   #tableNext = 1;
 
   constructor(engine: Engine, options: TargetOptions) {
@@ -50,6 +53,9 @@ export class TargetState {
     this.listeners = new ListenerTable(engine);
     this.controllers = new ControllerTable(engine, this.logger, this.limits);
     this.startedAtMs = this.clock.nowMs();
+    this.refusalLines = new LogLimit(this.clock, (count) => {
+      this.logger.warn({ count }, 'more Connects refused, not logged one by one');
+    });
   }
 
   subsystem(nqn: string): Subsystem {

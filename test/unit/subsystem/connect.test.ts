@@ -1,6 +1,7 @@
 import t from 'tap';
 
 import type { ConnectRejectReason } from '../../../src/subsystem/counters.js';
+import { LogLimit } from '../../../src/subsystem/log-limit.js';
 import { packBits } from '../../../src/wire/bits.js';
 import {
   AdminOpcode,
@@ -313,6 +314,16 @@ t.test('an I/O queue waits for the controller to be enabled', async (t) => {
   const answer = await host.connect({ qid: 1 });
   t.equal(answer.status, genericStatus(GenericStatus.commandSequenceError));
   t.equal(bed.target.counters.connectRejectedTotal.get('controller_not_enabled'), 1);
+});
+
+t.test('a host that is refused again and again does not fill the log', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  for (let attempt = 0; attempt < 1000; attempt += 1) await host.connect({ cntlid: 7 });
+  t.equal(bed.warnings.length, LogLimit.linesMax);
+  t.equal(bed.target.counters.connectRejectedTotal.get('cntlid_invalid'), 1000);
+  bed.clock.advance(LogLimit.intervalMs);
+  t.match(bed.warnings.at(-1), { fields: { count: 1000 - LogLimit.linesMax } });
 });
 
 t.test('a duplicate QID is taken over when the old connection has drained in time', async (t) => {

@@ -18,7 +18,15 @@ for (const name of [
   });
 }
 
-for (const name of ['', 'disk0', 'iqn.2004-10.com.example', `${longest}x`, 'nqn.a\0b']) {
+for (const name of [
+  '',
+  'disk0',
+  'iqn.2004-10.com.example',
+  `${longest}x`,
+  'nqn.a\0b',
+  'nqn.a\u001b[2Jb',
+  'nqn.a\nb',
+]) {
   t.test(`${JSON.stringify(name)} is no name`, async (t) => {
     t.not(nqnFault(name), null);
     t.not(ownNqnFault(name), null);
