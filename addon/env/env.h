@@ -87,9 +87,11 @@ class Env {
   /// Both directions: pending receives and sends of `fd` complete, later ones fail.
   virtual void shutdown(int fd) = 0;
   virtual void close(int fd) = 0;
-  /// May block. O_DIRECT where the file system has it. A block device is claimed (EBUSY if
-  /// mounted). With `create` a missing or empty file gets `create_bytes` (sparse) and is durable on
-  /// return, name and all.
+  /// May block. O_DIRECT where the file system has it. Nobody else may write meanwhile: a block
+  /// device is claimed unless `read_only` (EBUSY: mounted, or claimed already), a regular file is
+  /// locked until close(), for all others or, if `read_only`, for writers (EAGAIN: locked already,
+  /// by this process or another). With `create` a missing or empty file gets `create_bytes`
+  /// (sparse) and is durable on return, name and all.
   virtual Result<FileFacts> open_file(const FileOpen& request) = 0;
   /// Kernel release and the io_uring features found, for the log: "recv_provided",
   /// "accept_multishot", …

@@ -59,7 +59,16 @@ BdevError open_error(const UringBdevOptions& options, const Error& error) {
     case EROFS:
       return {EROFS, "path",
               path + " is on a read-only file system; set `read_only: true` to export it so"};
-    case EBUSY: return {EBUSY, "path", path + " is in use: " + error.what + "; unmount it"};
+    case EBUSY:
+      return {EBUSY, "path",
+              path + " is in use: " + error.what +
+                  "; unmount it, or end what else has it (`fuser -v " + path + "` names it)"};
+    case EAGAIN:
+      return {EBUSY, "path",
+              path +
+                  " is in use: another bdev, or another process such as a second daemon, has "
+                  "locked it; remove that bdev, or end that process (`fuser -v " +
+                  path + "` names it)"};
     case ENOSPC:
     case EDQUOT:
     case EFBIG:

@@ -234,6 +234,20 @@ TEST_CASE("errors name the key, the path and the sizes") {
   CHECK(mentions(error, "empty"));
 }
 
+TEST_CASE("a file is one bdev: a second one is an error that names it, until the first is gone") {
+  TestFolder folder;
+  TestReactors reactors;
+  const UringBdevOptions options{.name = "file", .path = folder.file(kBytes)};
+  std::unique_ptr<Bdev> first = make(reactors, options);
+  const BdevError error = error_of(options);
+  CHECK(error.errnum == EBUSY);
+  CHECK(error.field == "path");
+  CHECK(mentions(error, options.path + " is in use: another bdev, or another process"));
+  CHECK(mentions(error, "fuser -v " + options.path));
+  first.reset();
+  first = make(reactors, options);
+}
+
 /// The calling thread is an ordinary user meanwhile, if it is root: root may open everything.
 class OrdinaryUser {
  public:

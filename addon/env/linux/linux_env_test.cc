@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -140,6 +142,68 @@ TEST_CASE("env: a file is created once, at its size, and opened for direct I/O w
   facts = env->open_file(request).value();
   CHECK((::fcntl(facts.fd, F_GETFL) & O_ACCMODE) == O_RDONLY);
   env->close(facts.fd);
+}
+
+TEST_CASE("env: a file has one writer or several readers in a process, until they close it") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  const FileOpen writer{.path = directory.path + "/disk", .create_bytes = 1u << 20, .create = true};
+  const FileOpen reader{.path = writer.path, .read_only = true};
+  const auto open = [&](const FileOpen& request) { return env->open_file(request); };
+
+  int fd = open(writer).value().fd;
+  // Each is refused after some time, so all at once.
+  auto second_writer = std::async(std::launch::async, open, writer);
+  CHECK(open(reader).error().errnum == EAGAIN);
+  CHECK(second_writer.get().error().errnum == EAGAIN);
+  env->close(fd);
+
+  fd = open(reader).value().fd;
+  const int second = open(reader).value().fd;
+  CHECK(open(writer).error().errnum == EAGAIN);
+  env->close(fd);
+  auto patient = std::async(std::launch::async, open, writer);
+  env->close(second);
+  env->close(patient.get().value().fd);
+}
+
+TEST_CASE("env: an empty file that another opens is not sized") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  const FileOpen request{.path = directory.path + "/disk", .create_bytes = 4096, .create = true};
+  const int fd = env->open_file(request).value().fd;
+  REQUIRE(::ftruncate(fd, 0) == 0);  // as it is before its creator sizes it
+  CHECK(env->open_file(request).error().errnum == EAGAIN);
+  struct stat status = {};
+  REQUIRE(::fstat(fd, &status) == 0);
+  CHECK(status.st_size == 0);
+  env->close(fd);
+}
+
+TEST_CASE("env: a file that a process has open is free when the process was killed") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  const FileOpen request{.path = directory.path + "/disk", .create_bytes = 4096, .create = true};
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const char opened = env->open_file(request).ok() ? 'y' : 'n';
+    if (::write(ready[1], &opened, 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char opened = 0;
+  CHECK(::read(ready[0], &opened, 1) == 1);
+  CHECK(opened == 'y');
+  CHECK(env->open_file(request).error().errnum == EAGAIN);
+  REQUIRE(::kill(child, SIGKILL) == 0);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  const auto facts = env->open_file(request);
+  REQUIRE(facts.ok());
+  env->close(facts.value().fd);
+  ::close(ready[0]);
+  ::close(ready[1]);
 }
 
 TEST_CASE("env: what is neither file nor block device is refused") {

@@ -13,8 +13,9 @@
 namespace capsuled::env {
 namespace {
 
-constexpr int kClaimAttemptsMax = 20;
-constexpr long kClaimPauseNs = 100'000'000;
+// How often, and how long apart, a file that someone else has is asked for again: two seconds.
+constexpr int kClaimAttemptsMax = 40;
+constexpr long kClaimPauseNs = 50'000'000;
 
 /// Closes its descriptor unless released.
 class Descriptor {
@@ -35,6 +36,39 @@ class Descriptor {
   int fd_;
 };
 
+/// Calls `claim`, which returns an errno value or 0, until it returns something else than `busy`,
+/// or for a while: the kernel lets go of the files of an io_uring a little after its process was
+/// killed, or its last operation ended.
+template <typename Claim>
+int claim_patiently(int busy, Claim claim) {
+  for (int attempt = 1;; ++attempt) {
+    const int errnum = claim();
+    if (errnum != busy || attempt == kClaimAttemptsMax) return errnum;
+    const timespec pause{0, kClaimPauseNs};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+/// Locks a regular file as a whole: for one writer, or for any number of readers.
+///
+/// By an open file description lock. Unlike a classic POSIX lock it belongs to this open of the
+/// file, not to the process: a second open in the same process meets it too, and the close of
+/// another descriptor does not drop it. The kernel drops it with the last descriptor, however the
+/// process ends. Unlike flock(2) it meets the record locks that others put on disk images, as QEMU
+/// does, and a network file system that has locks has this one.
+Result<void> lock_file(int fd, bool read_only) {
+  struct flock range = {};  // from 0, of length 0: all of the file, however long it gets
+  range.l_type = read_only ? F_RDLCK : F_WRLCK;
+  range.l_whence = SEEK_SET;
+  const int errnum = claim_patiently(EAGAIN, [&] {
+    if (::fcntl(fd, F_OFD_SETLK, &range) == 0) return 0;
+    return errno == EACCES ? EAGAIN : errno;  // POSIX allows either word for "locked"
+  });
+  if (errnum == EAGAIN) return Error{EAGAIN, "the file is locked"};
+  if (errnum != 0) return Error{errnum, "cannot lock the file"};
+  return {};
+}
+
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -47,6 +81,9 @@ Result<bool> create_if_missing(const FileOpen& request) {
   // Without O_DIRECT: a file system that refuses it may leave the new file behind.
   const Descriptor file(::open(request.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (file.get() < 0) return Error{errno, "cannot create the file"};
+  // So that of two who find it empty one sizes it; open_existing() takes a lock of its own.
+  const Result<void> locked = lock_file(file.get(), false);
+  if (!locked.ok()) return locked.error();
   struct stat facts;
   if (::fstat(file.get(), &facts) != 0) return Error{errno, "cannot stat the file"};
   if (!S_ISREG(facts.st_mode) || facts.st_size != 0 || request.create_bytes == 0) return false;
@@ -61,24 +98,27 @@ Result<bool> create_if_missing(const FileOpen& request) {
   return true;
 }
 
-/// Opens, with O_DIRECT if the file system has it. Waits a little for a block device that is busy:
-/// the kernel lets go of the files of a killed process's io_uring a little after the process.
+/// Opens for nobody else to write, with O_DIRECT if the file system has it.
 Result<Descriptor> open_existing(const FileOpen& request, bool block_device, bool& direct) {
   int flags = O_CLOEXEC | O_DIRECT | (request.read_only ? O_RDONLY : O_RDWR);
-  // Without O_CREAT, and on a block device only: claim it, so that a mounted disk is refused.
+  // Without O_CREAT, and on a block device only: claim it, so that a mounted disk is refused. It
+  // needs no lock besides: a claim meets mounts and other claims, which know nothing of locks.
   if (block_device && !request.read_only) flags |= O_EXCL;
-  for (int attempt = 1;; ++attempt) {
-    int fd = ::open(request.path.c_str(), flags);
+  int fd = -1;
+  const int errnum = claim_patiently(EBUSY, [&] {
+    fd = ::open(request.path.c_str(), flags);
     direct = fd >= 0;
     if (fd < 0 && errno == EINVAL) fd = ::open(request.path.c_str(), flags & ~O_DIRECT);
-    if (fd >= 0) return Descriptor(fd);
-    if (errno != EBUSY) return Error{errno, "cannot open the file"};
-    if (attempt == kClaimAttemptsMax) {
-      return Error{EBUSY, "the block device is mounted or claimed by another process"};
-    }
-    const timespec pause{0, kClaimPauseNs};
-    ::nanosleep(&pause, nullptr);
+    return fd >= 0 ? 0 : errno;
+  });
+  if (errnum == EBUSY) return Error{EBUSY, "the block device is mounted or claimed already"};
+  if (errnum != 0) return Error{errnum, "cannot open the file"};
+  Descriptor opened(fd);
+  if (!block_device) {
+    const Result<void> locked = lock_file(fd, request.read_only);
+    if (!locked.ok()) return locked.error();
   }
+  return opened;
 }
 
 /// What O_DIRECT asks of offsets and lengths in a regular file.
