@@ -66,9 +66,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/**
- * One data direction of a command; from the opcode's low two bits, or fctype for Fabrics commands.
- */
+/** A command that the admin plane answers. */
 export interface CommandEvent {
   readonly type: 'command';
   /** Names the command in {@link Engine.complete}; valid until then. */
@@ -98,8 +96,8 @@ export interface ConnectionClosedEvent {
   readonly type: 'connection_closed';
   readonly connection: number;
   /**
-   * Why, as a stable lower_snake word: peer_closed, header_digest, icreq_timeout, keep_alive,
-   * terminated, …
+   * Why, as a stable lower_snake word: host_closed, header_digest_error, icreq_timeout,
+   * keep_alive_expired, …
    */
   readonly reason: string;
 }

@@ -187,10 +187,13 @@ function transportFamilies({ engine }: MetricSources): Family[] {
     counter('capsuled_keep_alive_expired_total', 'Controllers whose host fell silent.', () => [
       { labels: {}, value: total('keep_alive_expired') },
     ]),
-    counter('capsuled_pdu_errors_total', 'Connections ended by a protocol error or time-out.', () =>
-      words
-        .filter((word) => word.startsWith('error_'))
-        .map((word) => ({ labels: { reason: word.slice('error_'.length) }, value: total(word) })),
+    counter(
+      'capsuled_pdu_errors_total',
+      'Protocol errors and time-outs of hosts; all but data_digest end the connection.',
+      () =>
+        words
+          .filter((word) => word.startsWith('error_'))
+          .map((word) => ({ labels: { reason: word.slice('error_'.length) }, value: total(word) })),
     ),
     gauge(
       'capsuled_connection_states',

@@ -364,7 +364,6 @@ function attach(
   connection.state = 'attached';
   connection.queue = { controller, qid };
   controller.queueOpened(qid, connection);
-  state.counters.connectAcceptedTotal += 1;
   const queue: QueueAttach = {
     controller: controller.handle,
     qid,

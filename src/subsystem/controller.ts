@@ -3,11 +3,9 @@
  * ended with that queue's connection. State only; `controller-table.ts` creates and ends it,
  * `properties.ts` moves it at the host's wish.
  *
- *     disabled ──► ready ──► shut_down
- *        ▲  ▲        │           │        every state ──► terminating ──► gone
- *        │  └─ resetting ◄───────┤
- *        │           ▲           │
- *     failed ────────┴───────────┘
+ *     failed ◄── disabled ──► ready ──► shut_down     disabled ──► shut_down
+ *        │          ▲           │           │         every state but gone ──► terminating
+ *        └──────► resetting ◄───┴───────────┘         terminating ──► gone
  */
 
 import type { Connection } from '../transport/connection.js';

@@ -26,9 +26,6 @@ export const connectRejectReasons = [
 export type ConnectRejectReason = (typeof connectRejectReasons)[number];
 
 export class TargetCounters {
-  connectionsTotal = 0;
-  keepAliveExpiredTotal = 0;
-  connectAcceptedTotal = 0;
   readonly connectRejectedTotal = new Map<ConnectRejectReason, number>(
     connectRejectReasons.map((reason) => [reason, 0]),
   );

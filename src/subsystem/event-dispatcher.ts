@@ -92,7 +92,6 @@ export class EventDispatcher {
   }
 
   #connectionOpened(event: ConnectionOpenedEvent): void {
-    this.#state.counters.connectionsTotal += 1;
     this.#state.connections.set(event.connection, new Connection(event));
     this.#state.listeners.connectionOpened(event.listener);
   }
@@ -129,10 +128,9 @@ export class EventDispatcher {
   }
 
   #keepAliveExpired(handle: number): void {
-    const { counters, controllers, logger } = this.#state;
+    const { controllers, logger } = this.#state;
     const controller = controllers.get(handle);
     if (!controller?.living) return;
-    counters.keepAliveExpiredTotal += 1;
     const { cntlid, hostNqn, keepAliveTimeoutMs } = controller;
     const subsystem = controller.subsystem.nqn;
     const fields = { controller: handle, cntlid, subsystem, hostNqn, keepAliveTimeoutMs };
