@@ -17,7 +17,16 @@ fetch_debs() {
 
 # kernel_package  names the real image package behind Debian's metapackage
 kernel_package() {
-  apt-cache depends "linux-image-$series-amd64" | awk '/Depends: linux-image-/ { print $2; exit }'
+  local name
+  name=$(kernel_dependency)
+  # The lists may be there for a part of the archive only, or not at all.
+  [[ $name ]] || { apt-get -qq update && name=$(kernel_dependency); }
+  echo "$name"
+}
+
+kernel_dependency() {
+  apt-cache depends "linux-image-$series-amd64" 2>/dev/null |
+    awk '/Depends: linux-image-/ { print $2; exit }'
 }
 
 # unpacked PROGRAM  finds a program among the unpacked packages
