@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <future>
@@ -213,6 +214,20 @@ TEST_CASE("env: what is neither file nor block device is refused") {
   CHECK(env->open_file({.path = "/nonexistent/disk", .create_bytes = 4096, .create = true})
             .error()
             .errnum == ENOENT);
+}
+
+TEST_CASE("env: a FIFO is refused, and not waited for") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  const std::string path = directory.path + "/disk";
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  auto opened = std::async(std::launch::async,
+                           [&] { return env->open_file({.path = path, .read_only = true}); });
+  const bool in_time = opened.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+  CHECK(in_time);
+  const int other_end = in_time ? -1 : ::open(path.c_str(), O_RDWR | O_CLOEXEC);  // ends the wait
+  CHECK(opened.get().error().errnum == EINVAL);
+  if (other_end >= 0) ::close(other_end);
 }
 
 TEST_CASE("env: tmpfs files open, direct or not") {

@@ -130,6 +130,8 @@ uint32_t file_direct_alignment(int fd) {
   return facts.stx_dio_offset_align;
 }
 
+Error not_a_disk() { return Error{EINVAL, "expected a regular file or a block device"}; }
+
 Result<void> measure(int fd, FileFacts& facts) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return Error{errno, "cannot stat the file"};
@@ -142,7 +144,7 @@ Result<void> measure(int fd, FileFacts& facts) {
     return {};
   }
   if (!S_ISREG(status.st_mode)) {
-    return Error{EINVAL, "expected a regular file or a block device"};
+    return not_a_disk();  // it was another when linux_open_file() looked
   }
   facts.bytes = static_cast<uint64_t>(status.st_size);
   if (facts.direct) facts.direct_alignment = file_direct_alignment(fd);
@@ -156,6 +158,9 @@ Result<FileFacts> linux_open_file(const FileOpen& request) {
   struct stat status = {};
   const bool exists = ::stat(request.path.c_str(), &status) == 0;
   const bool block_device = exists && S_ISBLK(status.st_mode);
+  // Before it is opened: that would wait for the other end of a FIFO, and set off some devices.
+  if (exists && S_ISDIR(status.st_mode)) return Error{EISDIR, "the path is a directory"};
+  if (exists && !block_device && !S_ISREG(status.st_mode)) return not_a_disk();
   if (request.create && !request.read_only && !block_device) {
     Result<bool> created = create_if_missing(request);
     if (!created.ok()) return created.error();
