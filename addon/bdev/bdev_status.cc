@@ -16,6 +16,7 @@ BdevStatus bdev_status_from_errno(int errnum) {
     case EREMOTEIO:  // … for a target failure
     case ETIMEDOUT:
     case EUCLEAN:  // the file system found itself corrupt
+    case EBADMSG:  // … by a checksum
       return BdevStatus::MediaError;
     case ECANCELED:
     case EINTR: return BdevStatus::Aborted;
@@ -24,25 +25,11 @@ BdevStatus bdev_status_from_errno(int errnum) {
     case EROFS: return BdevStatus::ReadOnly;
     case ENODEV:
     case ENXIO:
+    case ENOLINK:   // the block layer's word for a disk that no path leads to
+    case ENOTCONN:  // a FUSE server has ended
     case ESTALE: return BdevStatus::Gone;
     default: return BdevStatus::Failed;
   }
-}
-
-const char* bdev_status_name(BdevStatus status) {
-  switch (status) {
-    case BdevStatus::Success: return "success";
-    case BdevStatus::Failed: return "failed";
-    case BdevStatus::MediaError: return "media_error";
-    case BdevStatus::NoSpace: return "no_space";
-    case BdevStatus::Miscompare: return "miscompare";
-    case BdevStatus::Aborted: return "aborted";
-    case BdevStatus::OutOfRange: return "out_of_range";
-    case BdevStatus::Unsupported: return "unsupported";
-    case BdevStatus::ReadOnly: return "read_only";
-    case BdevStatus::Gone: return "gone";
-  }
-  UNREACHABLE();
 }
 
 }  // namespace capsuled

@@ -1,4 +1,4 @@
-// BdevStatus: its names, and the one place that maps an errno to it.
+// The one place that maps an errno to a BdevStatus.
 #pragma once
 
 #include "bdev/bdev_io.h"
@@ -7,6 +7,5 @@ namespace capsuled {
 
 /// `errnum` is positive.
 BdevStatus bdev_status_from_errno(int errnum);
-const char* bdev_status_name(BdevStatus status);
 
 }  // namespace capsuled

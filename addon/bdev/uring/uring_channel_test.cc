@@ -161,7 +161,8 @@ TEST_CASE("errors of the machine become statuses") {
       {EIO, BdevStatus::MediaError},         {ENOSPC, BdevStatus::NoSpace},
       {EDQUOT, BdevStatus::NoSpace},         {ECANCELED, BdevStatus::Aborted},
       {EOPNOTSUPP, BdevStatus::Unsupported}, {ENODEV, BdevStatus::Gone},
-      {EINVAL, BdevStatus::Failed},
+      {EBADMSG, BdevStatus::MediaError},     {ENOLINK, BdevStatus::Gone},
+      {ENOTCONN, BdevStatus::Gone},          {EINVAL, BdevStatus::Failed},
   };
   Bench bench;
   std::vector<std::byte> data(kBlockSize);
