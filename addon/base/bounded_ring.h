@@ -1,9 +1,9 @@
-/// Bounded rings between threads.
+/// A bounded ring between threads.
 ///
-/// They carry messages between reactors and between a reactor and the JavaScript thread. Capacity
-/// is fixed when they are made and nothing is allocated afterwards; a full ring is the caller's to
-/// deal with (`try_push` returns false and leaves the argument untouched), because an unbounded
-/// spill queue only hides the overload. No operation waits for another thread.
+/// It carries messages to a reactor, and from reactors to the JavaScript thread. Capacity is fixed
+/// when it is made and nothing is allocated afterwards; a full ring is the caller's to deal with
+/// (`try_push` returns false and leaves the argument untouched), because an unbounded spill queue
+/// only hides the overload. No operation waits for another thread.
 #pragma once
 
 #include <atomic>
@@ -81,8 +81,7 @@ class MpscRing {
   /// The consumer's thread. False if there is nothing to take, or if the producer whose turn it is
   /// has not finished.
   bool try_pop(T& value) {
-    // Relaxed: this thread is the only writer of head_.
-    const std::uint64_t position = head_.load(std::memory_order_relaxed);
+    const std::uint64_t position = head_;
     Cell& cell = cells_[position & mask_];
     // Acquire: pairs with the producer's release, so that the value is complete when we move it
     // out.
@@ -91,25 +90,14 @@ class MpscRing {
     // Release: pairs with the producer's acquire; our move out must be done before the cell is
     // offered again.
     cell.sequence.store(position + capacity(), std::memory_order_release);
-    // Relaxed: other threads read head_ only for size_approximate.
-    head_.store(position + 1, std::memory_order_relaxed);
+    head_ = position + 1;
     return true;
   }
 
   /// The consumer's thread. True if try_pop would find nothing now.
   bool empty() const {
-    // Relaxed: this thread is the only writer of head_.
-    const std::uint64_t position = head_.load(std::memory_order_relaxed);
     // Acquire: a caller that sees "not empty" may go on to pop; the orders match try_pop.
-    return cells_[position & mask_].sequence.load(std::memory_order_acquire) != position + 1;
-  }
-
-  /// Any thread; for metrics. Counts claimed cells too.
-  std::size_t size_approximate() const {
-    // Relaxed: the two loads are not one snapshot, and the caller knows.
-    const std::uint64_t head = head_.load(std::memory_order_relaxed);
-    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-    return tail > head ? static_cast<std::size_t>(tail - head) : 0;
+    return cells_[head_ & mask_].sequence.load(std::memory_order_acquire) != head_ + 1;
   }
 
  private:
@@ -122,67 +110,8 @@ class MpscRing {
   const std::unique_ptr<Cell[]> cells_;
   /// The next position to fill. Producers contend for it, so it has its own cache lines.
   alignas(kCacheLinePadding) std::atomic<std::uint64_t> tail_{0};
-  /// The next position to take. The consumer writes it.
-  alignas(kCacheLinePadding) std::atomic<std::uint64_t> head_{0};
-};
-
-/// One producer, one consumer.
-///
-/// Each side keeps a copy of the other side's position and looks at the real one only when the copy
-/// says full or empty: in steady state the two threads share no cache line but the cells.
-template <typename T>
-class SpscRing {
- public:
-  /// `capacity` is a power of two, at least 2.
-  explicit SpscRing(std::size_t capacity)
-      : mask_(capacity - 1), cells_(std::make_unique<T[]>(capacity)) {
-    ASSERT(capacity >= 2 && std::has_single_bit(capacity));
-  }
-  SpscRing(const SpscRing&) = delete;
-  SpscRing& operator=(const SpscRing&) = delete;
-
-  std::size_t capacity() const { return mask_ + 1; }
-
-  /// The producer's thread. False if the ring is full; `value` is moved from only on success.
-  bool try_push(T&& value) {
-    // Relaxed: this thread is the only writer of tail_.
-    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail - head_seen_ == capacity()) {
-      // Acquire: pairs with the consumer's release; its move out of the cell happens before our
-      // move into it.
-      head_seen_ = head_.load(std::memory_order_acquire);
-      if (tail - head_seen_ == capacity()) return false;
-    }
-    cells_[tail & mask_] = std::move(value);
-    // Release: publishes the cell to the consumer's acquire.
-    tail_.store(tail + 1, std::memory_order_release);
-    return true;
-  }
-
-  /// The consumer's thread. False if there is nothing to take.
-  bool try_pop(T& value) {
-    // Relaxed: this thread is the only writer of head_.
-    const std::uint64_t head = head_.load(std::memory_order_relaxed);
-    if (head == tail_seen_) {
-      // Acquire: pairs with the producer's release; the cell is complete when we move it out.
-      tail_seen_ = tail_.load(std::memory_order_acquire);
-      if (head == tail_seen_) return false;
-    }
-    value = std::move(cells_[head & mask_]);
-    // Release: hands the emptied cell back to the producer's acquire.
-    head_.store(head + 1, std::memory_order_release);
-    return true;
-  }
-
- private:
-  const std::size_t mask_;
-  const std::unique_ptr<T[]> cells_;
-  alignas(kCacheLinePadding) std::atomic<std::uint64_t> tail_{0};
-  /// The producer's copy of head_.
-  std::uint64_t head_seen_ = 0;
-  alignas(kCacheLinePadding) std::atomic<std::uint64_t> head_{0};
-  /// The consumer's copy of tail_.
-  std::uint64_t tail_seen_ = 0;
+  /// The next position to take. The consumer's alone.
+  alignas(kCacheLinePadding) std::uint64_t head_ = 0;
 };
 
 }  // namespace capsuled

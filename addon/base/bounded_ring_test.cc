@@ -9,9 +9,8 @@
 namespace capsuled {
 namespace {
 
-TEST_CASE_TEMPLATE("a ring is full at its capacity and empty again after as many pops", Ring,
-                   MpscRing<int>, SpscRing<int>) {
-  Ring ring(4);
+TEST_CASE("a ring is full at its capacity and empty again after as many pops") {
+  MpscRing<int> ring(4);
   int value = 0;
   // Several laps, so that positions pass the capacity.
   for (int lap = 0; lap < 3; ++lap) {
@@ -26,9 +25,8 @@ TEST_CASE_TEMPLATE("a ring is full at its capacity and empty again after as many
   }
 }
 
-TEST_CASE_TEMPLATE("a push that fails leaves its argument alone", Ring,
-                   MpscRing<std::unique_ptr<int>>, SpscRing<std::unique_ptr<int>>) {
-  Ring ring(2);
+TEST_CASE("a push that fails leaves its argument alone") {
+  MpscRing<std::unique_ptr<int>> ring(2);
   CHECK(ring.try_push(std::make_unique<int>(1)));
   CHECK(ring.try_push(std::make_unique<int>(2)));
   auto third = std::make_unique<int>(3);
@@ -48,7 +46,6 @@ TEST_CASE("a multi-producer ring knows whether it is empty") {
   CHECK(ring.empty());
   CHECK(ring.try_push(1));
   CHECK_FALSE(ring.empty());
-  CHECK(ring.size_approximate() == 1);
   int value = 0;
   CHECK(ring.try_pop(value));
   CHECK(ring.empty());
@@ -90,29 +87,6 @@ TEST_CASE("each producer's messages arrive once and in its order") {
   CHECK(in_order);
   CHECK(next == std::vector<unsigned>(kProducers, kMessages));
   CHECK(ring.empty());
-}
-
-TEST_CASE("a single producer's messages arrive once and in order") {
-  constexpr unsigned kMessages = 50000;
-  SpscRing<std::unique_ptr<unsigned>> ring(16);
-  std::thread producer([&ring] {
-    for (unsigned number = 0; number < kMessages; ++number) {
-      auto message = std::make_unique<unsigned>(number);
-      while (!ring.try_push(std::move(message))) std::this_thread::yield();
-    }
-  });
-  bool in_order = true;
-  for (unsigned expected = 0; expected < kMessages;) {
-    std::unique_ptr<unsigned> message;
-    if (!ring.try_pop(message)) {
-      std::this_thread::yield();
-      continue;
-    }
-    in_order = in_order && *message == expected;
-    ++expected;
-  }
-  producer.join();
-  CHECK(in_order);
 }
 
 }  // namespace

@@ -48,8 +48,6 @@ class IntrusiveList {
 
   /// The first member, or null.
   T* front() const { return object_of(head_); }
-  /// The last member, or null.
-  T* back() const { return object_of(tail_); }
   /// The member after `object`, or null.
   T* next(const T& object) const {
     ASSERT(contains(object));
