@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "bdev/bdev_io.h"
+
 namespace capsuled {
 
 struct BdevOperationStats {
@@ -17,7 +19,7 @@ struct BdevOperationStats {
 /// Indexed by BdevIoType. `operations` counts all that completed, `bytes` those that ended with
 /// Success.
 struct alignas(64) BdevStats {
-  std::array<BdevOperationStats, 6> by_type{};
+  std::array<BdevOperationStats, kBdevIoTypeCount> by_type{};
 };
 static_assert(sizeof(BdevStats) == 192);
 
@@ -25,5 +27,6 @@ inline constexpr std::array kBdevOperationStatNames = {"operations", "bytes", "e
                                                        "latency_ns"};
 inline constexpr std::array kBdevIoTypeNames = {"read",  "write",        "flush",
                                                 "unmap", "write_zeroes", "compare"};
+static_assert(kBdevIoTypeNames.size() == kBdevIoTypeCount);
 
 }  // namespace capsuled

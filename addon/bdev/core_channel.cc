@@ -7,6 +7,7 @@
 
 #include "bdev/pieces.h"
 #include "bdev/reactor_channels.h"
+#include "reactor/reactor_stats.h"
 
 namespace capsuled {
 
@@ -31,13 +32,6 @@ bool changes_blocks(BdevIoType type) {
 }
 
 uint64_t limit_or_none(uint64_t limit) { return limit == 0 ? UINT64_MAX : limit; }
-
-/// A plain addition for the machine; atomic, so that another thread may read the counter meanwhile.
-void add(uint64_t& counter, uint64_t amount) {
-  // Relaxed: this thread is the only writer, and readers take each counter by itself.
-  std::atomic_ref<uint64_t> shared(counter);
-  shared.store(shared.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
 
 }  // namespace
 
@@ -180,12 +174,12 @@ void CoreChannel::ended(BdevIo& io) {
 
 void CoreChannel::count(const BdevIo& io) {
   BdevOperationStats& stats = stats_.by_type[static_cast<size_t>(io.type)];
-  add(stats.operations, 1);
-  add(stats.latency_ns, reactor_.now_ns() - io.submitted_ns);
+  add_stat(stats.operations, 1);
+  add_stat(stats.latency_ns, reactor_.now_ns() - io.submitted_ns);
   if (io.status != BdevStatus::Success) {
-    add(stats.errors, 1);
+    add_stat(stats.errors, 1);
   } else if (io.type != BdevIoType::Flush) {
-    add(stats.bytes, io.count_blocks * facts_.block_size);
+    add_stat(stats.bytes, io.count_blocks * facts_.block_size);
   }
 }
 

@@ -48,13 +48,13 @@ inline constexpr std::array kReactorStatNames = {
 };
 static_assert(std::atomic_ref<uint64_t>::is_always_lock_free);
 
-/// The reactor's thread: sets a word of its ReactorStats.
+/// The reactor's thread: sets a word of its statistics, ReactorStats or others.
 inline void set_stat(uint64_t& word, uint64_t value) {
   // Relaxed: a word by itself says something; readers expect no order between words.
   std::atomic_ref<uint64_t>(word).store(value, std::memory_order_relaxed);
 }
 
-/// The reactor's thread: adds to a word of its ReactorStats. No locked instruction: it is the only
+/// The reactor's thread: adds to a word of its statistics. No locked instruction: it is the only
 /// writer.
 inline void add_stat(uint64_t& word, uint64_t amount) { set_stat(word, word + amount); }
 

@@ -8,6 +8,7 @@
 
 namespace capsuled::wire {
 
+/// Controller Multi-Path I/O and Namespace Sharing Capabilities (CMIC).
 #define WIRE_CMIC_BITS(X)                                       \
   X(Mports, 0, 0, "Multiple Ports (MPORTS)")                    \
   X(Mctrs, 1, 1, "Multiple Controllers (MCTRS)")                \
@@ -15,8 +16,7 @@ namespace capsuled::wire {
   X(Anars, 3, 3, "Asymmetric Namespace Access Reporting Support (ANARS)")
 WIRE_BITS(Cmic, WIRE_CMIC_BITS);
 
-/// Optional Asynchronous Events Supported (OAES): AsyncEventConfiguration's notice bits, from bit 8
-/// up.
+/// Controller Attributes (CTRATT).
 #define WIRE_CTRATT_BITS(X)                                               \
   X(Hids, 0, 0, "Host Identifier Support (HIDS): 128 bits")               \
   X(Nopspm, 1, 1, "Non-Operational Power State Permissive Mode (NOPSPM)") \
