@@ -124,8 +124,8 @@ WIRE_STRUCT(DsmRange, 16, WIRE_FIELD(DsmRange, cattr, 0), WIRE_FIELD(DsmRange, n
   X(Nr, 7, 0, "Number of Ranges (NR), 0's based")              \
   X(Desfmt, 11, 8, "Descriptor Format (DESFMT)")               \
   X(Prinfor, 15, 12, "Protection Information Read (PRINFOR)")  \
-  X(Stcr, 24, 24, "Storage Tag Check Read (STCR)")             \
-  X(Stcw, 25, 25, "Storage Tag Check Write (STCW)")            \
+  X(Stcw, 24, 24, "Storage Tag Check Write (STCW)")            \
+  X(Stcr, 25, 25, "Storage Tag Check Read (STCR)")             \
   X(Prinfow, 29, 26, "Protection Information Write (PRINFOW)") \
   X(Fua, 30, 30, "Force Unit Access (FUA)")                    \
   X(Lr, 31, 31, "Limited Retry (LR)")

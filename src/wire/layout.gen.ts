@@ -1083,10 +1083,10 @@ export const CopyCdw12Bits = {
   desfmt: { high: 11, low: 8 },
   /** Protection Information Read (PRINFOR) */
   prinfor: { high: 15, low: 12 },
-  /** Storage Tag Check Read (STCR) */
-  stcr: { high: 24, low: 24 },
   /** Storage Tag Check Write (STCW) */
-  stcw: { high: 25, low: 25 },
+  stcw: { high: 24, low: 24 },
+  /** Storage Tag Check Read (STCR) */
+  stcr: { high: 25, low: 25 },
   /** Protection Information Write (PRINFOW) */
   prinfow: { high: 29, low: 26 },
   /** Force Unit Access (FUA) */
