@@ -499,7 +499,10 @@ std::vector<Scene> scenes_of_a_command() {
            host.capsule(make_io(IoOpcode::kRead, cid, 0, 1 << 17));
          }
        },
-       [](const TransportStats& stats) { return stats.request_responding == 8; }},
+       [](const TransportStats& stats) {
+         // The socket may take one of them whole, if it was sent before the others came.
+         return stats.pdus_received == 10 && stats.request_responding >= 7;
+       }},
       {"in the middle of termination",
        [](TestTarget&, TestHost& host) { host.send(Octets(64, std::byte{0xff})); },
        [](const TransportStats& stats) { return stats.connection_terminating == 1; }},
