@@ -44,6 +44,8 @@ const packagesToTest = [
   'zstd',
   // promtool, an independent reader of /metrics.
   'prometheus',
+  // callgrind, which counts instructions.
+  'valgrind',
 ];
 
 /** A failed set-up, with a message for the person who runs it. */

@@ -154,16 +154,16 @@ async function runTypeScript() {
   return settle(counts, status);
 }
 
-/** A real Linux host against the daemon. */
-async function runHost() {
+/** A compiled program whose last line says how many passed. */
+async function runScript(script) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  if (!existsSync(path.join(root, 'dist/nvme-cli-tests/run.js'))) return counts;
+  if (!existsSync(path.join(root, script))) return counts;
   const onLine = (line) => {
     console.log(line);
     const match = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(line);
     if (match !== null) [counts.passed, counts.failed, counts.skipped] = match.slice(1).map(Number);
   };
-  return settle(counts, await runLines(process.execPath, ['dist/nvme-cli-tests/run.js'], onLine));
+  return settle(counts, await runLines(process.execPath, [script], onLine));
 }
 
 const parts = {
@@ -171,9 +171,13 @@ const parts = {
   native: { title: 'Native unit tests', run: () => runNative('Release') },
   asan: { title: 'Native unit tests, AddressSanitizer and UBSan', run: () => runNative('Asan') },
   tsan: { title: 'Native unit tests, ThreadSanitizer', run: () => runNative('Tsan') },
+  instructions: {
+    title: 'Instructions for each command, against their budgets',
+    run: () => runScript('dist/bench/instructions.js'),
+  },
   fuzz: { title: 'Fuzz targets', run: runFuzz },
   ts: { title: 'TypeScript tests', run: runTypeScript },
-  host: { title: 'A real Linux host', run: runHost },
+  host: { title: 'A real Linux host', run: () => runScript('dist/nvme-cli-tests/run.js') },
 };
 
 async function runPart(name) {

@@ -1,0 +1,363 @@
+// The path of an I/O through reactor, transport, nvmf and bdev, from received bytes to sent ones,
+// without the kernel: a host that is replayed sends batches of commands as deep as its queue, and
+// the next batch when it has every answer to the last. For counting instructions with callgrind
+// (bench/instructions.ts, docs/internals/performance.md); its running time says nothing.
+//
+//   io_path_bench CASE COUNT     COUNT commands, a multiple of the queue depth; prints as JSON what
+//                                instructions do not show: bytes moved, calls of the kernel, …
+//   io_path_bench --list         each case and its queue depth
+//
+// Each command must be answered once, with success and as much data as it asked for.
+#include <charconv>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <future>
+#include <optional>
+
+#include "bdev/bdev_registry.h"
+#include "bdev/malloc/malloc_bdev.h"
+#include "bdev/null/null_bdev.h"
+#include "nvmf/namespace_table.h"
+#include "transport/group.h"
+#include "transport/testing/counted_calls.h"
+#include "transport/testing/replay_env.h"
+#include "transport/testing/test_host.h"
+
+namespace capsuled::transport::replay {
+namespace {
+
+using testing::Digests;
+using testing::Octets;
+
+enum class Backend : uint8_t { Null, Malloc };
+enum class Transfer : uint8_t { Read, WriteInCapsule, WriteR2t };
+
+struct Case {
+  const char* name;
+  Backend backend;
+  Transfer transfer;
+  uint32_t bytes;
+  uint32_t queue_depth;
+  Digests digests = {};
+};
+
+constexpr uint32_t k4k = 4096;
+constexpr uint32_t k128k = 128 * 1024;
+constexpr Case kCases[] = {
+    {"read_null_4k_qd32", Backend::Null, Transfer::Read, k4k, 32},
+    {"read_malloc_4k_qd32", Backend::Malloc, Transfer::Read, k4k, 32},
+    {"read_malloc_4k_qd1", Backend::Malloc, Transfer::Read, k4k, 1},
+    {"read_malloc_4k_qd32_digests", Backend::Malloc, Transfer::Read, k4k, 32, {true, true}},
+    {"write_in_capsule_malloc_4k_qd32", Backend::Malloc, Transfer::WriteInCapsule, k4k, 32},
+    {"write_r2t_malloc_128k_qd8", Backend::Malloc, Transfer::WriteR2t, k128k, 8},
+};
+constexpr uint32_t kQueueDepthMax = 32;
+constexpr uint64_t kBdevBytes = uint64_t{64} << 20;
+constexpr uint64_t kMemoryBytes = uint64_t{64} << 20;
+
+/// The host's byte stream, one batch of it, and its view of the answers.
+class ReplayHost {
+ public:
+  ReplayHost(const Case& chosen, uint64_t count) : case_(chosen), left_(count) {}
+
+  /// Bytes that do not belong to a batch: ICReq, Connect.
+  void say(const Octets& octets) { publish(octets, octets.size()); }
+  /// From here on it is batches.
+  void begin() {
+    Octets stream;
+    for (uint32_t cid = 0; cid < case_.queue_depth; ++cid) append(stream, make_command(cid));
+    capsules_bytes_ = stream.size();
+    if (case_.transfer == Transfer::WriteR2t) {
+      for (uint32_t turn = 0; turn < case_.queue_depth; ++turn) {
+        const Octets pdu = make_h2c(turn);
+        h2c_bytes_ = pdu.size();
+        append(stream, pdu);
+      }
+    }
+    running_ = true;
+    publish(stream, 0);
+    next_batch();
+  }
+  bool done() const { return running_ && left_ == 0; }
+  /// PDUs outside of batches.
+  uint32_t replies() const { return replies_; }
+
+  std::span<std::byte> take(size_t bytes_max) {
+    const size_t count = std::min(bytes_max, available_ - taken_);
+    const std::span<std::byte> bytes(stream_.data() + taken_, count);
+    taken_ += count;
+    return bytes;
+  }
+
+  void sent(std::span<const iovec> parts) {
+    for (const iovec& part : parts) {
+      read({static_cast<const std::byte*>(part.iov_base), part.iov_len});
+    }
+  }
+
+ private:
+  static void append(Octets& to, const Octets& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  }
+  Octets make_command(uint32_t cid) const {
+    const auto opcode =
+        case_.transfer == Transfer::Read ? wire::IoOpcode::kRead : wire::IoOpcode::kWrite;
+    auto sqe = testing::make_io(opcode, static_cast<uint16_t>(cid),
+                                uint64_t{cid} * (case_.bytes / 512), case_.bytes);
+    Octets data;
+    if (case_.transfer == Transfer::WriteInCapsule) {
+      testing::set_capsule_sgl(sqe, case_.bytes);
+      data = testing::pattern(case_.bytes, cid);
+    }
+    return testing::make_capsule(sqe, data, case_.digests);
+  }
+  Octets make_h2c(uint32_t turn) const {
+    return testing::make_h2c_data(0, 0, 0, testing::pattern(case_.bytes, turn), case_.digests,
+                                  true);
+  }
+
+  void publish(const Octets& stream, size_t available) {
+    stream_ = stream;
+    taken_ = 0;
+    available_ = available;
+  }
+  void next_batch() {
+    taken_ = 0;
+    available_ = capsules_bytes_;
+    r2ts_ = 0;
+    answers_ = 0;
+    answered_.fill(false);
+  }
+
+  /// Goes through what the target sent, PDU by PDU.
+  void read(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      if (skip_ == 0) {
+        // Read where it lies, for a copy would be counted as the target's.
+        ASSERT_MSG(bytes.size() >= sizeof(wire::PduCommonHeader), "a header in pieces");
+        const auto& common = wire::view_as<wire::PduCommonHeader>(bytes);
+        ASSERT_MSG(bytes.size() >= common.hlen, "a header in pieces");
+        skip_ = common.plen.get();
+        on_pdu(static_cast<wire::PduType>(common.type), common.flags, bytes);
+      }
+      const size_t count = std::min(skip_, bytes.size());
+      skip_ -= count;
+      bytes = bytes.subspan(count);
+    }
+  }
+
+  void on_pdu(wire::PduType type, uint8_t flags, std::span<const std::byte> header) {
+    if (!running_) {
+      ++replies_;
+      return;
+    }
+    switch (type) {
+      case wire::PduType::kC2hData: {
+        const auto& pdu = wire::view_as<wire::C2hData>(header);
+        ASSERT_MSG(pdu.datao.get() == 0 && pdu.datal.get() == case_.bytes, "expected all data");
+        ASSERT_MSG((flags & wire::kDataSuccess) != 0, "expected no response capsule");
+        return answered(pdu.cccid.get());
+      }
+      case wire::PduType::kCapsuleResp: {
+        const auto& cqe = wire::view_as<wire::CapsuleRespHeader>(header).cqe;
+        ASSERT_MSG(wire::Status::unpack(cqe.status.get()).is_success(), "a command failed");
+        ASSERT_MSG(case_.transfer != Transfer::Read, "expected data");
+        return answered(cqe.cid.get());
+      }
+      case wire::PduType::kR2t: return on_r2t(wire::view_as<wire::R2t>(header));
+      default: UNREACHABLE();
+    }
+  }
+  void on_r2t(const wire::R2t& r2t) {
+    ASSERT(case_.transfer == Transfer::WriteR2t && r2ts_ < case_.queue_depth);
+    ASSERT_MSG(r2t.r2to.get() == 0 && r2t.r2tl.get() == case_.bytes, "expected one R2T for all");
+    const std::span<std::byte> pdu(stream_.data() + capsules_bytes_ + r2ts_ * h2c_bytes_,
+                                   h2c_bytes_);
+    auto& data = *reinterpret_cast<wire::H2cData*>(pdu.data());
+    data.cccid = r2t.cccid;
+    data.ttag = r2t.ttag;
+    ++r2ts_;
+    available_ += h2c_bytes_;
+  }
+  void answered(uint16_t cid) {
+    ASSERT_MSG(cid < case_.queue_depth && !answered_[cid], "an answer too many");
+    answered_[cid] = true;
+    if (++answers_ < case_.queue_depth) return;
+    ASSERT_MSG(taken_ == available_, "answered before it was asked");
+    left_ -= case_.queue_depth;
+    if (left_ > 0) next_batch();
+  }
+
+  const Case& case_;
+  uint64_t left_;  // commands of batches that are not complete
+  bool running_ = false;
+  Octets stream_;  // a batch of capsules, then a batch of H2CData in the order of R2Ts
+  size_t capsules_bytes_ = 0;
+  size_t h2c_bytes_ = 0;
+  size_t taken_ = 0;
+  size_t available_ = 0;
+  uint32_t r2ts_ = 0;
+  uint32_t answers_ = 0;
+  uint32_t replies_ = 0;
+  std::array<bool, kQueueDepthMax> answered_{};
+  size_t skip_ = 0;  // of the PDU whose header was read
+};
+
+/// Target and host, from the first byte to the end.
+class Run final : public ReplayPeer {
+ public:
+  Run(const Case& chosen, uint64_t count)
+      : case_(chosen), host_(chosen, count), env_(*this), queue_(64, [](void*) {}, nullptr) {
+    ReactorOptions options;
+    options.memory_bytes = kMemoryBytes;
+    reactor_ = Reactor::create(env_, options).value();
+    group_ = Group::create(*reactor_, {}, queue_).value();
+    registry_ = std::make_unique<BdevRegistry>(1);
+    BdevResult bdev =
+        case_.backend == Backend::Null
+            ? make_null_bdev({.name = "b", .bytes = kBdevBytes})
+            : make_malloc_bdev(env_, {.name = "b", .bytes = kBdevBytes, .reactor_count = 1});
+    ASSERT(registry_->add(std::move(bdev).value()).ok());
+    table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
+  }
+
+  void run() {
+    ASSERT(reactor_->start().ok());
+    over_.get_future().wait();
+    reactor_->stop();
+    group_.reset();
+    registry_.reset();
+  }
+  const ReplayCounts& counts() const { return env_.counts(); }
+
+  bool direct() override {
+    if (stage_ == Stage::Running && !host_.done()) [[likely]]
+      return true;
+    return next_stage();
+  }
+  std::span<std::byte> take(size_t bytes_max) override { return host_.take(bytes_max); }
+  void sent(std::span<const iovec> parts) override { host_.sent(parts); }
+  void asleep() override { over_.set_value(); }
+
+ private:
+  enum class Stage : uint8_t { Start, Initializing, Connecting, Running, Stopping, Over };
+
+  bool next_stage() {
+    switch (stage_) {
+      case Stage::Start:
+        publish();
+        group_->adopt(3, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000});
+        host_.say(testing::make_ic_req(case_.digests));
+        stage_ = Stage::Initializing;
+        return true;
+      case Stage::Initializing:
+        if (host_.replies() < 1) return true;
+        host_.say(testing::make_capsule(
+            testing::make_connect(0, 1, static_cast<uint16_t>(kQueueDepthMax + 1), true),
+            Octets(sizeof(wire::ConnectData)), case_.digests));
+        stage_ = Stage::Connecting;
+        return true;
+      case Stage::Connecting:
+        if (attach_asked()) return true;
+        if (host_.replies() < 2) return true;
+        host_.begin();
+        stage_ = Stage::Running;
+        return true;
+      case Stage::Running:
+        group_->stop([this] {
+          table_.reset();
+          stage_ = Stage::Over;
+        });
+        stage_ = Stage::Stopping;
+        return true;
+      case Stage::Stopping: return true;
+      case Stage::Over: return false;
+    }
+    UNREACHABLE();
+  }
+
+  void publish() {
+    auto entry = std::make_shared<nvmf::NamespaceEntry>();
+    entry->nsid = 1;
+    entry->bdev = registry_->find("b");
+    entry->stats = {&namespace_stats_};
+    table_->publish({entry}, [] {});
+  }
+  /// Does for Connect what the control plane would do.
+  bool attach_asked() {
+    for (const auto& event : queue_.drain(16)) {
+      if (event->type != ControlEventType::Command) continue;
+      QueueAttach attach;
+      attach.token = event->token;
+      attach.controller = 1;
+      attach.qid = 1;
+      attach.entries = kQueueDepthMax + 1;
+      attach.flow_control_disabled = true;
+      group_->attach(attach, table_.get(), &queue_stats_);
+      return true;
+    }
+    return false;
+  }
+
+  const Case& case_;
+  ReplayHost host_;
+  ReplayEnv env_;
+  ControlQueue queue_;
+  std::unique_ptr<Reactor> reactor_;
+  std::unique_ptr<Group> group_;
+  std::unique_ptr<BdevRegistry> registry_;
+  std::unique_ptr<nvmf::NamespaceTable> table_;
+  nvmf::NamespaceStats namespace_stats_;
+  nvmf::QueueStats queue_stats_;
+  Stage stage_ = Stage::Start;
+  std::promise<void> over_;
+};
+
+void print(const Run& run) {
+  const auto field = [](const char* name, uint64_t value, const char* end) {
+    std::printf("\"%s\": %" PRIu64 "%s", name, value, end);
+  };
+  std::printf("{");
+  field("bytes_copied", call_counts.bytes_copied, ", ");
+  field("bytes_cleared", call_counts.bytes_cleared, ", ");
+  field("bytes_summed", call_counts.bytes_summed, ", ");
+  field("allocations", call_counts.allocations, ", ");
+  field("iterations", run.counts().polls, ", ");
+  field("receives", run.counts().receives, ", ");
+  field("sends", run.counts().sends, ", ");
+  field("clock_reads", run.counts().clock_reads, "}\n");
+}
+
+int main(std::span<char*> arguments) {
+  if (arguments.size() == 2 && std::strcmp(arguments[1], "--list") == 0) {
+    for (const Case& each : kCases) std::printf("%s %" PRIu32 "\n", each.name, each.queue_depth);
+    return 0;
+  }
+  const Case* chosen = nullptr;
+  uint64_t count = 0;
+  if (arguments.size() == 3) {
+    for (const Case& each : kCases) {
+      if (std::strcmp(each.name, arguments[1]) == 0) chosen = &each;
+    }
+    const char* const end = arguments[2] + std::strlen(arguments[2]);
+    if (std::from_chars(arguments[2], end, count).ptr != end) count = 0;
+  }
+  if (chosen == nullptr || count == 0 || count % chosen->queue_depth != 0) {
+    std::fprintf(stderr,
+                 "usage: io_path_bench CASE COUNT | --list\n"
+                 "COUNT is a multiple of the case's queue depth\n");
+    return 2;
+  }
+  Run run(*chosen, count);
+  run.run();
+  print(run);
+  return 0;
+}
+
+}  // namespace
+}  // namespace capsuled::transport::replay
+
+int main(int count, char** arguments) {
+  return capsuled::transport::replay::main({arguments, static_cast<size_t>(count)});
+}
