@@ -43,6 +43,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   env: ['base', 'stats'],
   reactor: ['base', 'stats', 'env'],
   nvme: ['base', 'stats', 'wire', 'env', 'reactor'],
+  perf: ['base', 'stats', 'wire', 'env', 'reactor', 'nvme'],
   bdev: ['base', 'stats', 'wire', 'env', 'reactor'],
   nvmf: ['base', 'stats', 'wire', 'env', 'reactor', 'bdev'],
   transport: ['base', 'stats', 'wire', 'env', 'reactor', 'bdev', 'nvmf'],
