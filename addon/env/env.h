@@ -79,9 +79,13 @@ class Env {
   /// the kernel lets go of the sockets of a killed process's io_uring a little after the process is
   /// gone. May block.
   virtual Result<int> listen(const Endpoint& endpoint, int backlog) = 0;
+  /// The kernel's form of an endpoint. EINVAL: not an IPv4 or IPv6 address; names are not resolved.
+  virtual Result<SocketAddress> resolve(const Endpoint& endpoint) = 0;
+  /// A TCP socket for Ring::connect(), close-on-exec.
+  virtual Result<int> make_socket(const SocketAddress& address) = 0;
   virtual Result<Endpoint> local_endpoint(int fd) = 0;
   virtual Result<Endpoint> peer_endpoint(int fd) = 0;
-  /// TCP_NODELAY of an accepted connection. Its buffer sizes are left to the kernel, which adapts
+  /// TCP_NODELAY of a connection. Its buffer sizes are left to the kernel, which adapts
   /// them.
   virtual void prepare_connection(int fd) = 0;
   /// Both directions: pending receives and sends of `fd` complete, later ones fail.

@@ -35,6 +35,15 @@ struct Completion {
   static constexpr uint32_t kBuffer = 2;  ///< `buffer_index` is valid; the caller must recycle it
 };
 
+/// A socket's address as the kernel has it.
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(sockaddr_storage);
+
+  sockaddr* raw() { return reinterpret_cast<sockaddr*>(&storage); }
+  const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
 class ProvidedBuffers;
 
 /// One operation in flight. Owned by the caller; not copied, not moved while in flight. In its last
@@ -78,6 +87,9 @@ class Ring {
   /// while armed. An error comes without kMore: -EMFILE and the like; who wants to go on calls
   /// accept() again.
   virtual void accept(RingOp& op, int listen_fd) = 0;
+  /// Connects a socket of Env::make_socket(); `address` stays valid until completion. The result is
+  /// 0 or an error.
+  virtual void connect(RingOp& op, int fd, const SocketAddress& address) = 0;
   /// Receives once, into one buffer of `buffers`; -ENOBUFS when none is free. kBuffer is set
   /// exactly if the result is positive; at the end of the stream the result is 0.
   virtual void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) = 0;

@@ -43,6 +43,12 @@ class LinuxEnv final : public Env {
   Result<int> listen(const Endpoint& endpoint, int backlog) override {
     return linux_listen(endpoint, backlog);
   }
+  Result<SocketAddress> resolve(const Endpoint& endpoint) override {
+    return linux_resolve(endpoint);
+  }
+  Result<int> make_socket(const SocketAddress& address) override {
+    return linux_make_socket(address);
+  }
   Result<Endpoint> local_endpoint(int fd) override { return linux_local_endpoint(fd); }
   Result<Endpoint> peer_endpoint(int fd) override { return linux_peer_endpoint(fd); }
 

@@ -18,6 +18,9 @@ Result<std::unique_ptr<Region>> linux_allocate(size_t bytes, HugePages huge_page
 Result<FileFacts> linux_open_file(const FileOpen& request);
 
 /// linux_socket.cc
+/// "127.0.0.1", "::", "fe80::1%eth0". Names are not resolved.
+Result<SocketAddress> linux_resolve(const Endpoint& endpoint);
+Result<int> linux_make_socket(const SocketAddress& address);
 Result<int> linux_listen(const Endpoint& endpoint, int backlog);
 Result<Endpoint> linux_local_endpoint(int fd);
 Result<Endpoint> linux_peer_endpoint(int fd);

@@ -105,6 +105,12 @@ void LinuxRing::accept(RingOp& op, int listen_fd) {
   prepare_accept(sqe, op);
 }
 
+void LinuxRing::connect(RingOp& op, int fd, const SocketAddress& address) {
+  io_uring_sqe& sqe = begin(op);
+  io_uring_prep_connect(&sqe, fd, address.raw(), address.length);
+  sqe.user_data = user_data_of(op);
+}
+
 void LinuxRing::receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) {
   io_uring_sqe& sqe = begin(op);
   op.provided = &buffers;

@@ -43,6 +43,7 @@ class LinuxRing final : public Ring {
   LinuxRing& operator=(const LinuxRing&) = delete;
 
   void accept(RingOp& op, int listen_fd) override;
+  void connect(RingOp& op, int fd, const SocketAddress& address) override;
   void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) override;
   void receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) override;
   void send(RingOp& op, int fd, msghdr& message) override;

@@ -16,39 +16,6 @@ namespace {
 constexpr int kBindAttemptsMax = 20;
 constexpr long kBindPauseNs = 25'000'000;
 
-/// An address as the kernel has it.
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof(sockaddr_storage);
-
-  sockaddr* raw() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-/// "127.0.0.1", "::", "fe80::1%eth0". Names are not resolved.
-Result<SocketAddress> parse(const Endpoint& endpoint) {
-  SocketAddress address;
-  auto* const ipv4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  if (::inet_pton(AF_INET, endpoint.address.c_str(), &ipv4->sin_addr) == 1) {
-    ipv4->sin_family = AF_INET;
-    ipv4->sin_port = htons(endpoint.port);
-    address.length = sizeof(sockaddr_in);
-    return address;
-  }
-  auto* const ipv6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  const size_t percent = endpoint.address.find('%');
-  if (::inet_pton(AF_INET6, endpoint.address.substr(0, percent).c_str(), &ipv6->sin6_addr) == 1) {
-    ipv6->sin6_family = AF_INET6;
-    ipv6->sin6_port = htons(endpoint.port);
-    if (percent != std::string::npos) {
-      ipv6->sin6_scope_id = ::if_nametoindex(endpoint.address.c_str() + percent + 1);
-      if (ipv6->sin6_scope_id == 0) return Error{errno, "listen: no such interface after %"};
-    }
-    address.length = sizeof(sockaddr_in6);
-    return address;
-  }
-  return Error{EINVAL, "listen: expected an IPv4 or IPv6 address"};
-}
-
 Result<Endpoint> format(const SocketAddress& address) {
   char text[INET6_ADDRSTRLEN] = "";
   if (address.storage.ss_family == AF_INET) {
@@ -81,16 +48,45 @@ int bind_and_listen(int fd, SocketAddress& address, int backlog) {
 
 }  // namespace
 
+Result<SocketAddress> linux_resolve(const Endpoint& endpoint) {
+  SocketAddress address;
+  auto* const ipv4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  if (::inet_pton(AF_INET, endpoint.address.c_str(), &ipv4->sin_addr) == 1) {
+    ipv4->sin_family = AF_INET;
+    ipv4->sin_port = htons(endpoint.port);
+    address.length = sizeof(sockaddr_in);
+    return address;
+  }
+  auto* const ipv6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  const size_t percent = endpoint.address.find('%');
+  if (::inet_pton(AF_INET6, endpoint.address.substr(0, percent).c_str(), &ipv6->sin6_addr) == 1) {
+    ipv6->sin6_family = AF_INET6;
+    ipv6->sin6_port = htons(endpoint.port);
+    if (percent != std::string::npos) {
+      ipv6->sin6_scope_id = ::if_nametoindex(endpoint.address.c_str() + percent + 1);
+      if (ipv6->sin6_scope_id == 0) return Error{errno, "no such interface after %"};
+    }
+    address.length = sizeof(sockaddr_in6);
+    return address;
+  }
+  return Error{EINVAL, "expected an IPv4 or IPv6 address"};
+}
+
+Result<int> linux_make_socket(const SocketAddress& address) {
+  const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (fd < 0) return Error{errno, "cannot make a socket"};
+  return fd;
+}
+
 Result<int> linux_listen(const Endpoint& endpoint, int backlog) {
-  Result<SocketAddress> address = parse(endpoint);
+  Result<SocketAddress> address = linux_resolve(endpoint);
   if (!address.ok()) return address.error();
   for (int attempt = 1;; ++attempt) {
-    const int fd =
-        ::socket(address.value().storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
-    if (fd < 0) return Error{errno, "listen: cannot make a socket"};
-    const int errnum = bind_and_listen(fd, address.value(), backlog);
+    const Result<int> fd = linux_make_socket(address.value());
+    if (!fd.ok()) return fd.error();
+    const int errnum = bind_and_listen(fd.value(), address.value(), backlog);
     if (errnum == 0) return fd;
-    ::close(fd);
+    ::close(fd.value());
     if (errnum != EADDRINUSE) return Error{errnum, "listen: cannot bind the address"};
     if (attempt == kBindAttemptsMax) {
       return Error{errnum, "listen: another process has the address and port"};

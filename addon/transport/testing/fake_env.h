@@ -83,6 +83,7 @@ class FakeRing : public env::Ring {
   uint32_t piece_max = 64 * 1024;
 
   void accept(env::RingOp&, int) override { UNREACHABLE(); }
+  void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
   void receive_provided(env::RingOp& op, int fd, env::ProvidedBuffers& buffers) override {
     add({.op = &op, .kind = Kind::Provided, .fd = fd, .buffers = &buffers});
   }
@@ -285,6 +286,10 @@ class FakeEnv : public env::Env {
     return std::unique_ptr<env::Region>(std::make_unique<FakeRegion>(bytes));
   }
   Result<int> listen(const env::Endpoint&, int) override { return Error{ENOSYS, "fake"}; }
+  Result<env::SocketAddress> resolve(const env::Endpoint&) override {
+    return Error{ENOSYS, "fake"};
+  }
+  Result<int> make_socket(const env::SocketAddress&) override { return Error{ENOSYS, "fake"}; }
   Result<env::Endpoint> local_endpoint(int) override { return env::Endpoint{"127.0.0.1", 4420}; }
   Result<env::Endpoint> peer_endpoint(int) override { return env::Endpoint{"127.0.0.1", 50000}; }
   void prepare_connection(int) override {}

@@ -85,6 +85,7 @@ class ReplayRing final : public env::Ring {
   void shut_down() { shut_down_ = true; }
 
   void accept(env::RingOp&, int) override { UNREACHABLE(); }
+  void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
   void receive_provided(env::RingOp& op, int, env::ProvidedBuffers& buffers) override {
     ++counts_.receives;
     begin(receive_, op);
@@ -246,6 +247,10 @@ class ReplayEnv final : public env::Env {
     return std::unique_ptr<env::Region>(std::make_unique<ReplayRegion>(bytes));
   }
   Result<int> listen(const env::Endpoint&, int) override { UNREACHABLE(); }
+  Result<env::SocketAddress> resolve(const env::Endpoint&) override {
+    return Error{ENOSYS, "replayed"};
+  }
+  Result<int> make_socket(const env::SocketAddress&) override { return Error{ENOSYS, "replayed"}; }
   Result<env::Endpoint> local_endpoint(int) override { UNREACHABLE(); }
   Result<env::Endpoint> peer_endpoint(int) override { UNREACHABLE(); }
   void prepare_connection(int) override {}
