@@ -53,7 +53,7 @@ export function nativeSources() {
   return sources;
 }
 
-/** `addon/transport/pdu_reader_fuzz.cc` → `pdu_reader_fuzz`, the name of its executable. */
+/** `addon/pdu/pdu_reader_fuzz.cc` → `pdu_reader_fuzz`, the name of its executable. */
 export function programName(file) {
   return path.basename(file, '.cc');
 }

@@ -39,20 +39,39 @@ const functionLinesMax = 100;
 const layers: Readonly<Record<string, readonly string[]>> = {
   base: [],
   wire: ['base'],
+  pdu: ['base', 'wire'],
   stats: ['base'],
   env: ['base', 'stats'],
   reactor: ['base', 'stats', 'env'],
-  nvme: ['base', 'stats', 'wire', 'env', 'reactor'],
-  perf: ['base', 'stats', 'wire', 'env', 'reactor', 'nvme'],
+  nvme: ['base', 'stats', 'wire', 'pdu', 'env', 'reactor'],
+  perf: ['base', 'stats', 'wire', 'pdu', 'env', 'reactor', 'nvme'],
   bdev: ['base', 'stats', 'wire', 'env', 'reactor'],
   nvmf: ['base', 'stats', 'wire', 'env', 'reactor', 'bdev'],
-  transport: ['base', 'stats', 'wire', 'env', 'reactor', 'bdev', 'nvmf'],
-  control: ['base', 'stats', 'wire', 'env', 'reactor', 'bdev', 'nvmf', 'transport'],
-  binding: ['base', 'stats', 'wire', 'env', 'reactor', 'bdev', 'nvmf', 'transport', 'control'],
+  transport: ['base', 'stats', 'wire', 'pdu', 'env', 'reactor', 'bdev', 'nvmf'],
+  control: ['base', 'stats', 'wire', 'pdu', 'env', 'reactor', 'bdev', 'nvmf', 'transport'],
+  binding: [
+    'base',
+    'stats',
+    'wire',
+    'pdu',
+    'env',
+    'reactor',
+    'perf',
+    'bdev',
+    'nvmf',
+    'transport',
+    'control',
+  ],
 };
 
 /** Only these backends stand on the userspace driver and initiator. */
-const nvmeUsers = ['addon/bdev/nvme/', 'addon/bdev/nvmf/', 'addon/control/', 'addon/binding/'];
+const nvmeUsers = [
+  'addon/bdev/nvme/',
+  'addon/bdev/nvmf/',
+  'addon/perf/',
+  'addon/control/',
+  'addon/binding/',
+];
 
 const bannedNames: Readonly<Record<string, string>> = {
   manager: 'say what it owns or decides (ListenerSet, Acceptor, Registry)',

@@ -21,7 +21,7 @@
 #include "nvmf/qpair.h"
 #include "transport/connection_state.h"
 #include "transport/control_queue.h"
-#include "transport/pdu_reader.h"
+#include "pdu/pdu_reader.h"
 #include "transport/pdu_writer.h"
 #include "transport/request_budget.h"
 #include "transport/tcp_request.h"

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "transport/pdu_reader.h"
+#include "pdu/pdu_reader.h"
 #include "transport/tcp_request.h"
 
 namespace capsuled::transport {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "nvmf/request.h"
-#include "transport/pdu_reader.h"
+#include "pdu/pdu_reader.h"
 #include "transport/send_list.h"
 
 namespace capsuled::transport {

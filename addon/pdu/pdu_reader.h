@@ -1,5 +1,6 @@
-// PduReader: the framing of what a host sends: bytes in, PDUs out, or the error that ends the
-// stream.
+// PduReader: the framing of what the peer sends: bytes in, PDUs out, or the error that ends the
+// stream. Both ends of a connection use it: a controller reads ICReq, H2CTermReq, CapsuleCmd and
+// H2CData, a host the others.
 //
 // Pure: no socket, no clock, no allocation. The sink is a template parameter, so nothing is called
 // through a pointer:
@@ -26,7 +27,7 @@
 // Invariant: `position_` counts the bytes of this PDU that were taken, and lies where the state
 // says: header < header_bytes_ <= padding < data_begin_ <= payload < data_end_ <= digest < plen_.
 //
-// Thread: the owner's. Owner: a connection.
+// Thread: the owner's. Owner: a connection or a queue pair.
 #pragma once
 
 #include <sys/uio.h>
@@ -42,7 +43,7 @@
 #include "base/crc32c.h"
 #include "wire/pdu.h"
 
-namespace capsuled::transport {
+namespace capsuled {
 
 /// Where the next byte of a payload goes. The iovecs behind it hold at least what the PDU
 /// announces.
@@ -73,7 +74,10 @@ struct PduError {
 enum class PduVerdict : uint8_t { Accept, Stall };
 enum class DataDigest : uint8_t { Right, Wrong };  ///< Right: also when there is none
 
-template <typename Sink>
+/// Which end of the connection reads: it decides the PDUs that may come.
+enum class PduEnd : uint8_t { Controller, Host };
+
+template <typename Sink, PduEnd End = PduEnd::Controller>
 class PduReader {
  public:
   enum class State : uint8_t { Header, Stalled, Padding, Payload, Digest, Stopped };
@@ -151,6 +155,34 @@ class PduReader {
   }
 
  private:
+  enum class Kind : uint8_t {
+    Unexpected,   ///< not for this end
+    Initialize,   ///< a header alone, never with digests
+    Terminate,    ///< and the header of the PDU in error, never with digests
+    WithData,     ///< digests as agreed
+    WithoutData,  ///< a header alone, with its digest if agreed
+  };
+  static constexpr Kind kind_of(wire::PduType type) {
+    if constexpr (End == PduEnd::Controller) {
+      switch (type) {
+        case wire::PduType::kIcReq: return Kind::Initialize;
+        case wire::PduType::kH2cTermReq: return Kind::Terminate;
+        case wire::PduType::kCapsuleCmd:
+        case wire::PduType::kH2cData: return Kind::WithData;
+        default: return Kind::Unexpected;
+      }
+    } else {
+      switch (type) {
+        case wire::PduType::kIcResp: return Kind::Initialize;
+        case wire::PduType::kC2hTermReq: return Kind::Terminate;
+        case wire::PduType::kC2hData: return Kind::WithData;
+        case wire::PduType::kCapsuleResp:
+        case wire::PduType::kR2t: return Kind::WithoutData;
+        default: return Kind::Unexpected;
+      }
+    }
+  }
+
   static constexpr uint32_t kCommonBytes = sizeof(wire::PduCommonHeader);
   static constexpr uint32_t kStagingBytes = wire::kHlenMax + wire::kDigestSize;
 
@@ -249,14 +281,9 @@ class PduReader {
     };
     const auto type = static_cast<wire::PduType>(common.type);
     const uint32_t plen = common.plen.get();
-    bool digests = false;
-    switch (type) {
-      case wire::PduType::kIcReq:
-      case wire::PduType::kH2cTermReq: break;
-      case wire::PduType::kCapsuleCmd:
-      case wire::PduType::kH2cData: digests = true; break;
-      default: return invalid(offsetof(wire::PduCommonHeader, type));
-    }
+    const Kind kind = kind_of(type);
+    if (kind == Kind::Unexpected) return invalid(offsetof(wire::PduCommonHeader, type));
+    const bool digests = kind == Kind::WithData || kind == Kind::WithoutData;
     if (common.hlen != wire::pdu_header_length(type)) {
       return invalid(offsetof(wire::PduCommonHeader, hlen));
     }
@@ -270,10 +297,10 @@ class PduReader {
     plen_ = plen;
     header_bytes_ = common.hlen + (header_digest ? wire::kDigestSize : 0);
     if (plen < header_bytes_) return invalid(offsetof(wire::PduCommonHeader, plen));
-    if (type == wire::PduType::kIcReq && plen != header_bytes_) {
+    if ((kind == Kind::Initialize || kind == Kind::WithoutData) && plen != header_bytes_) {
       return invalid(offsetof(wire::PduCommonHeader, plen));
     }
-    if (type == wire::PduType::kH2cTermReq && plen > header_bytes_ + wire::kTermReqDataMax) {
+    if (kind == Kind::Terminate && plen > header_bytes_ + wire::kTermReqDataMax) {
       return invalid(offsetof(wire::PduCommonHeader, plen));
     }
     if (!digests || plen == header_bytes_) {
@@ -383,4 +410,4 @@ class PduReader {
       staging_{};  // a split or stalled header, then the data digest
 };
 
-}  // namespace capsuled::transport
+}  // namespace capsuled

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/prng.h"
-#include "transport/pdu_reader.h"
+#include "pdu/pdu_reader.h"
 
-namespace capsuled::transport::testing {
+namespace capsuled::testing {
 
 struct RecordedPdu {
   wire::PduType type = {};
@@ -136,4 +136,4 @@ inline Reading read_stream(std::span<const std::byte> stream, uint64_t seed, uin
   return {std::move(sink.pdus), std::move(sink.error)};
 }
 
-}  // namespace capsuled::transport::testing
+}  // namespace capsuled::testing

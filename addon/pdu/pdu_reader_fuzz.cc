@@ -4,10 +4,10 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "transport/testing/recording_sink.h"
+#include "pdu/testing/recording_sink.h"
 
-using capsuled::transport::testing::read_stream;
-using capsuled::transport::testing::Reading;
+using capsuled::testing::read_stream;
+using capsuled::testing::Reading;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   uint64_t seed = 1;

@@ -1,11 +1,11 @@
-#include "transport/pdu_reader.h"
+#include "pdu/pdu_reader.h"
 
 #include <doctest/doctest.h>
 
-#include "transport/testing/recording_sink.h"
-#include "transport/testing/test_host.h"
+#include "pdu/testing/make_pdu.h"
+#include "pdu/testing/recording_sink.h"
 
-namespace capsuled::transport::testing {
+namespace capsuled::testing {
 namespace {
 
 using wire::FatalErrorStatus;
@@ -133,4 +133,4 @@ TEST_CASE("PduReader: padding before the data is skipped") {
   }
 }
 
-}  // namespace capsuled::transport::testing
+}  // namespace capsuled::testing
