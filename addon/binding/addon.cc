@@ -1,12 +1,14 @@
-// The addon's entry: exports the class NativeEngine and the facts that do not need one.
+// The addon's entry: exports the classes NativeEngine and NativeLoad.
 #include <napi.h>
 
 #include "binding/native_engine.h"
+#include "binding/native_load.h"
 
 namespace {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   capsuled::binding::NativeEngine::define(env, exports);
+  capsuled::binding::NativeLoad::define(env, exports);
   return exports;
 }
 

@@ -98,6 +98,45 @@ control::EngineOptions engine_options(const Napi::Object& options) {
   return result;
 }
 
+perf::LoadRunOptions load_run_options(const Napi::Object& options) {
+  perf::LoadRunOptions run;
+  run.cores.clear();
+  const auto cores = options.Get("cores").As<Napi::Array>();
+  for (uint32_t index = 0; index < cores.Length(); index++) {
+    run.cores.push_back(cores.Get(index).ToNumber().Int32Value());
+  }
+  run.poll = poll_mode(string_of(options, "poll"));
+  perf::LoadOptions& load = run.load;
+  load.controller.subnqn = string_of(options, "subnqn");
+  load.controller.hostnqn = string_of(options, "hostnqn");
+  const auto hostid = options.Get("hostid").As<Napi::Uint8Array>();
+  std::memcpy(load.controller.hostid.data(), hostid.Data(), load.controller.hostid.size());
+  load.controller.nsid = uint32_of(options, "nsid");
+  load.controller.io_queues = static_cast<uint16_t>(uint32_of(options, "qpairs"));
+  load.controller.digests.header = bool_of(options, "headerDigest");
+  load.controller.digests.data = bool_of(options, "dataDigest");
+  load.queue_depth = uint32_of(options, "queueDepth");
+  const bool sequential = string_of(options, "pattern") == "sequential";
+  load.workload.pattern = sequential ? perf::Pattern::Sequential : perf::Pattern::Random;
+  load.workload.read_percent = uint32_of(options, "readPercent");
+  const auto sizes = options.Get("sizes").As<Napi::Array>();
+  for (uint32_t index = 0; index < sizes.Length(); index++) {
+    const auto size = sizes.Get(index).As<Napi::Object>();
+    load.workload.sizes.push_back(
+        {.io_bytes = uint32_of(size, "bytes"), .weight = uint32_of(size, "weight")});
+  }
+  load.workload.seed = uint64_of(options, "seed");
+  load.region_bytes = uint64_of(options, "regionBytes");
+  load.region_offset = uint64_of(options, "offsetBytes");
+  load.warm_up_ns = uint64_of(options, "warmUpNs");
+  load.duration_ns = uint64_of(options, "durationNs");
+  load.operations_max = uint64_of(options, "operationsMax");
+  load.rate_iops = uint64_of(options, "rateIops");
+  load.verify = bool_of(options, "verify");
+  load.reconnect_ns = uint64_of(options, "reconnectNs");
+  return run;
+}
+
 env::Endpoint endpoint(const Napi::Object& endpoint) {
   return {string_of(endpoint, "address"), static_cast<uint16_t>(uint32_of(endpoint, "port"))};
 }

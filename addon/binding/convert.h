@@ -14,6 +14,7 @@
 
 #include "bdev/bdev_kinds.h"
 #include "control/engine.h"
+#include "perf/load.h"
 
 namespace capsuled::binding {
 
@@ -22,6 +23,7 @@ Napi::Error make_error(Napi::Env env, int errnum, const std::string& message,
                        const std::string& field = "");
 
 control::EngineOptions engine_options(const Napi::Object& options);
+perf::LoadRunOptions load_run_options(const Napi::Object& options);
 env::Endpoint endpoint(const Napi::Object& endpoint);
 BdevParameters bdev_parameters(const Napi::Object& parameters);
 std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& entries);

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { TargetError } from '../errors.js';
+import type { PerfWords } from './perf-options.js';
 import { type Terminal, processTerminal, red } from './terminal.js';
 import { packageVersion } from './version.js';
 
@@ -23,7 +24,7 @@ export async function main(
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : USAGE_STATUS;
     if (!(thrown instanceof TargetError)) throw thrown;
     terminal.error(`${red('capsuled: error:', terminal)} ${thrown.message}\n`);
-    return 1;
+    return thrown.code === 'argument_invalid' ? USAGE_STATUS : 1;
   }
 }
 
@@ -59,6 +60,37 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
     .option('--json', 'print the issues as JSON')
     .action(async ({ config, json }: { config: string; json?: true }) => {
       setStatus(await runCheck(config, terminal, json === true ? 'json' : 'text'));
+    });
+
+  program
+    .command('perf')
+    .argument('<target>', 'tcp://ADDRESS:PORT/NQN[?nsid=N]')
+    .description(
+      'Put load on an NVMe/TCP target, ours or not, and say how fast it answered. Writes destroy what is there.',
+    )
+    .option('--rw <access>', 'read, write, randread, randwrite, rw or randrw', 'randread')
+    .option('--read-percent <n>', 'reads among a hundred I/Os of rw and randrw (50)')
+    .option('--bs <size>', 'bytes of each I/O; several with weights: 4KiB:70,128KiB:30', '4KiB')
+    .option('--qd <n>', 'I/Os outstanding on each queue', '32')
+    .option('--qpairs <n>', 'I/O queues', '1')
+    .option('--time <time>', 'how long to measure', '10s')
+    .option('--warm-up <time>', 'load that is not measured, before', '500ms')
+    .option('--count <n>', 'end after so many I/Os')
+    .option('--rate <iops>', 'no more than so many I/Os a second')
+    .option('--verify', 'check each block that this run has written, and all of them at the end')
+    .option('--region <size>', 'the part of the namespace that is used')
+    .option('--offset <size>', 'where the part begins')
+    .option('--header-digest', 'CRC32C over headers')
+    .option('--data-digest', 'CRC32C over data')
+    .option('--reconnect <time>', 'end all connections every so often, with I/O outstanding')
+    .option('--cores <list>', 'one worker pinned to each: 1 or 1,2,3 (one worker, not pinned)')
+    .option('--poll <mode>', 'busy, adaptive or interrupt', 'busy')
+    .option('--seed <n>', 'of places and contents (another one each run)')
+    .option('--hostnqn <nqn>', 'the host’s name (a random one)')
+    .option('--json', 'print the report as JSON')
+    .action(async (target: string, words: PerfWords) => {
+      const { perf } = await import('./perf.js');
+      setStatus(await perf(target, words, terminal));
     });
 
   return program;

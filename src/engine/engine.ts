@@ -1,18 +1,12 @@
 /**
- * The engine as the admin plane uses it: {@link Engine} over the addon. The only file that imports
- * it.
+ * The engine as the admin plane uses it: {@link Engine} over the addon. Nobody else
+ * uses it but ./load.ts.
  *
  * Thread: JavaScript's. Errors of the machine become a TargetError with the field at fault and the
  * likely fix.
  */
 
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-
-import { TargetError } from '../errors.js';
-import type { ErrorCode } from '../errors.js';
+import { type NativeError, loadAddon, targetError } from './addon.js';
 import type {
   BdevDescription,
   BdevParameters,
@@ -55,76 +49,14 @@ interface NativeEngine {
   bdevStats(name: string): BigUint64Array[];
 }
 
-interface Addon {
-  NativeEngine: new (options: EngineOptions, sink: EngineEventsSink) => NativeEngine;
-}
-
-/** What the addon throws: a system error, sometimes with the parameter at fault. */
-interface NativeError extends Error {
-  readonly code?: string;
-  readonly field?: string;
-}
-
-const codesOfErrno: Readonly<Record<string, ErrorCode>> = {
-  EADDRINUSE: 'address_unavailable',
-  EADDRNOTAVAIL: 'address_unavailable',
-  EACCES: 'forbidden',
-  EPERM: 'forbidden',
-  EBUSY: 'in_use',
-  EEXIST: 'already_exists',
-  ENOENT: 'not_found',
-  ENOMEM: 'out_of_memory',
-  ENOSYS: 'platform_unsupported',
-};
-
-function targetError(thrown: unknown, fallback: ErrorCode, field?: string): TargetError {
-  const error = thrown as NativeError;
-  const code = codesOfErrno[error.code ?? ''] ?? fallback;
-  const at = error.field ?? field;
-  return new TargetError(code, error.message, {
-    cause: thrown,
-    ...(at === undefined ? {} : { field: at }),
-  });
-}
-
-/** The directory with package.json, from src/ and from dist/src/ alike. */
-function packageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, 'binding.gyp'))) {
-    const parent = dirname(directory);
-    if (parent === directory) {
-      throw new TargetError('engine_unavailable', 'the package directory of capsuled is not found');
-    }
-    directory = parent;
-  }
-  return directory;
-}
-
-function loadAddon(): Addon {
-  const path = join(packageRoot(), 'build', 'Release', 'capsuled.node');
-  if (!existsSync(path)) {
-    throw new TargetError(
-      'engine_unavailable',
-      `the native engine is not built: ${path} is missing; run \`npm run setup\``,
-    );
-  }
-  try {
-    return createRequire(import.meta.url)(path) as Addon;
-  } catch (thrown) {
-    throw new TargetError(
-      'engine_unavailable',
-      `the native engine does not load (${(thrown as Error).message}); run \`npm run setup\``,
-      { cause: thrown },
-    );
-  }
-}
+type NativeEngineClass = new (options: EngineOptions, sink: EngineEventsSink) => NativeEngine;
 
 /** Starts the reactors. Events go to `sink` in batches. */
 export function startEngine(options: EngineOptions, sink: EngineEventsSink): Promise<Engine> {
-  const addon = loadAddon();
+  const NativeEngine = loadAddon()['NativeEngine'] as NativeEngineClass;
   let native: NativeEngine;
   try {
-    native = new addon.NativeEngine(options, sink);
+    native = new NativeEngine(options, sink);
   } catch (thrown) {
     return Promise.reject(targetError(thrown, 'platform_unsupported', 'engine'));
   }
