@@ -47,10 +47,14 @@ FabricsController::FabricsController(Reactor& reactor, FabricsControllerOwner& o
   keep_alive_.complete = [](Request& request, const wire::CompletionQueueEntry& cqe) {
     FabricsController& self = *static_cast<AdminRequest&>(request).controller;
     self.keep_alive_pending_ = false;
+    // If the queue has ended, qpair_closed() follows and knows why.
+    if (!self.admin_->live()) return;
     if (!status_of(cqe).is_success()) self.fail("Keep Alive: " + words_of(status_of(cqe)));
   };
   timer_.controller = this;
-  timer_.expired = [](Timer& timer) { static_cast<ControllerTimer&>(timer).controller->on_timer(); };
+  timer_.expired = [](Timer& timer) {
+    static_cast<ControllerTimer&>(timer).controller->on_timer();
+  };
 }
 
 FabricsController::~FabricsController() {
@@ -110,8 +114,7 @@ void FabricsController::qpair_live(TcpQpair& qpair) {
   }
 }
 
-void FabricsController::submit(TcpQpair& qpair, uint8_t opcode, Transfer transfer,
-                               uint32_t bytes) {
+void FabricsController::submit(TcpQpair& qpair, uint8_t opcode, Transfer transfer, uint32_t bytes) {
   request_.sqe.opcode = opcode;
   request_.transfer = transfer;
   request_.bytes = bytes;
@@ -125,8 +128,7 @@ void FabricsController::send_connect(TcpQpair& qpair, uint16_t qid, uint16_t ent
   command.fctype = static_cast<uint8_t>(wire::FabricsCommandType::kConnect);
   command.qid.set(qid);
   command.sqsize.set(static_cast<uint16_t>(entries - 1));
-  command.cattr =
-      wire::ConnectAttributes::DisableSqFlowControl::set(command.cattr, uint8_t{1});
+  command.cattr = wire::ConnectAttributes::DisableSqFlowControl::set(command.cattr, uint8_t{1});
   if (qid == 0) command.kato.set(options_.keep_alive_timeout_ms);
   put_command(request_, command);
   wire::ConnectData connect = {};
@@ -178,13 +180,23 @@ void FabricsController::send_queue_count() {
 
 /// The one command of coming up was answered: the next step.
 void FabricsController::on_answer(const wire::CompletionQueueEntry& cqe) {
-  static constexpr std::array kSteps = {"",           "",         "Connect",
-                                        "Property Get of CAP", "Property Set of CC",
-                                        "Property Get of CSTS", "Identify Controller",
-                                        "Number of Queues", "Identify Namespace",
-                                        "Connect of an I/O queue", "", ""};
+  static constexpr std::array kSteps = {"",
+                                        "",
+                                        "Connect",
+                                        "Property Get of CAP",
+                                        "Property Set of CC",
+                                        "Property Get of CSTS",
+                                        "Identify Controller",
+                                        "Number of Queues",
+                                        "Identify Namespace",
+                                        "Connect of an I/O queue",
+                                        "",
+                                        ""};
   static_assert(kSteps.size() == static_cast<size_t>(State::Closing) + 1);
   if (state_ == State::Closing) return;
+  const TcpQpair& qpair = state_ == State::IoQueues ? *io_qpairs_[io_queue_next_] : *admin_;
+  // The queue has ended: qpair_closed() follows and knows why.
+  if (!qpair.live()) return;
   if (!status_of(cqe).is_success()) {
     fail(kSteps[static_cast<size_t>(state_)] + (": " + words_of(status_of(cqe))));
     return;

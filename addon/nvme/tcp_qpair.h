@@ -44,14 +44,15 @@ class TcpQpairOwner {
   /// Connecting has ended well: requests may be submitted.
   virtual void qpair_live(TcpQpair& qpair) = 0;
   /// The end of a connection that was begun; `reason` is a stable lower_snake word. All requests
-  /// have completed. The qpair may be connected again, or destroyed, but not from inside this call.
+  /// have completed. The qpair may be connected again, from inside this call too, or destroyed, but
+  /// not from inside it.
   virtual void qpair_closed(TcpQpair& qpair, const char* reason) = 0;
 };
 
 struct TcpQpairOptions {
   env::SocketAddress address;
   TcpDigests digests;
-  uint16_t entries = 32;             ///< as in Connect; one less may be outstanding
+  uint16_t entries = 32;  ///< as in Connect; one less may be outstanding
   /// Data that a capsule may carry: on the admin queue and of Connect that is so many, whatever
   /// IOCCSZ says.
   uint32_t in_capsule_bytes = wire::kAdminInCapsuleDataMax;

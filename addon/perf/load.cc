@@ -13,6 +13,14 @@ uint64_t share(uint64_t total, uint32_t count, uint32_t index) {
   return total / count + (index < total % count ? 1 : 0);
 }
 
+/// Each worker has a queue at least, and at least 1 of a rate and a count: 0 would be no limit.
+uint32_t worker_count(const LoadRunOptions& options) {
+  uint64_t count = std::min<uint64_t>(options.cores.size(), options.load.controller.io_queues);
+  if (options.load.rate_iops > 0) count = std::min(count, options.load.rate_iops);
+  if (options.load.operations_max > 0) count = std::min(count, options.load.operations_max);
+  return static_cast<uint32_t>(count);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Load>> Load::start(const env::Endpoint& target,
@@ -25,10 +33,8 @@ Result<std::unique_ptr<Load>> Load::start(const env::Endpoint& target,
   load->env_ = std::move(env).value();
   const Result<env::SocketAddress> address = load->env_->resolve(target);
   if (!address.ok()) return address.error();
-  // No more workers than queues: each has at least one.
   const uint32_t queues = options.load.controller.io_queues;
-  const auto count =
-      static_cast<uint32_t>(std::min<size_t>(options.cores.size(), queues));
+  const uint32_t count = worker_count(options);
   ASSERT(count > 0);
   for (uint32_t index = 0; index < count; ++index) {
     ReactorOptions reactor_options;

@@ -75,7 +75,7 @@ void LoadWorker::controller_live(nvme::FabricsController&) {
 void LoadWorker::controller_closed(nvme::FabricsController&, const std::string& reason) {
   // Everything that was outstanding has completed.
   ASSERT(outstanding_ == 0);
-  if (reconnecting_ && reason.empty()) {
+  if (reconnecting_ && reason.empty() && state_ == State::Connecting) {
     controller_.connect(options_.controller);
     return;
   }
@@ -96,7 +96,8 @@ bool LoadWorker::prepare(std::string& failure) {
   const uint64_t namespace_bytes = facts.block_count << block_shift_;
   uint64_t region_bytes = options_.region_bytes;
   if (region_bytes == 0 && options_.verify) region_bytes = kVerifyRegionBytes;
-  if (options_.region_offset >= namespace_bytes || options_.region_offset % facts.block_bytes != 0) {
+  if (options_.region_offset >= namespace_bytes ||
+      options_.region_offset % facts.block_bytes != 0) {
     failure = "the offset is not a block of the namespace, which has " +
               std::to_string(namespace_bytes) + " bytes in blocks of " +
               std::to_string(facts.block_bytes);
@@ -196,6 +197,10 @@ bool LoadWorker::allocate(std::string& failure) {
 // ---- Phases ------------------------------------------------------------------------------------
 
 PollResult LoadWorker::poll() {
+  if (state_ == State::Connecting && stop_asked_) {
+    give_up_connecting();
+    return PollResult::Busy;
+  }
   if (state_ == State::Idle || state_ == State::Connecting || state_ == State::Leaving ||
       state_ == State::Done) {
     return PollResult::Idle;
@@ -219,8 +224,8 @@ void LoadWorker::advance() {
   const uint64_t now_ns = reactor_.now_ns();
   if (state_ == State::WarmUp && (now_ns >= phase_ends_ns_ || stop_asked_)) begin_measuring();
   if (state_ == State::Measuring) {
-    const bool counted = options_.operations_max > 0 && issued_ >= options_.operations_max &&
-                         outstanding_ == 0;
+    const bool counted =
+        options_.operations_max > 0 && counted_ >= options_.operations_max && outstanding_ == 0;
     if (now_ns >= phase_ends_ns_ || counted || stop_asked_) end_measuring();
   }
   if (active() && options_.reconnect_ns > 0 && now_ns >= reconnect_at_ns_) {
@@ -253,6 +258,17 @@ void LoadWorker::end_measuring() {
   report_.elapsed_ns = reactor_.now_ns() - measured_from_ns_;
   report_.busy_ns = reactor_.stats().busy_ns - measured_busy_from_ns_;
   state_ = State::Draining;
+}
+
+/// stop() came while there is no connection, and maybe there never will be.
+void LoadWorker::give_up_connecting() {
+  if (!reconnecting_) {
+    report_.failure = "stopped before the controller was ready";
+  } else {
+    if (resume_ == State::Measuring) end_measuring();
+    if (verifier_ != nullptr) report_.failure = "stopped while reconnecting: nothing was read back";
+  }
+  leave();
 }
 
 void LoadWorker::leave() {
@@ -295,7 +311,7 @@ bool LoadWorker::submit_idle() {
 
 bool LoadWorker::choose(IoOp& op) {
   if (state_ == State::Measuring && options_.operations_max > 0 &&
-      issued_ >= options_.operations_max) {
+      counted_ >= options_.operations_max) {
     return false;
   }
   if (limiter_ != nullptr && limiter_->take(reactor_.now_ns(), 1) == 0) return false;
@@ -337,11 +353,13 @@ void LoadWorker::issue(Io& io, const IoOp& op) {
   }
   io.started_ns = fresh_now_ns();
   ++outstanding_;
-  if (state_ == State::Measuring) ++issued_;
+  io.counted = options_.operations_max > 0 && state_ == State::Measuring;
+  if (io.counted) ++counted_;
   if (controller_.io_qpair(io.qpair).submit(io)) return;
   // The queue is as deep as its I/Os are many, so its connection has ended; the controller's end
   // follows.
   --outstanding_;
+  if (io.counted) --counted_;
   if (verifier_ != nullptr) {
     if (reads) {
       verifier_->release(op.kind, op.lba, op.blocks);
@@ -355,7 +373,11 @@ void LoadWorker::issue(Io& io, const IoOp& op) {
 void LoadWorker::on_complete(Io& io, const wire::CompletionQueueEntry& cqe) {
   --outstanding_;
   const wire::Status status = nvme::status_of(cqe);
-  if (!reconnecting_) account(io, status, fresh_now_ns());
+  if (!reconnecting_) {
+    account(io, status, fresh_now_ns());
+  } else if (io.counted) {
+    --counted_;  // another one takes its place
+  }
   if (verifier_ != nullptr) check_data(io, status.is_success());
   IoOp op;
   if (active() && controller_.live() && idle_.empty() && choose(op)) {
@@ -381,7 +403,8 @@ void LoadWorker::account(const Io& io, wire::Status status, uint64_t now_ns) {
                              std::memory_order_relaxed);
   progress_.bytes.store(progress_.bytes.load(std::memory_order_relaxed) + io.bytes,
                         std::memory_order_relaxed);
-  if (state_ != State::Measuring) return;
+  // With a count, what began before does not count; without, the time alone decides.
+  if (state_ != State::Measuring || (options_.operations_max > 0 && !io.counted)) return;
   ++operation.operations;
   operation.bytes += io.bytes;
   operation.latency.add(now_ns - io.started_ns);
@@ -390,8 +413,7 @@ void LoadWorker::account(const Io& io, wire::Status status, uint64_t now_ns) {
 void LoadWorker::check_data(const Io& io, bool ok) {
   const IoOp& op = io.op;
   if (op.kind == IoKind::Write) {
-    verifier_->end_write(op.lba, op.blocks,
-                         ok ? WriteOutcome::Confirmed : WriteOutcome::Uncertain);
+    verifier_->end_write(op.lba, op.blocks, ok ? WriteOutcome::Confirmed : WriteOutcome::Uncertain);
     return;
   }
   if (ok) {

@@ -6,7 +6,7 @@
 //               └────────────┴──────────┘ reconnecting, with I/O outstanding
 //
 //   Idle        not started                                    start()
-//   Connecting  the controller comes up, again maybe           the controller
+//   Connecting  the controller comes up, again maybe           the controller, or stop()
 //   WarmUp      I/O that does not count                        the clock
 //   Measuring   I/O that counts                                the clock, the count, or stop()
 //   Draining    no new I/O; what is outstanding ends           the last completion
@@ -77,6 +77,7 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
     IoOp op = {};
     iovec place = {};
     uint64_t started_ns = 0;
+    bool counted = false;  // of operations_max
     QueueNode idle_node;
   };
   struct TickTimer : Timer {
@@ -102,6 +103,7 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   void on_complete(Io& io, const wire::CompletionQueueEntry& cqe);
   void account(const Io& io, wire::Status status, uint64_t now_ns);
   void check_data(const Io& io, bool ok);
+  void give_up_connecting();
   void leave();
   void finish();
   uint64_t fresh_now_ns();
@@ -122,7 +124,7 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   uint32_t block_shift_ = 9;
   uint64_t first_lba_ = 0;
   uint64_t region_blocks_ = 0;
-  uint64_t issued_ = 0;  // while measuring
+  uint64_t counted_ = 0;  // of operations_max; only while measuring
   uint64_t read_back_lba_ = 0;
   bool read_back_done_ = false;
   uint64_t phase_ends_ns_ = 0;

@@ -19,9 +19,9 @@
 
 #include "nvmf/controller.h"
 #include "nvmf/qpair.h"
+#include "pdu/pdu_reader.h"
 #include "transport/connection_state.h"
 #include "transport/control_queue.h"
-#include "pdu/pdu_reader.h"
 #include "transport/pdu_writer.h"
 #include "transport/request_budget.h"
 #include "transport/tcp_request.h"

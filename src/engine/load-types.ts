@@ -88,7 +88,7 @@ export interface LoadReport {
 
 /** The first wrong word of a block. */
 export interface LoadMismatch {
-  /** A lower_snake word. */
+  /** In words, for people. */
   readonly kind: string;
   readonly lba: bigint;
   /** Of the word in its block. */

@@ -62,7 +62,7 @@ const damaged: LoadReport['verify'] = {
   blocksUnchecked: 5,
   mismatches: 1,
   first: {
-    kind: 'stale_write',
+    kind: 'stale write',
     lba: 77n,
     byteOffset: 16,
     expectedOldest: 3,
@@ -157,7 +157,7 @@ t.test('--verify says what was checked, and where the first damage is', async (t
   t.match(bad.out, /^verified: 10 blocks right, 1 reads wrong, 5 blocks never written/m);
   t.equal(
     bad.error,
-    'wrong data: stale_write at LBA 77, byte 16: expected generation 3 to 4 ' +
+    'wrong data: stale write at LBA 77, byte 16: expected generation 3 to 4 ' +
       '(00000000000000ab), found generation 2 of LBA 77 (00000000000000cd)\n',
   );
 });
