@@ -31,7 +31,11 @@
     ],
     'configurations': {
       'Release': {
-        'cflags': ['-O2'],
+        # A command passes some forty small functions of several sources: they are joined when the
+        # program is linked (docs/internals/performance.md).
+        'cflags': ['-O2', '-flto=auto', '-ffat-lto-objects', '-fno-semantic-interposition'],
+        'cflags_cc': ['-fvisibility=hidden'],
+        'ldflags': ['-O2', '-flto=auto'],
       },
       'Asan': {
         'cflags': ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
