@@ -25,6 +25,21 @@ Octets make_stream(Digests digests) {
   return stream;
 }
 
+/// ICResp and a few PDUs of every kind and size.
+Octets make_controller_stream(Digests digests) {
+  Octets stream = make_ic_resp(digests);
+  wire::CompletionQueueEntry cqe = {};
+  cqe.cid.set(3);
+  for (const size_t bytes : {size_t{1}, size_t{512}, size_t{8192}, size_t{0}}) {
+    append(stream, make_c2h_data(1, 2, pattern(bytes, bytes), digests, wire::kDataLastPdu));
+    append(stream, make_response(cqe, digests));
+    append(stream, make_r2t(1, 2, 3, 4, digests));
+  }
+  append(stream, make_c2h_data(1, 0, pattern(100'000, 4), digests, wire::kDataSuccess));
+  append(stream, make_c2h_term_req(FatalErrorStatus::kPduSequenceError));
+  return stream;
+}
+
 Octets with(Octets octets, size_t offset, int value) {
   octets[offset] = static_cast<std::byte>(value);
   return octets;
@@ -52,6 +67,33 @@ TEST_CASE("PduReader: any split of the bytes gives the same PDUs") {
       REQUIRE(read_stream(stream, seed, static_cast<uint32_t>(seed % 3)) == whole);
     }
   }
+}
+
+TEST_CASE("PduReader: any split of a controller's bytes gives the host the same PDUs") {
+  for (const Digests digests :
+       {Digests{false, false}, {true, false}, {false, true}, {true, true}}) {
+    const Octets stream = make_controller_stream(digests);
+    const Reading whole = read_stream<PduEnd::Host>(stream, 0, 0);
+    REQUIRE(!whole.error.there);
+    REQUIRE(whole.pdus.size() == 15);
+    CHECK(whole.pdus[7].payload == pattern(8192, 8192));
+    CHECK(whole.pdus[13].payload == pattern(100'000, 4));
+    for (const RecordedPdu& pdu : whole.pdus) CHECK(pdu.digest == DataDigest::Right);
+    for (uint64_t seed = 1; seed < 300; ++seed) {
+      CAPTURE(seed);
+      const auto stalls = static_cast<uint32_t>(seed % 3);
+      REQUIRE(read_stream<PduEnd::Host>(stream, seed, stalls) == whole);
+    }
+  }
+}
+
+TEST_CASE("PduReader: each end takes the PDUs of the other one alone") {
+  const auto refused = [](const Reading& reading) {
+    return reading.error.there && reading.error.information == 0 &&
+           reading.error.status == FatalErrorStatus::kInvalidPduHeaderField;
+  };
+  CHECK(refused(read_stream<PduEnd::Host>(make_stream({}), 0, 0)));
+  CHECK(refused(read_stream<PduEnd::Controller>(make_controller_stream({}), 0, 0)));
 }
 
 TEST_CASE("PduReader: every field of the common header is checked") {

@@ -36,7 +36,7 @@ struct Digests {
   bool data = false;
 };
 
-/// A PDU of the host: a header, data behind it, and the digests where they belong.
+/// A PDU: a header, data behind it, and the digests where they belong.
 inline Octets make_pdu(Octets header, const Octets& data, Digests digests, uint8_t flags = 0) {
   const size_t hlen = header.size();
   auto& common = *reinterpret_cast<wire::PduCommonHeader*>(header.data());
@@ -84,6 +84,50 @@ inline Octets make_h2c_data(uint16_t cccid, uint16_t ttag, uint32_t datao, const
   pdu.datao.set(datao);
   pdu.datal.set(static_cast<uint32_t>(data.size()));
   return make_pdu(octets_of(pdu), data, digests, last ? wire::kDataLastPdu : uint8_t{0});
+}
+
+inline Octets make_ic_resp(Digests digests, uint32_t maxh2cdata = 131072) {
+  wire::IcResp pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kIcResp);
+  pdu.dgst = static_cast<uint8_t>((digests.header ? wire::kHdgstEnable : 0) |
+                                  (digests.data ? wire::kDdgstEnable : 0));
+  pdu.maxh2cdata.set(maxh2cdata);
+  return make_pdu(octets_of(pdu), {}, {});
+}
+
+inline Octets make_response(const wire::CompletionQueueEntry& cqe, Digests digests) {
+  wire::CapsuleRespHeader pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kCapsuleResp);
+  pdu.cqe = cqe;
+  return make_pdu(octets_of(pdu), {}, {digests.header, false});
+}
+
+inline Octets make_c2h_data(uint16_t cccid, uint32_t datao, const Octets& data, Digests digests,
+                            uint8_t flags) {
+  wire::C2hData pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kC2hData);
+  pdu.cccid.set(cccid);
+  pdu.datao.set(datao);
+  pdu.datal.set(static_cast<uint32_t>(data.size()));
+  return make_pdu(octets_of(pdu), data, digests, flags);
+}
+
+inline Octets make_r2t(uint16_t cccid, uint16_t ttag, uint32_t r2to, uint32_t r2tl,
+                       Digests digests) {
+  wire::R2t pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kR2t);
+  pdu.cccid.set(cccid);
+  pdu.ttag.set(ttag);
+  pdu.r2to.set(r2to);
+  pdu.r2tl.set(r2tl);
+  return make_pdu(octets_of(pdu), {}, {digests.header, false});
+}
+
+inline Octets make_c2h_term_req(wire::FatalErrorStatus status) {
+  wire::TermReq pdu = {};
+  pdu.common.type = static_cast<uint8_t>(wire::PduType::kC2hTermReq);
+  pdu.fes.set(static_cast<uint16_t>(status));
+  return make_pdu(octets_of(pdu), Octets(24), {});
 }
 
 inline wire::SubmissionQueueEntry make_sqe(uint8_t opcode, uint16_t cid) {

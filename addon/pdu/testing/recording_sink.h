@@ -31,8 +31,11 @@ struct RecordedError {
   bool operator==(const RecordedError&) const = default;
 };
 
+/// `End`: which end of the connection it is.
+template <PduEnd End = PduEnd::Controller>
 class RecordingSink {
  public:
+  using Reader = PduReader<RecordingSink, End>;
   static constexpr uint32_t kPayloadMax = 256 * 1024;
   /// `segment_seed` decides how memory is cut into iovecs; every third header stalls `stalls`
   /// times.
@@ -49,8 +52,13 @@ class RecordingSink {
     pdu_.type = header.type;
     pdu_.flags = header.flags;
     pdu_.header.assign(header.bytes.begin(), header.bytes.end());
-    if (header.type == wire::PduType::kIcReq) {
-      const uint8_t dgst = header.as<wire::IcReq>().dgst;
+    if (header.type == kInitial) {
+      uint8_t dgst = 0;
+      if constexpr (End == PduEnd::Controller) {
+        dgst = header.template as<wire::IcReq>().dgst;
+      } else {
+        dgst = header.template as<wire::IcResp>().dgst;
+      }
       digests_ = {(dgst & wire::kHdgstEnable) != 0, (dgst & wire::kDdgstEnable) != 0};
     }
     if (header.payload_bytes == 0 || header.payload_bytes > kPayloadMax) return PduVerdict::Accept;
@@ -65,18 +73,21 @@ class RecordingSink {
     pdu_.digest = digest;
     if (pdu_.placed) pdu_.payload = memory_;
     pdus.push_back(pdu_);
-    if (pdu_.type == wire::PduType::kIcReq) reader->set_digests(digests_[0], digests_[1]);
+    if (pdu_.type == kInitial) reader->set_digests(digests_[0], digests_[1]);
   }
   void on_error(const PduError& found) {
     ASSERT(!error.there);
     error = {true, found.status, found.information, {found.header.begin(), found.header.end()}};
   }
 
-  PduReader<RecordingSink>* reader = nullptr;
+  Reader* reader = nullptr;
   std::vector<RecordedPdu> pdus;
   RecordedError error;
 
  private:
+  static constexpr wire::PduType kInitial =
+      End == PduEnd::Controller ? wire::PduType::kIcReq : wire::PduType::kIcResp;
+
   void cut() {
     iov_.clear();
     for (size_t offset = 0; offset < memory_.size();) {
@@ -106,15 +117,17 @@ struct Reading {
 
 /// Reads `stream` in pieces that `seed` decides, some of them received in place; seed 0: in one
 /// piece.
-inline Reading read_stream(std::span<const std::byte> stream, uint64_t seed, uint32_t stalls) {
+template <PduEnd End = PduEnd::Controller>
+Reading read_stream(std::span<const std::byte> stream, uint64_t seed, uint32_t stalls) {
   Prng prng(seed);
-  RecordingSink sink(seed, stalls);
-  PduReader<RecordingSink> reader;
+  RecordingSink<End> sink(seed, stalls);
+  using Reader = typename RecordingSink<End>::Reader;
+  Reader reader;
   sink.reader = &reader;
   while (!stream.empty()) {
     const size_t direct = reader.direct_bytes();
     if (seed != 0 && direct > 0 && prng.chance(1, 2)) {
-      std::array<iovec, PduReader<RecordingSink>::kDirectIovMax> iov;
+      std::array<iovec, Reader::kDirectIovMax> iov;
       const uint32_t count = reader.direct(iov);
       size_t left = std::min<size_t>({direct, stream.size(), prng.between(1, direct)});
       const size_t total = left;
@@ -132,7 +145,7 @@ inline Reading read_stream(std::span<const std::byte> stream, uint64_t seed, uin
     stream = stream.subspan(reader.consume(stream.first(length), sink));
   }
   // What stalled last is offered again until it is taken.
-  while (reader.state() == PduReader<RecordingSink>::State::Stalled) (void)reader.consume({}, sink);
+  while (reader.state() == Reader::State::Stalled) (void)reader.consume({}, sink);
   return {std::move(sink.pdus), std::move(sink.error)};
 }
 
