@@ -333,7 +333,7 @@ void FabricsController::on_timer() {
   bool late = overdue(*admin_);
   for (const auto& qpair : io_qpairs_) late = late || overdue(*qpair);
   if (late) {
-    fail("no answer in " + std::to_string(options_.timeout_ns / 1'000'000'000) + " s");
+    fail("no answer in " + std::to_string(options_.timeout_ns / 1'000'000) + " ms");
     return;
   }
   const uint64_t period_ns = uint64_t{options_.keep_alive_timeout_ms} * 500'000;
