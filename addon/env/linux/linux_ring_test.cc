@@ -115,6 +115,33 @@ std::vector<char> numbered_bytes(size_t count) {
 
 }  // namespace
 
+TEST_CASE("ring: connect succeeds where somebody listens, and is refused where nobody does") {
+  Fixture fixture;
+  for (const char* text : {"127.0.0.1", "::1"}) {
+    const Result<int> listening = fixture.env->listen({text, 0}, 16);
+    if (!listening.ok()) continue;  // no IPv6 here
+    const int listen_fd = listening.value();
+    const Endpoint endpoint = fixture.env->local_endpoint(listen_fd).value();
+    const SocketAddress address = fixture.env->resolve({text, endpoint.port}).value();
+    const int fd = fixture.env->make_socket(address).value();
+    TestOp connecting;
+    fixture.ring->connect(connecting, fd, address);
+    CHECK(connecting.seen.empty());
+    fixture.finish(connecting);
+    CHECK(connecting.result() == 0);
+    CHECK(fixture.env->peer_endpoint(fd).value().port == endpoint.port);
+    fixture.env->close(listen_fd);
+    fixture.env->close(fd);
+
+    const int other_fd = fixture.env->make_socket(address).value();
+    TestOp refused;
+    fixture.ring->connect(refused, other_fd, address);
+    fixture.finish(refused);
+    CHECK(refused.result() == -ECONNREFUSED);
+    fixture.env->close(other_fd);
+  }
+}
+
 TEST_CASE("ring: accept completes once for each connection and stays armed until cancelled") {
   Fixture fixture;
   const int listen_fd = fixture.env->listen({"127.0.0.1", 0}, 16).value();
