@@ -254,7 +254,7 @@ t.test('two verifying runs in one place find each other', async (t) => {
     t.match(out, /^verified: \d+ blocks right, \d+ reads wrong, /m);
     t.match(
       error,
-      /^wrong data: [a-z ]+ at LBA \d+, byte \d+: expected generation .*, found .*\n$/,
+      /^wrong data: [a-zA-Z ]+ at LBA \d+, byte \d+: expected generation .*, found .*\n$/,
     );
   }
 });
