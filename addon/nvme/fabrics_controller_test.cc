@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <deque>
 
 #include "nvme/testing/scripted_controller.h"
@@ -172,7 +173,7 @@ struct Fixture : FabricsControllerOwner {
   FabricsControllerOptions options;
   std::unique_ptr<FabricsController> controller;
   std::atomic<bool> open{false};
-  bool connect_again = false;
+  std::atomic<bool> connect_again{false};
   std::vector<wire::ConnectCommand> connects;
   std::vector<wire::ConnectData> connect_data;
   int keep_alives = 0;
