@@ -1,9 +1,10 @@
 // Ring: the one door through which a reactor reaches sockets and files.
 //
 // Every operation is asynchronous: it is described by a RingOp that the caller owns, prepared by
-// one of the calls below, handed to the machine by poll() or wait(), and answered by
-// RingOp::complete, which runs inside poll() or wait() and never inside the call that prepared the
-// operation. A RingOp stays at its address until its last completion ran (the one without kMore).
+// one of the calls below, handed to the machine at once or by poll(), sleep() or wait(), and
+// answered by RingOp::complete, which runs inside poll() or wait() and never inside the call that
+// prepared the operation. A RingOp stays at its address until its last completion ran (the one
+// without kMore).
 //
 // Owner and thread: one Ring belongs to one reactor and is used on that reactor's thread only,
 // except wake(). `env/linux` implements it on io_uring; a deterministic implementation for
@@ -21,6 +22,7 @@
 #include <memory>
 #include <string>
 
+#include "base/intrusive_queue.h"
 #include "base/result.h"
 
 namespace capsuled::env {
@@ -58,6 +60,11 @@ struct RingOp {
   bool cancelled = false;               ///< cancel() was called
   int32_t accept_fd = -1;               ///< an accept(): the listening socket, to arm it again
   ProvidedBuffers* provided = nullptr;  ///< a receive_provided(): where the buffer comes from
+  int32_t fd = -1;                      ///< a receive_provided(): the socket
+  uint32_t attempts_left = 0;           ///< a receive_provided() that is still tried directly
+  size_t sent_bytes = 0;                ///< a send(): what went before the machine had the rest
+  Completion outcome = {};              ///< of what ended without the machine's queues
+  QueueNode ended_node;                 ///< in the queue of such operations, until poll() runs them
 };
 
 enum class Durability : uint8_t { Cached, Durable };  ///< Durable: RWF_DSYNC (Force Unit Access)
@@ -96,9 +103,9 @@ class Ring {
   /// Receives into `message`, which stays valid with its iovecs until completion. With WaitFor::All
   /// a result short of the whole means end of stream, an error of the connection, or cancel().
   virtual void receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) = 0;
-  /// Sends all of `message` (MSG_WAITALL | MSG_NOSIGNAL), which stays valid with its iovecs until
-  /// completion; the result is the number of bytes sent. A result short of the whole means that the
-  /// connection failed, or that cancel() came, in the middle: nobody can know where the peer's
+  /// Sends all of `message`, which stays valid with its iovecs until completion and may be changed
+  /// by the Ring; the result is the number of bytes sent. A result short of the whole means that
+  /// the connection failed, or that cancel() came, in the middle: nobody can know where the peer's
   /// stream stands, so the caller terminates.
   virtual void send(RingOp& op, int fd, msghdr& message) = 0;
   /// File operations: `iov` stays valid until completion; the result may be short, as with

@@ -23,7 +23,7 @@ LinuxProvidedBuffers::LinuxProvidedBuffers(io_uring& ring, uint16_t group, uint3
       buffer_bytes_(buffer_bytes),
       count_(count),
       ring_entries_(std::bit_ceil(count)),
-      taken_(count, false) {}
+      taken_(count + 1u, false) {}
 
 Result<std::unique_ptr<ProvidedBuffers>> LinuxProvidedBuffers::create(io_uring& ring,
                                                                       uint16_t group,
@@ -61,7 +61,7 @@ LinuxProvidedBuffers::~LinuxProvidedBuffers() {
 }
 
 std::byte* LinuxProvidedBuffers::at(uint16_t index) {
-  ASSERT(index < count_);
+  ASSERT(index < taken_.size());
   return memory_ + size_t{index} * buffer_bytes_;
 }
 
@@ -73,16 +73,17 @@ void LinuxProvidedBuffers::give(uint16_t index) {
 }
 
 void LinuxProvidedBuffers::take(uint16_t index) {
-  ASSERT(index < count_);
+  ASSERT(index < taken_.size());
   ASSERT_MSG(!taken_[index], "the kernel named a receive buffer twice");
   taken_[index] = true;
-  ++taken_count_;
+  if (index != eager_index()) ++taken_count_;
 }
 
 void LinuxProvidedBuffers::recycle(uint16_t index) {
-  ASSERT(index < count_);
+  ASSERT(index < taken_.size());
   ASSERT_MSG(taken_[index], "a receive buffer recycled twice");
   taken_[index] = false;
+  if (index == eager_index()) return;
   --taken_count_;
   give(index);
 }

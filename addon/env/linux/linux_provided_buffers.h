@@ -1,8 +1,9 @@
-// LinuxProvidedBuffers: ProvidedBuffers over a buffer ring registered with io_uring.
+// LinuxProvidedBuffers: ProvidedBuffers over a buffer ring registered with io_uring, and one buffer
+// that the kernel never has: EagerReceives uses it again and again, so that it stays in the cache.
 //
 // Owner: whoever asked Ring::provide_buffers() for it; destroyed before the ring, after its last
 // receive. Thread: the ring's. Invariant: each buffer is either in the kernel's ring or marked
-// taken.
+// taken, but for the eager one, which is free or taken.
 #pragma once
 
 #include <liburing.h>
@@ -31,12 +32,15 @@ class LinuxProvidedBuffers final : public ProvidedBuffers {
   uint16_t group() const { return group_; }
   /// The ring's: a completion named this buffer.
   void take(uint16_t index);
+  /// The buffer for receives that do not go through the kernel's ring; not one of count().
+  uint16_t eager_index() const { return static_cast<uint16_t>(count_); }
+  bool eager_taken() const { return taken_[count_]; }
 
  private:
   LinuxProvidedBuffers(io_uring& ring, uint16_t group, uint32_t buffer_bytes, uint32_t count);
   void give(uint16_t index);
   size_t ring_bytes() const { return ring_entries_ * sizeof(io_uring_buf); }
-  size_t memory_bytes() const { return size_t{buffer_bytes_} * count_; }
+  size_t memory_bytes() const { return size_t{buffer_bytes_} * (count_ + 1u); }
 
   io_uring& ring_;
   const uint16_t group_;

@@ -21,6 +21,9 @@ namespace {
 constexpr uint64_t kUserDataCancel = 1;
 constexpr uint64_t kUserDataWake = 2;
 
+// For a socket that was not ready a moment ago.
+constexpr uint16_t kTriedAlready = IORING_RECVSEND_POLL_FIRST;
+
 // The completion queue is this much larger than the submission queue. More completions than that
 // are kept by the kernel, at the price of an allocation each, until there is room.
 constexpr uint32_t kCompletionsPerEntry = 4;
@@ -35,6 +38,22 @@ uint64_t monotonic_ns() {
 }
 
 uint64_t user_data_of(const RingOp& op) { return reinterpret_cast<uintptr_t>(&op); }
+
+/// Takes `bytes` off the front of `message`, if that leaves something; false: it is the whole.
+bool skip_front(msghdr& message, size_t bytes) {
+  for (size_t index = 0; index < message.msg_iovlen; ++index) {
+    iovec& part = message.msg_iov[index];
+    if (bytes < part.iov_len) {
+      part.iov_base = static_cast<std::byte*>(part.iov_base) + bytes;
+      part.iov_len -= bytes;
+      message.msg_iov = &part;
+      message.msg_iovlen -= index;
+      return true;
+    }
+    bytes -= part.iov_len;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -78,15 +97,15 @@ io_uring_sqe& LinuxRing::next_sqe() {
   return *sqe;
 }
 
-io_uring_sqe& LinuxRing::begin(RingOp& op) {
+void LinuxRing::begin(RingOp& op) {
   ASSERT_MSG(!op.in_flight, "a RingOp prepared twice");
   ASSERT(op.complete != nullptr);
   op.in_flight = true;
   op.cancelled = false;
   op.accept_fd = -1;
   op.provided = nullptr;
+  op.sent_bytes = 0;
   ++in_flight_;
-  return next_sqe();
 }
 
 void LinuxRing::prepare_accept(io_uring_sqe& sqe, RingOp& op) {
@@ -100,60 +119,97 @@ void LinuxRing::prepare_accept(io_uring_sqe& sqe, RingOp& op) {
 
 void LinuxRing::accept(RingOp& op, int listen_fd) {
   ASSERT(listen_fd >= 0);
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   op.accept_fd = listen_fd;
   prepare_accept(sqe, op);
 }
 
 void LinuxRing::connect(RingOp& op, int fd, const SocketAddress& address) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_connect(&sqe, fd, address.raw(), address.length);
   sqe.user_data = user_data_of(op);
 }
 
 void LinuxRing::receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  op.fd = fd;
   op.provided = &buffers;
-  io_uring_prep_recv(&sqe, fd, nullptr, buffers.buffer_bytes(), 0);
+  if (!eager_.add(op)) prepare_receive_provided(op, 0);
+}
+
+void LinuxRing::prepare_receive_provided(RingOp& op, uint16_t flags) {
+  auto& buffers = static_cast<LinuxProvidedBuffers&>(*op.provided);
+  io_uring_sqe& sqe = next_sqe();
+  io_uring_prep_recv(&sqe, op.fd, nullptr, buffers.buffer_bytes(), 0);
   sqe.flags |= IOSQE_BUFFER_SELECT;
-  sqe.buf_group = static_cast<LinuxProvidedBuffers&>(buffers).group();
+  sqe.ioprio = flags;
+  sqe.buf_group = buffers.group();
   sqe.user_data = user_data_of(op);
 }
 
 void LinuxRing::receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_recvmsg(&sqe, fd, &message, wait_for == WaitFor::All ? MSG_WAITALL : 0);
   sqe.user_data = user_data_of(op);
 }
 
 void LinuxRing::send(RingOp& op, int fd, msghdr& message) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  uint16_t flags = 0;
+  if (!sent_directly_) {
+    sent_directly_ = true;
+    if (send_directly(op, fd, message)) return;
+    flags = kTriedAlready;
+  }
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_sendmsg(&sqe, fd, &message, MSG_WAITALL | MSG_NOSIGNAL);
+  sqe.ioprio = flags;
   sqe.user_data = user_data_of(op);
 }
 
+/// True: it has ended; false: `message` is what is left to send.
+bool LinuxRing::send_directly(RingOp& op, int fd, msghdr& message) {
+  const ssize_t sent = ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) {
+    if (errno == EAGAIN || errno == EINTR) return false;
+    end_outside(op, {-errno, 0, 0});
+    return true;
+  }
+  op.sent_bytes = static_cast<size_t>(sent);
+  if (skip_front(message, op.sent_bytes)) return false;
+  end_outside(op, {static_cast<int32_t>(sent), 0, 0});
+  return true;
+}
+
 void LinuxRing::read(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_readv(&sqe, fd, iov, iov_count, offset);
   sqe.user_data = user_data_of(op);
 }
 
 void LinuxRing::write(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset,
                       Durability durability) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_writev2(&sqe, fd, iov, iov_count, offset,
                         durability == Durability::Durable ? RWF_DSYNC : 0);
   sqe.user_data = user_data_of(op);
 }
 
 void LinuxRing::sync_data(RingOp& op, int fd) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_fsync(&sqe, fd, IORING_FSYNC_DATASYNC);
   sqe.user_data = user_data_of(op);
 }
 
 void LinuxRing::allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset, uint64_t length) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   const int how = mode == AllocateMode::PunchHole ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
   io_uring_prep_fallocate(&sqe, fd, how | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                           static_cast<off_t>(length));
@@ -161,7 +217,8 @@ void LinuxRing::allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset,
 }
 
 void LinuxRing::close(RingOp& op, int fd) {
-  io_uring_sqe& sqe = begin(op);
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
   io_uring_prep_close(&sqe, fd);
   sqe.user_data = user_data_of(op);
 }
@@ -169,6 +226,8 @@ void LinuxRing::close(RingOp& op, int fd) {
 void LinuxRing::cancel(RingOp& op) {
   if (!op.in_flight) return;
   op.cancelled = true;
+  if (op.ended_node.queued()) return;
+  if (eager_.remove(op)) return end_outside(op, {-ECANCELED, 0, 0});
   // The kernel takes submissions in order, so this one finds `op` even if both are still in the
   // queue, and cannot hit a later operation prepared at the same address.
   io_uring_sqe& sqe = next_sqe();
@@ -202,14 +261,16 @@ void LinuxRing::submit() {
 
 uint32_t LinuxRing::poll() {
   bind_thread();
+  sent_directly_ = false;
   // Relaxed: a flag seen late is seen at the next poll.
   const uint32_t flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
   if (io_uring_sq_ready(&ring_) > 0 || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
     submit();
   }
+  attempt_eager();
   // Only what is there now: completions may prepare operations that complete at once, and the loop
   // has other things to do between.
-  uint32_t ran = 0;
+  uint32_t ran = run_ended();
   for (uint32_t ready = io_uring_cq_ready(&ring_); ready > 0; --ready) {
     io_uring_cqe* cqe = nullptr;
     if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
@@ -218,6 +279,28 @@ uint32_t LinuxRing::poll() {
     ran += dispatch(copy);
   }
   return ran;
+}
+
+void LinuxRing::attempt_eager() {
+  eager_.attempt([this](RingOp& op) { end_outside(op, op.outcome); },
+                 [this](RingOp& op) { prepare_receive_provided(op, kTriedAlready); });
+}
+
+void LinuxRing::end_outside(RingOp& op, Completion outcome) {
+  op.outcome = outcome;
+  ended_.push_back(op);
+}
+
+/// Sends ended before this turn's receives: what they held is free again for these.
+uint32_t LinuxRing::run_ended() {
+  const auto count = static_cast<uint32_t>(ended_.size());
+  for (uint32_t index = 0; index < count; ++index) {
+    RingOp& op = *ended_.pop_front();
+    op.in_flight = false;
+    --in_flight_;
+    op.complete(op, op.outcome);
+  }
+  return count;
 }
 
 uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
@@ -230,6 +313,9 @@ uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
   RingOp& op = *reinterpret_cast<RingOp*>(static_cast<uintptr_t>(cqe.user_data));
   ASSERT(op.in_flight);
   Completion completion{cqe.res, 0, 0};
+  if (op.sent_bytes > 0) {
+    completion.result = static_cast<int32_t>(op.sent_bytes) + std::max(cqe.res, 0);
+  }
   bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
   if (op.accept_fd >= 0 && more) multishot_accept_proven_ = true;
   if (op.accept_fd >= 0 && !more) {
@@ -282,6 +368,8 @@ void LinuxRing::arm_wake() {
 
 void LinuxRing::sleep(uint64_t deadline_ns) {
   bind_thread();
+  if (!ended_.empty()) return;
+  eager_.hand_over_all([this](RingOp& op) { prepare_receive_provided(op, kTriedAlready); });
   arm_wake();
   // Sequentially consistent (S1, S2 in the header): the store must not pass the load.
   sleeping_.store(true, std::memory_order_seq_cst);

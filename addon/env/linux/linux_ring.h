@@ -5,6 +5,11 @@
 // when that thread enters the kernel for them (DEFER_TASKRUN), and a flag in shared memory says
 // when that is worth it, so that polling an idle ring costs no system call.
 //
+// A few busy sockets are quicker without io_uring. The first send of a turn is a system call of its
+// own, at once, and only what it leaves goes to io_uring; where there are more, io_uring takes them
+// together. Receives are tried by EagerReceives first. What ends that way waits in `ended_` for the
+// next poll(), and sleep() does not sleep while something does.
+//
 // Owner: one reactor. Thread: see ring.h. Invariant: in_flight_ is the number of RingOps with
 // in_flight set; the wake-up operation and cancellations are the ring's own and not counted.
 //
@@ -31,6 +36,7 @@
 #include <atomic>
 #include <memory>
 
+#include "env/linux/eager_receives.h"
 #include "env/ring.h"
 
 namespace capsuled::env {
@@ -67,7 +73,12 @@ class LinuxRing final : public Ring {
   LinuxRing() = default;
 
   io_uring_sqe& next_sqe();
-  io_uring_sqe& begin(RingOp& op);
+  void begin(RingOp& op);
+  void prepare_receive_provided(RingOp& op, uint16_t flags);
+  [[nodiscard]] bool send_directly(RingOp& op, int fd, msghdr& message);
+  void end_outside(RingOp& op, Completion outcome);
+  void attempt_eager();
+  uint32_t run_ended();
   void prepare_accept(io_uring_sqe& sqe, RingOp& op);
   void arm_wake();
   void bind_thread();
@@ -77,8 +88,11 @@ class LinuxRing final : public Ring {
   bool accept_again(RingOp& op, const io_uring_cqe& cqe);
 
   io_uring ring_{};
+  EagerReceives eager_;
+  Queue<RingOp, &RingOp::ended_node> ended_;  ///< outside of io_uring; for the next poll()
   int wake_fd_ = -1;
   uint32_t in_flight_ = 0;
+  bool sent_directly_ = false;  ///< since the last poll()
   uint16_t buffer_group_next_ = 0;
   bool bound_ = false;            ///< enabled, and owned by the reactor's thread
   bool multishot_accept_ = true;  ///< false once the kernel has refused it

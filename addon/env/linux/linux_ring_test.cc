@@ -53,6 +53,15 @@ struct Fixture {
       (void)ring->wait(limit_ns);
     }
   }
+  /// The same without ever sleeping.
+  template <typename Condition>
+  void spin(Condition condition) {
+    const uint64_t limit_ns = env->now_ns() + 20'000'000'000u;
+    while (!condition()) {
+      REQUIRE(env->now_ns() < limit_ns);
+      (void)ring->poll();
+    }
+  }
   void finish(TestOp& op) {
     drive([&] { return op.done(); });
   }
@@ -243,6 +252,94 @@ TEST_CASE("ring: receive_provided takes a buffer only for bytes, and says when t
   CHECK(ops[0].result() == 0);
   CHECK(ops[0].seen.back().flags == 0);
   CHECK(buffers->taken() == 2);  // the end of a stream costs none
+}
+
+TEST_CASE("ring: a receive ends the same way, whether it is tried directly or left to the kernel") {
+  Fixture fixture;
+  auto buffers = fixture.ring->provide_buffers(4096, 2).value();
+  // The ring tries a few receives by itself and for a while: before, during and after that.
+  for (const int turns : {0, 1, 100, 2000}) {
+    CAPTURE(turns);
+    std::array<Pair, 12> pairs;
+    std::array<TestOp, 12> ops;
+    for (size_t index = 0; index < ops.size(); ++index) {
+      fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers);
+    }
+    for (int turn = 0; turn < turns; ++turn) CHECK(fixture.ring->poll() == 0);
+    for (size_t index = 0; index < ops.size(); ++index) {
+      const std::string text = "hello " + std::to_string(index);
+      REQUIRE(::write(pairs[index].far(), text.data(), text.size()) > 0);
+      fixture.spin([&] { return ops[index].done(); });
+      const Completion completion = ops[index].seen[0];
+      REQUIRE(completion.result == static_cast<int32_t>(text.size()));
+      REQUIRE(completion.flags == Completion::kBuffer);
+      CHECK(std::memcmp(buffers->at(completion.buffer_index), text.data(), text.size()) == 0);
+      buffers->recycle(completion.buffer_index);
+    }
+    CHECK(fixture.ring->in_flight() == 0);
+    CHECK(buffers->taken() == 0);
+  }
+}
+
+TEST_CASE("ring: while somebody holds the buffer of direct receives, others take the kernel's") {
+  Fixture fixture;
+  auto buffers = fixture.ring->provide_buffers(4096, 1).value();
+  std::array<Pair, 3> pairs;
+  std::array<TestOp, 3> ops;
+  for (size_t index = 0; index < ops.size(); ++index) {
+    REQUIRE(::write(pairs[index].far(), "x", 1) == 1);
+    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers);
+  }
+  // One directly, one by the kernel, and for the third there is none.
+  fixture.drive([&] { return ops[0].done() && ops[1].done() && ops[2].done(); });
+  int without = 0;
+  for (const TestOp& op : ops) {
+    if (op.result() == -ENOBUFS) {
+      ++without;
+      continue;
+    }
+    CHECK(op.result() == 1);
+    buffers->recycle(op.seen[0].buffer_index);
+  }
+  CHECK(without >= 1);
+  CHECK(buffers->taken() == 0);
+}
+
+TEST_CASE("ring: a receive that is tried directly can be cancelled, and ends with its stream") {
+  Fixture fixture;
+  auto buffers = fixture.ring->provide_buffers(4096, 1).value();
+  Pair pair;
+  TestOp op;
+  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  CHECK(fixture.ring->poll() == 0);
+  fixture.ring->cancel(op);
+  CHECK(op.seen.empty());
+  fixture.ring->cancel(op);
+  CHECK(fixture.ring->poll() == 1);
+  CHECK(op.result() == -ECANCELED);
+  CHECK(op.seen.size() == 1);
+
+  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  CHECK(fixture.ring->poll() == 0);
+  pair.close_far();
+  CHECK(fixture.ring->poll() == 1);
+  CHECK(op.result() == 0);
+  CHECK(op.seen.back().flags == 0);
+  CHECK(fixture.ring->poll() == 0);
+}
+
+TEST_CASE("ring: what ended before a sleep is not slept on") {
+  Fixture fixture;
+  Pair pair;
+  char byte = 'x';
+  iovec out{&byte, 1};
+  msghdr message = message_of(&out, 1);
+  TestOp op;
+  fixture.ring->send(op, pair.near(), message);
+  CHECK(op.seen.empty());
+  fixture.ring->sleep(UINT64_MAX);
+  CHECK(fixture.ring->poll() == 1);
+  CHECK(op.result() == 1);
 }
 
 TEST_CASE("ring: every provided buffer comes round, many times") {
