@@ -2,15 +2,22 @@
 // Thread: the reactor's own. Owner: whoever added it; it outlives its registration.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace capsuled {
 
 enum class PollResult : uint8_t { Idle, Busy };
 
+/// In which part of an iteration a poller runs: first all that find out what can go on, then those
+/// that hand over to the machine what came of it, so that it is under way in the same iteration.
+enum class PollStage : uint8_t { Work, Send };
+inline constexpr size_t kPollStageCount = 2;
+
 class Poller {
  public:
-  explicit Poller(const char* name) : name_(name) {}
+  explicit Poller(const char* name, PollStage stage = PollStage::Work)
+      : name_(name), stage_(stage) {}
   virtual ~Poller() = default;
   /// Does a bounded amount of work. Busy: there was some (the reactor does not fall asleep). Idle:
   /// nothing to do before the next completion, message or timer; pollers do not run while the
@@ -18,9 +25,11 @@ class Poller {
   /// expects something there. May add and remove pollers, itself too.
   virtual PollResult poll() = 0;
   const char* name() const { return name_; }
+  PollStage stage() const { return stage_; }
 
  private:
   const char* name_;
+  PollStage stage_;
 };
 
 }  // namespace capsuled

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <string>
@@ -47,7 +48,7 @@ struct Reactor::Impl {
   std::unique_ptr<BufferPool> buffers;
   MpscRing<Message> inbox;
   TimerHeap timers;
-  std::vector<Poller*> pollers;  // null: removed, swept after the iteration
+  std::array<std::vector<Poller*>, kPollStageCount> pollers;  // null: removed, swept later
   bool pollers_removed = false;
   uint64_t now_ns = 0;
   uint64_t section_started_ns = 0;
@@ -129,12 +130,14 @@ bool Reactor::Impl::drain_inbox(Reactor& self) {
 
 bool Reactor::Impl::run_pollers() {
   bool busy = false;
-  const size_t count = pollers.size();  // those that are added meanwhile have their turn later
-  for (size_t index = 0; index < count; ++index) {
-    if (pollers[index] != nullptr && pollers[index]->poll() == PollResult::Busy) busy = true;
+  for (std::vector<Poller*>& stage : pollers) {
+    const size_t count = stage.size();  // those that are added meanwhile have their turn later
+    for (size_t index = 0; index < count; ++index) {
+      if (stage[index] != nullptr && stage[index]->poll() == PollResult::Busy) busy = true;
+    }
   }
   if (pollers_removed) {
-    std::erase(pollers, nullptr);
+    for (std::vector<Poller*>& stage : pollers) std::erase(stage, nullptr);
     pollers_removed = false;
   }
   return busy;
@@ -224,14 +227,16 @@ void Reactor::send_message_wait(Message message) {
 
 void Reactor::add_poller(Poller& poller) {
   impl_->check_thread();
-  ASSERT(std::ranges::find(impl_->pollers, &poller) == impl_->pollers.end());
-  impl_->pollers.push_back(&poller);
+  std::vector<Poller*>& stage = impl_->pollers[static_cast<size_t>(poller.stage())];
+  ASSERT(std::ranges::find(stage, &poller) == stage.end());
+  stage.push_back(&poller);
 }
 
 void Reactor::remove_poller(Poller& poller) {
   impl_->check_thread();
-  const auto place = std::ranges::find(impl_->pollers, &poller);
-  ASSERT_MSG(place != impl_->pollers.end(), "not a poller of this reactor");
+  std::vector<Poller*>& stage = impl_->pollers[static_cast<size_t>(poller.stage())];
+  const auto place = std::ranges::find(stage, &poller);
+  ASSERT_MSG(place != stage.end(), "not a poller of this reactor");
   *place = nullptr;
   impl_->pollers_removed = true;
 }

@@ -1,11 +1,12 @@
 // Reactor: one pinned thread that owns one Ring, one buffer pool, one inbox, its timers and its
 // pollers.
 //
-// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, serve
-// who waits for buffers, poll the ring. When an iteration did no work the mode decides: Busy goes
-// on, Interrupt sleeps in the ring at once, Adaptive goes on until `idle_after_ns` passed without
-// work and then sleeps. A sleeping reactor is woken by a completion, by a message (send_message
-// wakes it) or by its next timer; with none of them it sleeps for ever.
+// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, those of
+// stage Work before those of stage Send, serve who waits for buffers, poll the ring. When an
+// iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring at once,
+// Adaptive goes on until `idle_after_ns` passed without work and then sleeps. A sleeping reactor is
+// woken by a completion, by a message (send_message wakes it) or by its next timer; with none of
+// them it sleeps for ever.
 //
 // No wake-up is lost: send_message() pushes, then calls Ring::wake(). The reactor sleeps only after
 // an iteration that found the inbox empty. A push that it missed has its wake() after that look, so
@@ -73,7 +74,9 @@ class Reactor {
   /// Control thread only: like send_message, but waits (yielding) while the inbox is full.
   void send_message_wait(Message message);
 
-  /// A poller added by a poller runs from the next iteration on; a removed one does not run again.
+  /// Pollers of one stage run in the order in which they were added. One that is added by a poller
+  /// of its own stage, or of a later one, runs from the next iteration on; a removed one does not
+  /// run again.
   void add_poller(Poller& poller);
   void remove_poller(Poller& poller);
   /// Starts `timer`, or moves it. Runs in the first iteration whose now_ns() is at `deadline_ns` or

@@ -62,7 +62,8 @@ struct TestTimer : Timer {
 };
 
 struct TestPoller : Poller {
-  explicit TestPoller(std::function<PollResult()> work) : Poller("test"), then(std::move(work)) {}
+  explicit TestPoller(std::function<PollResult()> work, PollStage stage = PollStage::Work)
+      : Poller("test", stage), then(std::move(work)) {}
   PollResult poll() override { return then(); }
   std::function<PollResult()> then;
 };
@@ -282,6 +283,41 @@ TEST_CASE("reactor: pollers come and go inside poll(), their own included") {
   CHECK(once_runs == 1);
   CHECK(removed_runs == 0);
   CHECK(added_runs == 10);
+}
+
+TEST_CASE("reactor: pollers that send run behind those that work, whoever was added first") {
+  Fixture fixture;
+  Reactor& reactor = *fixture.reactor;
+  std::string order;
+  std::promise<void> done;
+  TestPoller send(
+      [&] {
+        order += 's';
+        if (order.size() == 30) {
+          reactor.remove_poller(send);
+          done.set_value();
+        }
+        return PollResult::Busy;
+      },
+      PollStage::Send);
+  TestPoller first([&] {
+    if (order.size() < 30) order += '1';
+    return PollResult::Busy;
+  });
+  TestPoller second([&] {
+    if (order.size() < 30) order += '2';
+    return PollResult::Busy;
+  });
+  fixture.run([&] {
+    reactor.add_poller(send);
+    reactor.add_poller(first);
+    reactor.add_poller(second);
+  });
+  done.get_future().wait();
+  fixture.reactor->stop();
+  for (size_t turn = 0; turn < 10; ++turn) CHECK(order.substr(turn * 3, 3) == "12s");
+  reactor.remove_poller(first);
+  reactor.remove_poller(second);
 }
 
 TEST_CASE("reactor: a busy poller keeps it awake, in interrupt mode too") {

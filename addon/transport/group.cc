@@ -27,7 +27,7 @@ struct Group::Impl final : Poller {
   };
 
   Impl(Reactor& reactor, const GroupOptions& options, ControlQueue& control)
-      : Poller("transport"), core(reactor, options, control) {
+      : Poller("transport", PollStage::Send), core(reactor, options, control) {
     timer.impl = this;
     timer.expired = [](Timer& expired) { static_cast<ScanTimer&>(expired).impl->scan(); };
   }
