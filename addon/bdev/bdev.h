@@ -39,6 +39,9 @@ struct BdevFacts {
   bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
   bool can_compare = false;       ///< else the core reads and compares
   bool volatile_cache = false;    ///< Flush has something to do
+  /// A Read may come without iovecs; then the bdev sets `iov` to what the blocks hold. That memory
+  /// never changes and stays for the life of the process. Only for a bdev without limits.
+  bool lends_reads = false;
 };
 
 /// The part of a bdev that lives on one reactor. submit() is given operations already checked and

@@ -66,7 +66,9 @@ struct BdevIo {
   bool force_unit_access = false;  ///< Write, WriteZeroes: on the medium before it completes
   uint64_t offset_blocks = 0;      ///< in blocks of the bdev
   uint64_t count_blocks = 0;       ///< 0 for Flush only
-  iovec* iov = nullptr;  ///< Read: filled; Write, Compare: the data; else unused. Never modified.
+  /// Read: filled; Write, Compare: the data; else unused. Never modified, but see
+  /// BdevFacts::lends_reads.
+  iovec* iov = nullptr;
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
   void* user = nullptr;  ///< the submitter's own, for `complete`

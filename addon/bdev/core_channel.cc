@@ -62,6 +62,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)) {
   ASSERT(backend_ != nullptr);
+  ASSERT(!facts_.lends_reads || (facts_.transfer_bytes_max == 0 && facts_.boundary_blocks == 0));
   // Relaxed: only the way down to zero orders anything.
   entry_->channel_count.fetch_add(1, std::memory_order_relaxed);
 }
@@ -80,6 +81,7 @@ void CoreChannel::assert_valid(const BdevIo& io) const {
   ASSERT(io.count_blocks > 0 && io.count_blocks <= facts_.block_count);
   ASSERT(io.offset_blocks <= facts_.block_count - io.count_blocks);
   if (!carries_data(io.type)) return;
+  if (io.iov_count == 0 && io.type == BdevIoType::Read && facts_.lends_reads) return;
   uint64_t bytes = 0;
   uintptr_t low_bits = 0;
   for (uint32_t index = 0; index < io.iov_count; ++index) {

@@ -154,7 +154,7 @@ void submit(Request& request, BdevIoType type, uint64_t offset_blocks, uint64_t 
   const bool moves_data =
       type == BdevIoType::Read || type == BdevIoType::Write || type == BdevIoType::Compare;
   io.iov = moves_data ? request.data.buffers.iov.data() : nullptr;
-  io.iov_count = moves_data ? request.data.buffers.count : 0;
+  io.iov_count = moves_data ? request.data.buffers.count : 0;  // 0 too if the bdev lends
   io.complete = complete;
   io.user = &request;
   request.ns->bdev->submit(io);
@@ -290,8 +290,11 @@ Plan plan_on(const Request& request, const NamespaceChannel& ns, uint32_t capsul
   if (writes && ns.read_only) return refused(GenericStatus::kNamespaceWriteProtected);
   switch (opcode) {
     case IoOpcode::kFlush: return Plan{};
-    case IoOpcode::kRead:
-      return plan_transfer(request, ns, Direction::ControllerToHost, capsule_bytes);
+    case IoOpcode::kRead: {
+      Plan plan = plan_transfer(request, ns, Direction::ControllerToHost, capsule_bytes);
+      plan.lent = ns.lends_reads;
+      return plan;
+    }
     case IoOpcode::kWrite:
     case IoOpcode::kCompare:
       return plan_transfer(request, ns, Direction::HostToController, capsule_bytes);
@@ -332,7 +335,8 @@ void io_execute(Request& request) {
   if (request.table_version != table.version()) {
     // The table changed while the data came in: the command is checked against what is true now.
     const Plan again = io_plan(request, request.plan.bytes);
-    if (!again.status.is_success() || again.bytes != request.plan.bytes) {
+    const bool lent_no_more = request.plan.lent && !again.lent;
+    if (!again.status.is_success() || again.bytes != request.plan.bytes || lent_no_more) {
       request.answer(again.status.is_success()
                          ? Status(GenericStatus::kInvalidNamespaceOrFormat).do_not_retry()
                          : again.status);

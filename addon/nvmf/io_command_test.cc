@@ -271,4 +271,42 @@ TEST_CASE("a command planned before its namespace changed is checked again") {
   CHECK(fixture.answer(request) == dnr(GenericStatus::kNamespaceWriteProtected));
 }
 
+TEST_CASE("a read of a bdev that lends takes no buffer, and a compare on it does") {
+  IoFixture fixture;
+  TestRequest request;
+  fixture.on_reactor([&] { fixture.table().publish({fixture.null_entry(1)}, [] {}); });
+  prepare(request, IoOpcode::kRead, 3, 2);
+  CHECK(fixture.run(request) == Status());
+  CHECK(request.plan.lent);
+  CHECK(request.data.buffers.count == 0);
+  REQUIRE(request.io.iov_count == 1);
+  CHECK(request.io.iov->iov_len == 2 * kBlockSize);
+  prepare(request, IoOpcode::kCompare, 3, 2);
+  CHECK(fixture.run(request, 0) == Status());
+  CHECK(!request.plan.lent);
+  CHECK(request.data.buffers.count == 1);
+  fixture.take_data(request);
+}
+
+TEST_CASE(
+    "a read planned without buffers is refused when its bdev has become one that needs them") {
+  IoFixture fixture;
+  TestRequest request;
+  prepare(request, IoOpcode::kRead, 0, 1);
+  fixture.on_reactor([&] {
+    fixture.table().publish({fixture.null_entry(1)}, [] {});
+    request.qpair = &fixture.qpair;
+    request.on_answer = [](Request& done) {
+      static_cast<TestRequest&>(done).answered.set_value(
+          wire::Status::unpack(done.cqe.status.get()));
+    };
+    request.plan = io_plan(request, 0);
+    CHECK(request.plan.lent);
+    fixture.table().publish({fixture.entry(1, false)}, [] {});
+    request.executing = true;
+    io_execute(request);
+  });
+  CHECK(fixture.answer(request) == dnr(GenericStatus::kInvalidNamespaceOrFormat));
+}
+
 }  // namespace capsuled::nvmf

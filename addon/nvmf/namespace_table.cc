@@ -44,6 +44,7 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
     slot->stats = entry->stats[reactor_.index()];
     slot->block_count = facts.block_count;
     slot->block_shift = static_cast<uint32_t>(std::countr_zero(facts.block_size));
+    slot->lends_reads = facts.lends_reads;
     slot->read_only = entry->read_only || facts.read_only;
     slot->table = this;
   }

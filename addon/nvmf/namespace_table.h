@@ -38,6 +38,7 @@ struct NamespaceChannel {
   uint64_t block_count = 0;
   uint32_t block_shift = 9;
   bool read_only = false;
+  bool lends_reads = false;
   bool detached = false;
   uint32_t in_flight = 0;
   class NamespaceTable* table = nullptr;

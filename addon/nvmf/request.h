@@ -30,6 +30,7 @@ struct Plan {
   Direction direction = Direction::None;
   uint32_t bytes = 0;
   wire::Status status = {};
+  bool lent = false;  ///< ControllerToHost: the bdev has the memory (BdevFacts::lends_reads)
 };
 
 struct Request {
@@ -38,7 +39,7 @@ struct Request {
   wire::CompletionQueueEntry cqe;
   Qpair* qpair = nullptr;
   Plan plan;
-  BufferWaiter data;  ///< `data.buffers` holds `plan.bytes`
+  BufferWaiter data;  ///< `data.buffers` holds `plan.bytes`; if `plan.lent`, `io.iov` will
   BdevIo io;
   NamespaceChannel* ns = nullptr;  ///< held while executing on a namespace
   uint64_t started_ns = 0;         ///< when the capsule was complete

@@ -123,7 +123,7 @@ void Connection::on_capsule(TcpRequest& request, DataDigest digest) {
     request.data.buffers.iov[0].iov_len = request.plan.bytes;
     return execute(request);
   }
-  const bool moves_data = request.plan.bytes > 0;
+  const bool moves_data = request.plan.bytes > 0 && !request.plan.lent;
   if (moves_data && request.plan.direction == nvmf::Direction::HostToController) {
     return request_claim(request);
   }

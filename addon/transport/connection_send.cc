@@ -60,7 +60,10 @@ void Connection::respond(TcpRequest& request) {
   std::span<const iovec> data;
   uint32_t bytes = 0;
   if (status.is_success() && request.plan.direction == nvmf::Direction::ControllerToHost) {
-    if (request.executor == Executor::Io) {
+    if (request.plan.lent) {
+      data = {request.io.iov, request.io.iov_count};
+      bytes = request.plan.bytes;
+    } else if (request.executor == Executor::Io) {
       data = {request.data.buffers.iov.data(), request.data.buffers.count};
       bytes = request.plan.bytes;
     } else if (!request.control_data.empty()) {

@@ -1,7 +1,7 @@
 // IoFixture: one real reactor with a table of two namespaces (1: a RAM disk of 16384 blocks of 512
-// bytes; 2: the same, read-only) and one queue pair, for tests of the I/O plane. Tests run on the
-// caller's thread and send what must run on the reactor with on_reactor(), which returns when it
-// ran.
+// bytes; 2: the same, read-only), a null bdev of that size for more, and one queue pair, for tests
+// of the I/O plane. Tests run on the caller's thread and send what must run on the reactor with
+// on_reactor(), which returns when it ran.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -14,6 +14,7 @@
 
 #include "bdev/bdev_core.h"
 #include "bdev/malloc/malloc_bdev.h"
+#include "bdev/null/null_bdev.h"
 #include "env/env.h"
 #include "nvmf/io_command.h"
 #include "nvmf/qpair.h"
@@ -50,6 +51,13 @@ class IoFixture {
     auto desc = registry_.open("ram0", BdevClaim::Shared);
     REQUIRE(desc.ok());
     desc_ = std::move(desc).value();
+    auto null =
+        make_null_bdev({.name = "void0", .bytes = kBlocks * kBlockSize, .block_size = kBlockSize});
+    REQUIRE(null.ok());
+    REQUIRE(registry_.add(std::move(null).value()).ok());
+    auto null_desc = registry_.open("void0", BdevClaim::Shared);
+    REQUIRE(null_desc.ok());
+    null_desc_ = std::move(null_desc).value();
     on_reactor([this] {
       table_ = std::make_unique<NamespaceTable>(*reactor_);
       table_->publish({entry(1, false), entry(2, true)}, [] {});
@@ -82,10 +90,16 @@ class IoFixture {
   }
 
   std::shared_ptr<NamespaceEntry> entry(uint32_t nsid, bool read_only) {
+    return entry_of(*desc_, nsid, read_only);
+  }
+  std::shared_ptr<NamespaceEntry> null_entry(uint32_t nsid) {
+    return entry_of(*null_desc_, nsid, false);
+  }
+  std::shared_ptr<NamespaceEntry> entry_of(BdevDesc& desc, uint32_t nsid, bool read_only) {
     auto made = std::make_shared<NamespaceEntry>();
     made->nsid = nsid;
     made->read_only = read_only;
-    made->bdev = desc_->entry();
+    made->bdev = desc.entry();
     made->stats = {nsid == 1 ? &stats : &other_stats};
     return made;
   }
@@ -112,7 +126,7 @@ class IoFixture {
       request.answer(request.plan.status);
       return;
     }
-    if (request.plan.bytes > 0 && request.data.buffers.bytes == 0) {
+    if (request.plan.bytes > 0 && !request.plan.lent && request.data.buffers.bytes == 0) {
       REQUIRE(reactor_->buffers().try_get(request.plan.bytes, request.data.buffers));
       fill(request, pattern);
     }
@@ -157,6 +171,7 @@ class IoFixture {
   std::unique_ptr<Reactor> reactor_;
   BdevRegistry registry_;
   std::unique_ptr<BdevDesc> desc_;
+  std::unique_ptr<BdevDesc> null_desc_;
   std::unique_ptr<NamespaceTable> table_;
 };
 
