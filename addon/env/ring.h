@@ -60,9 +60,12 @@ struct RingOp {
   bool cancelled = false;               ///< cancel() was called
   int32_t accept_fd = -1;               ///< an accept(): the listening socket, to arm it again
   ProvidedBuffers* provided = nullptr;  ///< a receive_provided(): where the buffer comes from
-  int32_t fd = -1;                      ///< a receive_provided(): the socket
-  uint32_t attempts_left = 0;           ///< a receive_provided() that is still tried directly
-  size_t sent_bytes = 0;                ///< a send(): what went before the machine had the rest
+  int32_t fd = -1;                      ///< a receive: the socket
+  msghdr* message = nullptr;            ///< a receive(): where the bytes go
+  uint32_t bytes_max = 0;               ///< a receive_provided()
+  uint32_t attempts_left = 0;           ///< a receive that is still tried directly
+  bool wait_for_all = false;            ///< a receive()
+  size_t moved_bytes = 0;               ///< before the machine had the rest
   Completion outcome = {};              ///< of what ended without the machine's queues
   QueueNode ended_node;                 ///< in the queue of such operations, until poll() runs them
 };
@@ -97,10 +100,13 @@ class Ring {
   /// Connects a socket of Env::make_socket(); `address` stays valid until completion. The result is
   /// 0 or an error.
   virtual void connect(RingOp& op, int fd, const SocketAddress& address) = 0;
-  /// Receives once, into one buffer of `buffers`; -ENOBUFS when none is free. kBuffer is set
-  /// exactly if the result is positive; at the end of the stream the result is 0.
-  virtual void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) = 0;
-  /// Receives into `message`, which stays valid with its iovecs until completion. With WaitFor::All
+  /// Receives once, at most `bytes_max`, into one buffer of `buffers` (which may hold less);
+  /// -ENOBUFS when none is free. kBuffer is set exactly if the result is positive; at the end of
+  /// the stream the result is 0.
+  virtual void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers,
+                                uint32_t bytes_max) = 0;
+  /// Receives into `message`, which stays valid with its iovecs until completion and may be changed
+  /// by the Ring. With WaitFor::All
   /// a result short of the whole means end of stream, an error of the connection, or cancel().
   virtual void receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) = 0;
   /// Sends all of `message`, which stays valid with its iovecs until completion and may be changed

@@ -92,6 +92,7 @@ class Connection {
   void set_receiver(ReceiverState state);
   void pump(std::span<const std::byte> bytes);
   void arm();
+  uint32_t receive_bytes_max() const;
   void on_received(env::Completion completion);
   void on_received_in_place(env::Completion completion);
   void received(int32_t result);

@@ -66,7 +66,16 @@ void Connection::arm() {
     static_cast<Op&>(op).connection->on_received(completion);
   };
   set_receiver(ReceiverState::Framing);
-  core_.reactor.ring().receive_provided(receive_op_, fd_, *core_.receive_buffers);
+  core_.reactor.ring().receive_provided(receive_op_, fd_, *core_.receive_buffers,
+                                        receive_bytes_max());
+}
+
+/// How much to ask for when it is not known what comes.
+uint32_t Connection::receive_bytes_max() const {
+  // Data that were asked for come behind a header, and what comes with it is copied.
+  if (claimed_requests_ > 0) return kReceiveBesideDataBytes;
+  // What a connection has read and cannot place is kept for it.
+  return core_.stalled.empty() ? kReceiveBytesMax : core_.options.receive_buffer_bytes;
 }
 
 void Connection::on_received(env::Completion completion) {

@@ -19,6 +19,10 @@ namespace capsuled::transport {
 
 /// Received straight into the I/O buffer if at least so much is still to come; less is copied.
 inline constexpr size_t kInPlaceBytesMin = 8 * 1024;
+/// Received at once, at most, when anything may come.
+inline constexpr uint32_t kReceiveBytesMax = 256 * 1024;
+/// And while data are on their way that should come in place: some headers.
+inline constexpr uint32_t kReceiveBesideDataBytes = 8 * 1024;
 /// How long a host may take to close after a C2HTermReq.
 inline constexpr uint64_t kTermReqTimeoutNs = 2'000'000'000;
 

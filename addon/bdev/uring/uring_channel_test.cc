@@ -65,7 +65,9 @@ class TestRing final : public env::Ring {
   // Not for files.
   void accept(env::RingOp&, int) override { UNREACHABLE(); }
   void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
-  void receive_provided(env::RingOp&, int, env::ProvidedBuffers&) override { UNREACHABLE(); }
+  void receive_provided(env::RingOp&, int, env::ProvidedBuffers&, uint32_t) override {
+    UNREACHABLE();
+  }
   void receive(env::RingOp&, int, msghdr&, env::WaitFor) override { UNREACHABLE(); }
   void send(env::RingOp&, int, msghdr&) override { UNREACHABLE(); }
   void close(env::RingOp&, int) override { UNREACHABLE(); }

@@ -1,6 +1,8 @@
 // EagerReceives: the few receives that a busy ring tries by a system call of their own in each
 // poll(), before it leaves them to io_uring.
 //
+// A receive for all that got a part waits here for the rest.
+//
 // On a busy connection bytes are about to come. Leaving a receive to io_uring then costs an attempt
 // that finds nothing, a poll entry, its wake-up and a second entry into the kernel; asking the
 // socket costs one short system call for each turn. So a receive begins here while there is room,
@@ -72,9 +74,14 @@ class EagerReceives {
 
   /// True: `op.outcome` is filled.
   static bool attempt(RingOp& op);
+  static bool attempt_provided(RingOp& op);
+  static bool attempt_message(RingOp& op);
 
   std::array<RingOp*, kCountMax> members_{};
   uint32_t count_ = 0;
 };
+
+/// Takes `bytes` off the front of `message`, if that leaves something; false: it is the whole.
+bool skip_front(msghdr& message, size_t bytes);
 
 }  // namespace capsuled::env

@@ -39,22 +39,6 @@ uint64_t monotonic_ns() {
 
 uint64_t user_data_of(const RingOp& op) { return reinterpret_cast<uintptr_t>(&op); }
 
-/// Takes `bytes` off the front of `message`, if that leaves something; false: it is the whole.
-bool skip_front(msghdr& message, size_t bytes) {
-  for (size_t index = 0; index < message.msg_iovlen; ++index) {
-    iovec& part = message.msg_iov[index];
-    if (bytes < part.iov_len) {
-      part.iov_base = static_cast<std::byte*>(part.iov_base) + bytes;
-      part.iov_len -= bytes;
-      message.msg_iov = &part;
-      message.msg_iovlen -= index;
-      return true;
-    }
-    bytes -= part.iov_len;
-  }
-  return false;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LinuxRing>> LinuxRing::create(uint32_t entries) {
@@ -104,7 +88,8 @@ void LinuxRing::begin(RingOp& op) {
   op.cancelled = false;
   op.accept_fd = -1;
   op.provided = nullptr;
-  op.sent_bytes = 0;
+  op.message = nullptr;
+  op.moved_bytes = 0;
   ++in_flight_;
 }
 
@@ -132,27 +117,33 @@ void LinuxRing::connect(RingOp& op, int fd, const SocketAddress& address) {
   sqe.user_data = user_data_of(op);
 }
 
-void LinuxRing::receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) {
+void LinuxRing::receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers, uint32_t bytes_max) {
   begin(op);
   op.fd = fd;
   op.provided = &buffers;
-  if (!eager_.add(op)) prepare_receive_provided(op, 0);
-}
-
-void LinuxRing::prepare_receive_provided(RingOp& op, uint16_t flags) {
-  auto& buffers = static_cast<LinuxProvidedBuffers&>(*op.provided);
-  io_uring_sqe& sqe = next_sqe();
-  io_uring_prep_recv(&sqe, op.fd, nullptr, buffers.buffer_bytes(), 0);
-  sqe.flags |= IOSQE_BUFFER_SELECT;
-  sqe.ioprio = flags;
-  sqe.buf_group = buffers.group();
-  sqe.user_data = user_data_of(op);
+  op.bytes_max = bytes_max;
+  if (!eager_.add(op)) prepare_receive(op, 0);
 }
 
 void LinuxRing::receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) {
   begin(op);
+  op.fd = fd;
+  op.message = &message;
+  op.wait_for_all = wait_for == WaitFor::All;
+  if (!eager_.add(op)) prepare_receive(op, 0);
+}
+
+void LinuxRing::prepare_receive(RingOp& op, uint16_t flags) {
   io_uring_sqe& sqe = next_sqe();
-  io_uring_prep_recvmsg(&sqe, fd, &message, wait_for == WaitFor::All ? MSG_WAITALL : 0);
+  if (op.message != nullptr) {
+    io_uring_prep_recvmsg(&sqe, op.fd, op.message, op.wait_for_all ? MSG_WAITALL : 0);
+  } else {
+    auto& buffers = static_cast<LinuxProvidedBuffers&>(*op.provided);
+    io_uring_prep_recv(&sqe, op.fd, nullptr, std::min(op.bytes_max, buffers.buffer_bytes()), 0);
+    sqe.flags |= IOSQE_BUFFER_SELECT;
+    sqe.buf_group = buffers.group();
+  }
+  sqe.ioprio = flags;
   sqe.user_data = user_data_of(op);
 }
 
@@ -178,8 +169,8 @@ bool LinuxRing::send_directly(RingOp& op, int fd, msghdr& message) {
     end_outside(op, {-errno, 0, 0});
     return true;
   }
-  op.sent_bytes = static_cast<size_t>(sent);
-  if (skip_front(message, op.sent_bytes)) return false;
+  op.moved_bytes = static_cast<size_t>(sent);
+  if (skip_front(message, op.moved_bytes)) return false;
   end_outside(op, {static_cast<int32_t>(sent), 0, 0});
   return true;
 }
@@ -283,7 +274,7 @@ uint32_t LinuxRing::poll() {
 
 void LinuxRing::attempt_eager() {
   eager_.attempt([this](RingOp& op) { end_outside(op, op.outcome); },
-                 [this](RingOp& op) { prepare_receive_provided(op, kTriedAlready); });
+                 [this](RingOp& op) { prepare_receive(op, kTriedAlready); });
 }
 
 void LinuxRing::end_outside(RingOp& op, Completion outcome) {
@@ -313,8 +304,8 @@ uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
   RingOp& op = *reinterpret_cast<RingOp*>(static_cast<uintptr_t>(cqe.user_data));
   ASSERT(op.in_flight);
   Completion completion{cqe.res, 0, 0};
-  if (op.sent_bytes > 0) {
-    completion.result = static_cast<int32_t>(op.sent_bytes) + std::max(cqe.res, 0);
+  if (op.moved_bytes > 0) {
+    completion.result = static_cast<int32_t>(op.moved_bytes) + std::max(cqe.res, 0);
   }
   bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
   if (op.accept_fd >= 0 && more) multishot_accept_proven_ = true;
@@ -369,7 +360,7 @@ void LinuxRing::arm_wake() {
 void LinuxRing::sleep(uint64_t deadline_ns) {
   bind_thread();
   if (!ended_.empty()) return;
-  eager_.hand_over_all([this](RingOp& op) { prepare_receive_provided(op, kTriedAlready); });
+  eager_.hand_over_all([this](RingOp& op) { prepare_receive(op, kTriedAlready); });
   arm_wake();
   // Sequentially consistent (S1, S2 in the header): the store must not pass the load.
   sleeping_.store(true, std::memory_order_seq_cst);

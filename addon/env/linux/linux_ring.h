@@ -50,7 +50,7 @@ class LinuxRing final : public Ring {
 
   void accept(RingOp& op, int listen_fd) override;
   void connect(RingOp& op, int fd, const SocketAddress& address) override;
-  void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers) override;
+  void receive_provided(RingOp& op, int fd, ProvidedBuffers& buffers, uint32_t bytes_max) override;
   void receive(RingOp& op, int fd, msghdr& message, WaitFor wait_for) override;
   void send(RingOp& op, int fd, msghdr& message) override;
   void read(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset) override;
@@ -74,7 +74,7 @@ class LinuxRing final : public Ring {
 
   io_uring_sqe& next_sqe();
   void begin(RingOp& op);
-  void prepare_receive_provided(RingOp& op, uint16_t flags);
+  void prepare_receive(RingOp& op, uint16_t flags);
   [[nodiscard]] bool send_directly(RingOp& op, int fd, msghdr& message);
   void end_outside(RingOp& op, Completion outcome);
   void attempt_eager();

@@ -217,7 +217,7 @@ TEST_CASE("ring: receive_provided takes a buffer only for bytes, and says when t
   std::array<Pair, 4> pairs;
   std::array<TestOp, 4> ops;
   for (size_t index = 0; index < ops.size(); ++index) {
-    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers);
+    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers, 4096);
   }
   (void)fixture.ring->poll();
   CHECK(buffers->taken() == 0);  // four wait, none holds a buffer
@@ -240,14 +240,14 @@ TEST_CASE("ring: receive_provided takes a buffer only for bytes, and says when t
   CHECK(buffers->taken() == 3);
 
   buffers->recycle(ops[1].seen[0].buffer_index);
-  fixture.ring->receive_provided(ops[3], pairs[3].near(), *buffers);
+  fixture.ring->receive_provided(ops[3], pairs[3].near(), *buffers, 4096);
   fixture.finish(ops[3]);
   CHECK(ops[3].result() == 1);
   CHECK(ops[3].seen.back().buffer_index == ops[1].seen[0].buffer_index);
 
   buffers->recycle(ops[0].seen[0].buffer_index);
   pairs[0].close_far();
-  fixture.ring->receive_provided(ops[0], pairs[0].near(), *buffers);
+  fixture.ring->receive_provided(ops[0], pairs[0].near(), *buffers, 4096);
   fixture.finish(ops[0]);
   CHECK(ops[0].result() == 0);
   CHECK(ops[0].seen.back().flags == 0);
@@ -263,7 +263,7 @@ TEST_CASE("ring: a receive ends the same way, whether it is tried directly or le
     std::array<Pair, 12> pairs;
     std::array<TestOp, 12> ops;
     for (size_t index = 0; index < ops.size(); ++index) {
-      fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers);
+      fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers, 4096);
     }
     for (int turn = 0; turn < turns; ++turn) CHECK(fixture.ring->poll() == 0);
     for (size_t index = 0; index < ops.size(); ++index) {
@@ -281,6 +281,72 @@ TEST_CASE("ring: a receive ends the same way, whether it is tried directly or le
   }
 }
 
+TEST_CASE("ring: a receive for all, tried directly, takes part after part") {
+  Fixture fixture;
+  Pair pair;
+  std::array<char, 6> first{};
+  std::array<char, 4> second{};
+  std::array<iovec, 2> iov{iovec{first.data(), first.size()}, iovec{second.data(), second.size()}};
+  msghdr message = message_of(iov.data(), iov.size());
+  TestOp op;
+  // Directly to the end; and the first half directly, the rest by the kernel's ring.
+  for (const int turns : {3, 2000}) {
+    CAPTURE(turns);
+    iov = {iovec{first.data(), first.size()}, iovec{second.data(), second.size()}};
+    message = message_of(iov.data(), iov.size());
+    fixture.ring->receive(op, pair.near(), message, WaitFor::All);
+    for (const char* const part : {"01", "2345", "678"}) {
+      REQUIRE(::write(pair.far(), part, std::strlen(part)) > 0);
+      for (int turn = 0; turn < turns; ++turn) CHECK(fixture.ring->poll() == 0);
+      CHECK(op.in_flight);
+    }
+    REQUIRE(::write(pair.far(), "9", 1) == 1);
+    fixture.spin([&] { return op.done(); });
+    CHECK(op.result() == 10);
+    CHECK(std::string(first.data(), 6) + std::string(second.data(), 4) == "0123456789");
+  }
+
+  iov = {iovec{first.data(), first.size()}, iovec{second.data(), second.size()}};
+  message = message_of(iov.data(), iov.size());
+  fixture.ring->receive(op, pair.near(), message, WaitFor::All);
+  REQUIRE(::write(pair.far(), "abcdefg", 7) == 7);
+  CHECK(fixture.ring->poll() == 0);
+  pair.close_far();
+  CHECK(fixture.ring->poll() == 1);
+  CHECK(op.result() == 7);  // short of the whole: the stream has ended
+  CHECK(std::string(first.data(), 6) == "abcdef");
+}
+
+TEST_CASE("ring: a receive for some takes what is there, and its bytes_max is kept to") {
+  Fixture fixture;
+  Pair pair;
+  std::array<char, 16> bytes{};
+  iovec iov{bytes.data(), bytes.size()};
+  msghdr message = message_of(&iov, 1);
+  TestOp op;
+  REQUIRE(::write(pair.far(), "0123456789", 10) == 10);
+  fixture.ring->receive(op, pair.near(), message, WaitFor::Some);
+  fixture.spin([&] { return op.done(); });
+  CHECK(op.result() == 10);
+
+  auto buffers = fixture.ring->provide_buffers(4096, 2).value();
+  for (const bool direct : {true, false}) {
+    CAPTURE(direct);
+    REQUIRE(::write(pair.far(), "0123456789", 10) == 10);
+    for (const int32_t expected : {4, 4, 2}) {
+      op.seen.clear();
+      fixture.ring->receive_provided(op, pair.near(), *buffers, 4);
+      if (direct) {
+        CHECK(fixture.ring->poll() == 1);
+      } else {
+        fixture.finish(op);
+      }
+      CHECK(op.result() == expected);
+      buffers->recycle(op.seen[0].buffer_index);
+    }
+  }
+}
+
 TEST_CASE("ring: while somebody holds the buffer of direct receives, others take the kernel's") {
   Fixture fixture;
   auto buffers = fixture.ring->provide_buffers(4096, 1).value();
@@ -288,7 +354,7 @@ TEST_CASE("ring: while somebody holds the buffer of direct receives, others take
   std::array<TestOp, 3> ops;
   for (size_t index = 0; index < ops.size(); ++index) {
     REQUIRE(::write(pairs[index].far(), "x", 1) == 1);
-    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers);
+    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers, 4096);
   }
   // One directly, one by the kernel, and for the third there is none.
   fixture.drive([&] { return ops[0].done() && ops[1].done() && ops[2].done(); });
@@ -310,7 +376,7 @@ TEST_CASE("ring: a receive that is tried directly can be cancelled, and ends wit
   auto buffers = fixture.ring->provide_buffers(4096, 1).value();
   Pair pair;
   TestOp op;
-  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
   CHECK(fixture.ring->poll() == 0);
   fixture.ring->cancel(op);
   CHECK(op.seen.empty());
@@ -319,7 +385,7 @@ TEST_CASE("ring: a receive that is tried directly can be cancelled, and ends wit
   CHECK(op.result() == -ECANCELED);
   CHECK(op.seen.size() == 1);
 
-  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
   CHECK(fixture.ring->poll() == 0);
   pair.close_far();
   CHECK(fixture.ring->poll() == 1);
@@ -351,7 +417,7 @@ TEST_CASE("ring: every provided buffer comes round, many times") {
   for (uint32_t round = 0; round < 40; ++round) {
     REQUIRE(::write(pair.far(), &round, sizeof(round)) == sizeof(round));
     TestOp op;
-    fixture.ring->receive_provided(op, pair.near(), *buffers);
+    fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
     fixture.finish(op);
     REQUIRE(op.seen[0].flags == Completion::kBuffer);
     uint32_t received = 0;
@@ -458,7 +524,7 @@ TEST_CASE("ring: shutdown ends a waiting receive") {
   auto buffers = fixture.ring->provide_buffers(64, 1).value();
   Pair pair;
   TestOp op;
-  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
   (void)fixture.ring->poll();
   fixture.env->shutdown(pair.near());
   fixture.finish(op);
@@ -473,9 +539,9 @@ TEST_CASE("ring: cancel ends what waits, and is harmless before submission and a
   fixture.ring->cancel(op);  // not in flight: nothing
   CHECK(fixture.ring->in_flight() == 0);
 
-  SUBCASE("before submission") { fixture.ring->receive_provided(op, pair.near(), *buffers); }
+  SUBCASE("before submission") { fixture.ring->receive_provided(op, pair.near(), *buffers, 4096); }
   SUBCASE("while it waits") {
-    fixture.ring->receive_provided(op, pair.near(), *buffers);
+    fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
     (void)fixture.ring->poll();
     CHECK(op.in_flight);
   }
@@ -487,7 +553,7 @@ TEST_CASE("ring: cancel ends what waits, and is harmless before submission and a
   CHECK(buffers->taken() == 0);
 
   // The second cancel must not hit the operation that reuses the address.
-  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
   for (int turn = 0; turn < 3; ++turn) (void)fixture.ring->poll();
   CHECK(op.in_flight);
   REQUIRE(::write(pair.far(), "x", 1) == 1);
@@ -556,7 +622,7 @@ TEST_CASE("ring: more operations than entries, and more completions than the que
   auto buffers = fixture.ring->provide_buffers(64, 128).value();
   for (size_t index = 0; index < ops.size(); ++index) {
     REQUIRE(::write(pairs[index].far(), "x", 1) == 1);
-    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers);
+    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers, 4096);
   }
   CHECK(fixture.ring->in_flight() == ops.size());
   for (const TestOp& op : ops) CHECK(op.seen.empty());  // none ran inside a preparing call
@@ -614,7 +680,7 @@ TEST_CASE("ring: sleep ends at its deadline, by a completion, and by a wake befo
   Pair pair;
   auto buffers = fixture.ring->provide_buffers(64, 1).value();
   TestOp op;
-  fixture.ring->receive_provided(op, pair.near(), *buffers);
+  fixture.ring->receive_provided(op, pair.near(), *buffers, 4096);
   std::thread writer([&] { CHECK(::write(pair.far(), "x", 1) == 1); });
   fixture.finish(op);
   writer.join();
@@ -658,7 +724,7 @@ TEST_CASE("ring: a ring is made on one thread, used on another, and destroyed on
   auto buffers = ring->provide_buffers(4096, 4).value();
   Pair pair;
   TestOp op;
-  ring->receive_provided(op, pair.near(), *buffers);
+  ring->receive_provided(op, pair.near(), *buffers, 4096);
   std::thread reactor([&] {
     (void)ring->poll();
     REQUIRE(::write(pair.far(), "x", 1) == 1);

@@ -84,8 +84,9 @@ class FakeRing : public env::Ring {
 
   void accept(env::RingOp&, int) override { UNREACHABLE(); }
   void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
-  void receive_provided(env::RingOp& op, int fd, env::ProvidedBuffers& buffers) override {
-    add({.op = &op, .kind = Kind::Provided, .fd = fd, .buffers = &buffers});
+  void receive_provided(env::RingOp& op, int fd, env::ProvidedBuffers& buffers,
+                        uint32_t bytes_max) override {
+    add({.op = &op, .kind = Kind::Provided, .fd = fd, .buffers = &buffers, .bytes_max = bytes_max});
   }
   void receive(env::RingOp& op, int fd, msghdr& message, env::WaitFor wait_for) override {
     ASSERT(wait_for == env::WaitFor::All);
@@ -148,6 +149,7 @@ class FakeRing : public env::Ring {
     int fd = -1;
     env::ProvidedBuffers* buffers = nullptr;
     msghdr* message = nullptr;
+    uint32_t bytes_max = 0;
     size_t moved = 0;
   };
 
@@ -216,8 +218,8 @@ class FakeRing : public env::Ring {
       completion.result = -ENOBUFS;
       return true;
     }
-    const size_t limit =
-        std::min<size_t>({socket.to_target.size(), buffers.buffer_bytes(), piece_max});
+    const size_t limit = std::min<size_t>(
+        {socket.to_target.size(), buffers.buffer_bytes(), pending.bytes_max, piece_max});
     const size_t count = prng_.between(1, limit);
     take(socket, buffers.at(static_cast<uint16_t>(index)), count);
     completion = {static_cast<int32_t>(count), env::Completion::kBuffer,

@@ -86,10 +86,12 @@ class ReplayRing final : public env::Ring {
 
   void accept(env::RingOp&, int) override { UNREACHABLE(); }
   void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
-  void receive_provided(env::RingOp& op, int, env::ProvidedBuffers& buffers) override {
+  void receive_provided(env::RingOp& op, int, env::ProvidedBuffers& buffers,
+                        uint32_t bytes_max) override {
     ++counts_.receives;
     begin(receive_, op);
     receive_.buffers = static_cast<ReplayBuffers*>(&buffers);
+    receive_.bytes = bytes_max;
   }
   void receive(env::RingOp& op, int, msghdr& message, env::WaitFor wait_for) override {
     ASSERT(wait_for == env::WaitFor::All);
@@ -189,7 +191,7 @@ class ReplayRing final : public env::Ring {
       return 1;
     }
     if (receive_.buffers != nullptr) {
-      const std::span<std::byte> bytes = peer_.take(receive_.buffers->buffer_bytes());
+      const std::span<std::byte> bytes = peer_.take(receive_.bytes);
       if (bytes.empty()) return 0;
       receive_.buffers->fill(bytes.data());
       complete(receive_, {static_cast<int32_t>(bytes.size()), env::Completion::kBuffer, 0});
