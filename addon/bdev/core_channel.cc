@@ -88,7 +88,7 @@ void CoreChannel::assert_valid(const BdevIo& io) const {
     bytes += io.iov[index].iov_len;
     low_bits |= reinterpret_cast<uintptr_t>(io.iov[index].iov_base) | io.iov[index].iov_len;
   }
-  ASSERT_MSG(low_bits % facts_.buffer_alignment == 0,
+  ASSERT_MSG((low_bits & (facts_.buffer_alignment - 1)) == 0,
              "an iovec is not aligned as the bdev needs it");
   ASSERT_MSG(bytes == io.count_blocks * facts_.block_size, "the iovecs do not cover the blocks");
 }

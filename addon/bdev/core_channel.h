@@ -38,6 +38,8 @@ class CoreChannel {
   void cancel(BdevIo& io);
   const BdevFacts& facts() const { return facts_; }
   uint32_t in_flight() const { return in_flight_; }
+  /// Of its reactor.
+  uint64_t now_ns() const { return reactor_.now_ns(); }
 
  private:
   friend class ReactorChannels;

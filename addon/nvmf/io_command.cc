@@ -4,7 +4,6 @@
 
 #include "nvmf/bdev_status.h"
 #include "nvmf/qpair.h"
-#include "reactor/reactor.h"
 #include "wire/io_command.h"
 
 namespace capsuled::nvmf {
@@ -120,7 +119,7 @@ void count(Request& request, NamespaceChannel& ns, Status status) {
     return;
   }
   const uint64_t bytes = operation == Operation::Deallocate ? 0 : uint64_t{request.plan.bytes};
-  const uint64_t latency_ns = Reactor::current()->now_ns() - request.started_ns;
+  const uint64_t latency_ns = ns.bdev->now_ns() - request.started_ns;
   OperationStats& stats = ns.stats->by_operation[static_cast<size_t>(operation)];
   stats.operations++;
   stats.bytes += bytes;

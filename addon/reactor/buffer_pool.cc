@@ -11,43 +11,39 @@ namespace capsuled {
 namespace {
 
 /// Equal buffers, one behind the other, and which of them are free.
+template <uint32_t kBytes>
 class BufferClass {
  public:
-  BufferClass(std::byte* base, uint32_t buffer_bytes, uint32_t count, uint64_t& free_stat,
-              uint64_t& used_stat)
-      : base_(base),
-        buffer_bytes_(buffer_bytes),
-        free_stat_(free_stat),
-        used_stat_(used_stat),
-        taken_(count, false) {
+  BufferClass(std::byte* base, uint32_t count, uint64_t& free_stat, uint64_t& used_stat)
+      : base_(base), free_stat_(free_stat), used_stat_(used_stat), taken_(count, 0) {
     free_.reserve(count);
     for (uint32_t index = count; index > 0; --index) free_.push_back(index - 1);
     publish();
   }
 
   size_t free_count() const { return free_.size(); }
-  uint64_t bytes() const { return uint64_t{buffer_bytes_} * taken_.size(); }
+  uint64_t bytes() const { return uint64_t{kBytes} * taken_.size(); }
   bool all_free() const { return free_.size() == taken_.size(); }
 
   bool contains(const std::byte* address) const {
-    return address >= base_ && address < base_ + size_t{buffer_bytes_} * taken_.size();
+    return address >= base_ && address < base_ + size_t{kBytes} * taken_.size();
   }
 
   std::byte* get() {
     ASSERT(!free_.empty());
     const uint32_t index = free_.back();
     free_.pop_back();
-    taken_[index] = true;
+    taken_[index] = 1;
     publish();
-    return base_ + size_t{index} * buffer_bytes_;
+    return base_ + size_t{index} * kBytes;
   }
 
   void put(const std::byte* address) {
     const auto distance = static_cast<size_t>(address - base_);
-    ASSERT_MSG(distance % buffer_bytes_ == 0, "not the start of a buffer");
-    const auto index = static_cast<uint32_t>(distance / buffer_bytes_);
-    ASSERT_MSG(taken_[index], "a buffer given back twice");
-    taken_[index] = false;
+    ASSERT_MSG(distance % kBytes == 0, "not the start of a buffer");
+    const auto index = static_cast<uint32_t>(distance / kBytes);
+    ASSERT_MSG(taken_[index] != 0, "a buffer given back twice");
+    taken_[index] = 0;
     free_.push_back(index);
     publish();
   }
@@ -59,11 +55,10 @@ class BufferClass {
   }
 
   std::byte* const base_;
-  const uint32_t buffer_bytes_;
   uint64_t& free_stat_;
   uint64_t& used_stat_;
   std::vector<uint32_t> free_;  // a stack: the last one used is the next
-  std::vector<bool> taken_;
+  std::vector<uint8_t> taken_;  // by index: 1 or 0
 };
 
 uint32_t large_buffers_of(uint32_t bytes) {
@@ -79,10 +74,9 @@ struct BufferPool::Impl {
        ReactorStats& reactor_stats)
       : region(std::move(memory)),
         stats(reactor_stats),
-        small(region->base(), kSmallBufferBytes, small_count, stats.small_buffers_free,
-              stats.small_buffers_used),
-        large(region->base() + size_t{small_count} * kSmallBufferBytes, kLargeBufferBytes,
-              large_count, stats.large_buffers_free, stats.large_buffers_used) {}
+        small(region->base(), small_count, stats.small_buffers_free, stats.small_buffers_used),
+        large(region->base() + size_t{small_count} * kSmallBufferBytes, large_count,
+              stats.large_buffers_free, stats.large_buffers_used) {}
 
   bool can_get(uint32_t bytes) const {
     if (bytes <= kSmallBufferBytes) return small.free_count() > 0;
@@ -131,8 +125,8 @@ struct BufferPool::Impl {
 
   std::unique_ptr<env::Region> region;
   ReactorStats& stats;
-  BufferClass small;
-  BufferClass large;
+  BufferClass<kSmallBufferBytes> small;
+  BufferClass<kLargeBufferBytes> large;
   Line small_line;
   Line large_line;
 };

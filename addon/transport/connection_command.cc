@@ -58,7 +58,8 @@ TcpRequest& Connection::make_request(const wire::SubmissionQueueEntry& sqe,
   request.r2t_item.submitted = false;
 
   if (qpair_.entries > 0) {
-    qpair_.sqhd = static_cast<uint16_t>((qpair_.sqhd + 1u) % qpair_.entries);
+    const uint32_t next = qpair_.sqhd + 1u;
+    qpair_.sqhd = static_cast<uint16_t>(next < qpair_.entries ? next : 0);
   }
   plan(request);
   request.in_capsule = request.plan.status.is_success() &&

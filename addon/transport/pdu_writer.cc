@@ -26,7 +26,9 @@ void PduWriter::agree(const wire::IcReq& request) {
   header_digest_ = (request.dgst & wire::kHdgstEnable) != 0;
   data_digest_ = (request.dgst & wire::kDdgstEnable) != 0;
   // 0's based, in dwords; at most 128 bytes.
-  data_alignment_ = static_cast<uint8_t>((request.hpda + 1) * 4);
+  const uint32_t alignment = (request.hpda + 1u) * 4;
+  const uint32_t header_bytes = sizeof(wire::C2hData) + (header_digest_ ? wire::kDigestSize : 0);
+  data_offset_ = static_cast<uint8_t>((header_bytes + alignment - 1) / alignment * alignment);
 }
 
 /// Adds the header digest behind a header of `hlen` bytes; returns the length of both.
@@ -73,8 +75,7 @@ void PduWriter::write_data(TcpRequest& request, std::span<const iovec> data, uin
                            DataEnd end) const {
   const uint32_t header_bytes =
       static_cast<uint32_t>(sizeof(wire::C2hData)) + (header_digest_ ? wire::kDigestSize : 0);
-  const uint32_t alignment = data_alignment_;
-  const uint32_t pdo = (header_bytes + alignment - 1) / alignment * alignment;
+  const uint32_t pdo = data_offset_;
 
   auto pdu = make_pdu<wire::C2hData>(wire::PduType::kC2hData);
   pdu.common.flags = static_cast<uint8_t>(

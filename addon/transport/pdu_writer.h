@@ -47,7 +47,7 @@ class PduWriter {
 
   bool header_digest_ = false;
   bool data_digest_ = false;
-  uint8_t data_alignment_ = 4;  // bytes
+  uint8_t data_offset_ = sizeof(wire::C2hData);  // PDO of C2HData
 };
 
 }  // namespace capsuled::transport

@@ -1,22 +1,10 @@
 #include "transport/request_pool.h"
 
-#include <array>
 #include <cerrno>
 #include <new>
 #include <utility>
 
 namespace capsuled::transport {
-
-namespace {
-
-constexpr std::array<uint64_t TransportStats::*, kRequestStateCount> kGauges = {
-    &TransportStats::request_free,         &TransportStats::request_receiving,
-    &TransportStats::request_await_buffer, &TransportStats::request_await_host_data,
-    &TransportStats::request_executing,    &TransportStats::request_await_control,
-    &TransportStats::request_responding,
-};
-
-}  // namespace
 
 Result<std::unique_ptr<RequestPool>> RequestPool::create(env::Env& env, uint32_t total,
                                                          uint32_t capsule_bytes,
@@ -78,15 +66,6 @@ void RequestPool::put(TcpRequest& request) {
   --used_;
   free_.push_front(request);
   publish();
-}
-
-void RequestPool::set_state(TcpRequest& request, RequestState state) {
-  ASSERT_MSG(request_may_become(request.state, state), "a transition that requests do not have");
-  uint64_t& before = stats_.*kGauges[static_cast<size_t>(request.state)];
-  uint64_t& after = stats_.*kGauges[static_cast<size_t>(state)];
-  set_stat(before, before - 1);
-  set_stat(after, after + 1);
-  request.state = state;
 }
 
 }  // namespace capsuled::transport

@@ -5,9 +5,11 @@
 // Thread: the reactor's, except create() and the destructor. Invariant: free + used == total.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
+#include "base/assert.h"
 #include "base/result.h"
 #include "env/env.h"
 #include "reactor/reactor_stats.h"
@@ -35,9 +37,24 @@ class RequestPool {
   uint32_t used() const { return used_; }
 
   /// The one place that writes a request's state.
-  void set_state(TcpRequest& request, RequestState state);
+  void set_state(TcpRequest& request, RequestState state) {
+    const auto from = static_cast<size_t>(request.state);
+    const auto to = static_cast<size_t>(state);
+    ASSERT_MSG((kRequestTransitions[from] >> to & 1) != 0,
+               "a transition that requests do not have");
+    add_stat(stats_.*kGauges[from], -uint64_t{1});
+    add_stat(stats_.*kGauges[to], 1);
+    request.state = state;
+  }
 
  private:
+  static constexpr std::array<uint64_t TransportStats::*, kRequestStateCount> kGauges = {
+      &TransportStats::request_free,         &TransportStats::request_receiving,
+      &TransportStats::request_await_buffer, &TransportStats::request_await_host_data,
+      &TransportStats::request_executing,    &TransportStats::request_await_control,
+      &TransportStats::request_responding,
+  };
+
   RequestPool(std::unique_ptr<env::Region> requests, std::unique_ptr<env::Region> capsules,
               uint32_t total, uint32_t capsule_bytes, TransportStats& stats,
               ReactorStats& reactor_stats);

@@ -55,6 +55,19 @@ constexpr bool request_may_become(RequestState from, RequestState to) {
   return false;
 }
 
+/// The same as bits: by the state left, the states that may follow.
+inline constexpr auto kRequestTransitions = [] {
+  std::array<uint8_t, kRequestStateCount> bits{};
+  for (size_t from = 0; from < kRequestStateCount; ++from) {
+    for (size_t to = 0; to < kRequestStateCount; ++to) {
+      const bool may =
+          request_may_become(static_cast<RequestState>(from), static_cast<RequestState>(to));
+      bits[from] = static_cast<uint8_t>(bits[from] | (may ? 1u << to : 0u));
+    }
+  }
+  return bits;
+}();
+
 /// Who carries a command out.
 enum class Executor : uint8_t { Io, Control, KeepAlive, AsynchronousEvent };
 
