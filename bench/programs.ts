@@ -16,8 +16,12 @@ export class Program {
   readonly #exited: Promise<number | null>;
   #wake: () => void = () => undefined;
 
-  constructor(file: string, args: readonly (string | number)[]) {
-    this.process = spawn(file, args.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+  constructor(
+    file: string,
+    args: readonly (string | number)[],
+    input: 'ignore' | 'pipe' = 'ignore',
+  ) {
+    this.process = spawn(file, args.map(String), { stdio: [input, 'pipe', 'inherit'] });
     const { stdout } = this.process;
     if (stdout === null) throw new Error('the program has no output to read');
     const lines = createInterface({ input: stdout });

@@ -2,6 +2,7 @@
 
 import type { BenchCase } from './cases.js';
 import type { Figures } from './peers.js';
+import { median } from './suite.js';
 
 export interface Row {
   readonly case: string;
@@ -19,13 +20,6 @@ export interface Row {
   readonly iops_ratio_spread: readonly [number, number];
   readonly p50_ratio: number;
   readonly target_cost_ratio: number | null;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }
 
 function medianOrNull(values: readonly (number | null)[]): number | null {
@@ -67,7 +61,7 @@ export function summarise(
 }
 
 export const header =
-  'case                     peer          IOPS  GiB/s  ratio (spread)        p50 µs ratio   p99 µs p99.9 µs  target µs ratio  client µs';
+  'case                     peer             IOPS  GiB/s  ratio (spread)        p50 µs ratio   p99 µs p99.9 µs  target µs ratio  client µs';
 
 export function rowText(row: Row): string {
   const [low, high] = row.iops_ratio_spread;
@@ -75,7 +69,7 @@ export function rowText(row: Row): string {
     (value === null ? '-' : value.toFixed(2)).padStart(width);
   return (
     row.case.padEnd(25) +
-    row.peer.padEnd(7) +
+    row.peer.padEnd(10) +
     String(row.iops).padStart(11) +
     row.gib_per_second.toFixed(2).padStart(7) +
     row.iops_ratio.toFixed(2).padStart(7) +

@@ -1,89 +1,99 @@
 /**
- * `npm run bench`: this target over its bdevs, and the bare limit of loopback TCP, in one run,
- * interleaved, each figure as a ratio to the limit's. Machines are noisy; only ratios within one
- * run mean anything.
+ * `npm run bench`: measures this target. Machines are noisy; only ratios within one run mean
+ * anything. See bench/README.md.
  *
- *   npm run bench -- [--repetitions N] [--seconds S] [--cases REGEX] [--peers null,malloc,uring]
- *                    [--against ADDR:PORT/NQN] [--directory DIR] [--json FILE]
+ *   npm run bench -- [SUITE] [options]
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { type BenchCase, benchCases } from './cases.js';
-import { type BdevKind, Daemon, type Figures, type Peer, limit, other } from './peers.js';
 import { root } from './programs.js';
-import { type Row, header, rowText, summarise } from './report.js';
+import type { Suite, SuiteOptions } from './suite.js';
+import { connections } from './suites/connections.js';
+import { fairness } from './suites/fairness.js';
+import { file } from './suites/file.js';
+import { polling } from './suites/polling.js';
+import { ratios } from './suites/ratios.js';
+import { soak } from './suites/soak.js';
 
-interface BenchOptions {
-  readonly repetitions: number;
-  readonly seconds: number;
-  readonly cases: readonly BenchCase[];
-  readonly bdevs: readonly BdevKind[];
-  readonly against: string | undefined;
+const suites: readonly Suite[] = [ratios, polling, file, fairness, connections, soak];
+
+interface BenchOptions extends Omit<SuiteOptions, 'directory'> {
+  readonly suite: Suite;
   readonly directory: string;
   readonly json: string;
 }
 
-function parseOptions(): BenchOptions {
-  const { values } = parseArgs({
+class UsageError extends Error {}
+
+function usage(): string {
+  const list = suites.map(({ name, help }) => `  ${name.padEnd(12)} ${help}`).join('\n');
+  return `usage: npm run bench -- [SUITE] [options]\n\n${list}
+
+  --repetitions N   of each measurement, interleaved (5)
+  --seconds S       of each measurement (2; soak: 1800)
+  --directory DIR   where files for uring bdevs are made (${tmpdir()})
+  --json FILE       where the figures are recorded (bench/results/)
+ratios:
+  --cases REGEX     which loads
+  --peers LIST      of null,malloc,uring
+  --against ADDR:PORT/NQN   another target that runs; more than once if there are more
+  --against-pid PID         its process, stopped while others are measured`;
+}
+
+function numberOf(option: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0))
+    throw new UsageError(`expected a number above 0 for --${option}, got "${text}"`);
+  return value;
+}
+
+/** Undefined: help was asked for. */
+function parseOptions(): BenchOptions | undefined {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       repetitions: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '2' },
+      seconds: { type: 'string' },
       cases: { type: 'string', default: '' },
       peers: { type: 'string', default: 'null,malloc,uring' },
-      against: { type: 'string' },
+      against: { type: 'string', multiple: true, default: [] },
+      'against-pid': { type: 'string' },
       directory: { type: 'string', default: tmpdir() },
       json: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
-  const cases = benchCases.filter(({ name }) => new RegExp(values.cases).test(name));
-  if (cases.length === 0) throw new Error(`no case matches ${values.cases}`);
+  if (values.help) return undefined;
+  const [wanted = ratios.name, ...rest] = positionals;
+  const suite = suites.find(({ name }) => name === wanted);
+  if (suite === undefined || rest.length > 0) {
+    throw new UsageError(`expected one suite, got "${positionals.join(' ')}"`);
+  }
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '');
+  const pid = values['against-pid'];
   return {
-    repetitions: Number(values.repetitions),
-    seconds: Number(values.seconds),
-    cases,
-    bdevs: values.peers.split(',').filter((name) => name !== '') as BdevKind[],
+    suite,
+    repetitions: Math.ceil(numberOf('repetitions', values.repetitions)),
+    seconds: numberOf('seconds', values.seconds ?? (suite === soak ? '1800' : '2')),
+    cases: values.cases,
+    peers: values.peers,
     against: values.against,
+    againstPid: pid === undefined ? undefined : numberOf('against-pid', pid),
     directory: values.directory,
-    json: values.json ?? join(root, 'bench', 'results', `${stamp}.json`),
+    json: values.json ?? join(root, 'bench', 'results', `${suite.name}-${stamp}.json`),
   };
 }
 
-/** Every repetition of a case goes through all peers before the next one begins. */
-async function measure(load: BenchCase, peers: readonly Peer[], options: BenchOptions) {
-  const figures = new Map<string, Figures[]>(peers.map(({ name }) => [name, []]));
-  for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
-    for (const peer of peers) {
-      figures.get(peer.name)?.push(await peer.run(load, options.seconds));
-    }
-  }
-  const bare = figures.get(limit.name) ?? [];
-  return peers.map(({ name }) => summarise(load, name, figures.get(name) ?? [], bare));
-}
-
-async function main(): Promise<void> {
-  const options = parseOptions();
+async function run(options: BenchOptions): Promise<void> {
   if (cpus().length < 2) throw new Error('the benchmark needs two cores: server and client');
-  const make = ['-s', '-C', join(root, 'build'), 'limit_server', 'limit_client'];
-  execFileSync('make', make, { stdio: 'inherit' });
   const directory = mkdtempSync(join(options.directory, 'capsuled-bench-'));
-  const daemons: Daemon[] = [];
-  const rows: Row[] = [];
+  let figures: unknown;
   try {
-    for (const kind of options.bdevs) daemons.push(await Daemon.start(kind, directory));
-    const against = options.against === undefined ? [] : [other(options.against)];
-    console.log(header);
-    for (const load of options.cases) {
-      const measured = await measure(load, [limit, ...daemons, ...against], options);
-      for (const row of measured) console.log(rowText(row));
-      rows.push(...measured);
-    }
+    figures = await options.suite.run({ ...options, directory });
   } finally {
-    for (const daemon of daemons) await daemon.stop();
     rmSync(directory, { recursive: true });
   }
   const machine = {
@@ -93,13 +103,21 @@ async function main(): Promise<void> {
     kernel: release(),
     node: process.version,
   };
-  const { repetitions, seconds } = options;
+  const { suite, repetitions, seconds } = options;
   mkdirSync(dirname(options.json), { recursive: true });
-  writeFileSync(
-    options.json,
-    `${JSON.stringify({ machine, repetitions, seconds, rows }, null, 2)}\n`,
-  );
+  const record = { suite: suite.name, machine, repetitions, seconds, figures };
+  writeFileSync(options.json, `${JSON.stringify(record, null, 2)}\n`);
   console.log(`\nrecorded in ${options.json}`);
 }
 
-await main();
+try {
+  const options = parseOptions();
+  if (options === undefined) console.log(usage());
+  else await run(options);
+} catch (error) {
+  const text = error instanceof Error ? error.message : String(error);
+  const { code = '' } = error as { code?: string };
+  const isUsage = error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS');
+  console.error(isUsage ? `bench: ${text}\n\n${usage()}` : `bench: ${text}`);
+  process.exitCode = isUsage ? 2 : 1;
+}
