@@ -31,6 +31,7 @@ const daemon = await Daemon.start(
       { name: 'ram1', kind: 'malloc', size: '32MiB', block_size: 4096 },
       { name: 'ram2', kind: 'malloc', size: '1MiB', block_size: 512 },
       { name: 'ram3', kind: 'malloc', size: '1MiB', block_size: 4096 },
+      { name: 'void0', kind: 'null', size: '1TiB', block_size: 512 },
     ],
     subsystems: [
       subsystem({
@@ -39,6 +40,7 @@ const daemon = await Daemon.start(
           { nsid: 1, bdev: 'ram0' },
           { nsid: 2, bdev: 'ram1' },
           { nsid: 3, bdev: 'ram2', read_only: true },
+          { nsid: 4, bdev: 'void0' },
         ],
       }),
       subsystem({ nqn: otherNqn, namespaces: [{ nsid: 1, bdev: 'ram3' }] }),
@@ -85,6 +87,29 @@ for (const flowControl of ['on', 'off'] as const) {
     });
   }
 }
+
+t.test('a null bdev reads as zeros in all sizes, whatever others read beside it', async (t) => {
+  for (const digests of digestChoices) {
+    for (const flowControl of ['on', 'off'] as const) {
+      const { io } = await connected(t, { digests, flowControl, ioEntries: 65 });
+      const pattern = patternOf({ slba: 40_000n, generation: 5 }, 64);
+      await io.write(40_000n, pattern);
+      await io.write(40_000n, pattern, { nsid: 4 });
+      const sizes = Array.from({ length: 12 }, (_, power) => 2 ** power);
+      const wrong = await Promise.all(
+        sizes.map(async (blocks) => {
+          const [zeros, back] = await Promise.all([
+            io.read(40_000n, blocks, { nsid: 4 }),
+            io.read(40_000n, 64),
+          ]);
+          if (!zeros.equals(Buffer.alloc(blocks * 512))) return `${blocks} blocks are not zero`;
+          return back.equals(pattern) ? '' : `beside ${blocks} blocks`;
+        }),
+      );
+      t.strictSame(wrong.filter(Boolean), [], JSON.stringify({ digests, flowControl }));
+    }
+  }
+});
 
 t.test('64 commands in flight keep their data apart', async (t) => {
   const host = await connected(t, { ioEntries: 65, digests: { header: true, payload: true } });

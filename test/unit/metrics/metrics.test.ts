@@ -100,6 +100,12 @@ t.test(
   },
 );
 
+t.test('the event loop is timed when it is asked for, not by a timer', async (t) => {
+  const { metrics } = setup();
+  const names = (await metrics.scrape()).body.match(/^nodejs_eventloop_lag\w*(?= )/gm) ?? [];
+  t.strictSame(names, ['nodejs_eventloop_lag_seconds']);
+});
+
 t.test('the Accept header is read with its qualities', async (t) => {
   t.equal(wantsOpenMetrics(''), false);
   t.equal(wantsOpenMetrics('*/*'), false);
