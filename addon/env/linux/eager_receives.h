@@ -1,13 +1,12 @@
 // EagerReceives: the few receives that a busy ring tries by a system call of their own in each
 // poll(), before it leaves them to io_uring.
 //
-// A receive for all that got a part waits here for the rest.
-//
 // On a busy connection bytes are about to come. Leaving a receive to io_uring then costs an attempt
 // that finds nothing, a poll entry, its wake-up and a second entry into the kernel; asking the
 // socket costs one short system call for each turn. So a receive begins here while there is room,
 // is tried a bounded number of times, and then goes to io_uring, where waiting costs nothing. A
-// ring that is about to sleep hands all of them over.
+// receive for all that got a part is tried on for the rest. A ring that is about to sleep hands all
+// of them over.
 //
 // Owner: a LinuxRing. Thread: the ring's. Invariant: each member is in flight and not with the
 // kernel.
@@ -15,7 +14,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 
 #include "env/linux/linux_provided_buffers.h"
 #include "env/ring.h"
@@ -26,8 +24,7 @@ class EagerReceives {
  public:
   /// False: there is no room.
   [[nodiscard]] bool add(RingOp& op) {
-    static const uint32_t max = getenv("EAG") ? atoi(getenv("EAG")) : 8;
-    if (count_ >= max) return false;
+    if (count_ == kCountMax) return false;
     op.attempts_left = kAttemptsMax;
     members_[count_++] = &op;
     return true;
