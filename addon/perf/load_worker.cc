@@ -288,22 +288,25 @@ void LoadWorker::finish() {
 
 // ---- I/O ---------------------------------------------------------------------------------------
 
-/// The time once for all that one turn of the ring brought.
-uint64_t LoadWorker::fresh_now_ns() {
+/// The time of answers: once for all that one poll of the ring brought. What the poller submits has
+/// a time of its own, for its answer may come in the same iteration.
+uint64_t LoadWorker::answered_ns() {
   if (seen_iteration_ns_ != reactor_.now_ns()) {
     seen_iteration_ns_ = reactor_.now_ns();
-    fresh_ns_ = reactor_.env().now_ns();
+    answered_ns_ = reactor_.env().now_ns();
   }
-  return fresh_ns_;
+  return answered_ns_;
 }
 
 /// Puts every I/O that is at rest to work, as far as the rate and the verifier let it.
 bool LoadWorker::submit_idle() {
+  if (idle_.empty()) return false;
+  const uint64_t now_ns = reactor_.env().now_ns();
   bool issued = false;
   for (size_t turns = idle_.size(); turns > 0; --turns) {
     IoOp op;
     if (state_ == State::ReadBack ? !choose_read_back(op) : !choose(op)) break;
-    issue(*idle_.pop_front(), op);
+    issue(*idle_.pop_front(), op, now_ns);
     issued = true;
   }
   return issued;
@@ -336,7 +339,7 @@ bool LoadWorker::choose_read_back(IoOp& op) {
   return true;
 }
 
-void LoadWorker::issue(Io& io, const IoOp& op) {
+void LoadWorker::issue(Io& io, const IoOp& op, uint64_t now_ns) {
   const bool reads = op.kind == IoKind::Read;
   io.op = op;
   io.bytes = op.blocks << block_shift_;
@@ -351,7 +354,7 @@ void LoadWorker::issue(Io& io, const IoOp& op) {
     verifier_->begin_write(op.lba, op.blocks,
                            {static_cast<std::byte*>(io.place.iov_base), io.bytes});
   }
-  io.started_ns = fresh_now_ns();
+  io.started_ns = now_ns;
   ++outstanding_;
   io.counted = options_.operations_max > 0 && state_ == State::Measuring;
   if (io.counted) ++counted_;
@@ -372,16 +375,17 @@ void LoadWorker::issue(Io& io, const IoOp& op) {
 
 void LoadWorker::on_complete(Io& io, const wire::CompletionQueueEntry& cqe) {
   --outstanding_;
+  const uint64_t now_ns = answered_ns();
   const wire::Status status = nvme::status_of(cqe);
   if (!reconnecting_) {
-    account(io, status, fresh_now_ns());
+    account(io, status, now_ns);
   } else if (io.counted) {
     --counted_;  // another one takes its place
   }
   if (verifier_ != nullptr) check_data(io, status.is_success());
   IoOp op;
   if (active() && controller_.live() && idle_.empty() && choose(op)) {
-    issue(io, op);
+    issue(io, op, now_ns);
   } else {
     idle_.push_back(io);
   }

@@ -99,14 +99,14 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   void tick();
   [[nodiscard]] bool choose(IoOp& op);
   [[nodiscard]] bool choose_read_back(IoOp& op);
-  void issue(Io& io, const IoOp& op);
+  void issue(Io& io, const IoOp& op, uint64_t now_ns);
   void on_complete(Io& io, const wire::CompletionQueueEntry& cqe);
   void account(const Io& io, wire::Status status, uint64_t now_ns);
   void check_data(const Io& io, bool ok);
   void give_up_connecting();
   void leave();
   void finish();
-  uint64_t fresh_now_ns();
+  uint64_t answered_ns();
 
   Reactor& reactor_;
   LoadOptions options_;
@@ -136,7 +136,7 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   TickTimer timer_;
   State resume_ = State::WarmUp;
   uint64_t seen_iteration_ns_ = 0;
-  uint64_t fresh_ns_ = 0;
+  uint64_t answered_ns_ = 0;
   LoadReport report_;
   LoadProgress progress_;
 };
