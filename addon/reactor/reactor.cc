@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/bounded_ring.h"
+#include "reactor/adaptive_spin.h"
 #include "reactor/timer_heap.h"
 
 namespace capsuled {
@@ -28,6 +29,7 @@ struct Reactor::Impl {
   Impl(env::Env& environment, const ReactorOptions& reactor_options)
       : env(environment),
         options(reactor_options),
+        spin(reactor_options.idle_after_ns),
         inbox(std::bit_ceil(std::max(reactor_options.inbox_capacity, 2u))) {}
 
   void run(Reactor& self);
@@ -43,6 +45,7 @@ struct Reactor::Impl {
 
   env::Env& env;
   const ReactorOptions options;
+  AdaptiveSpin spin;
   ReactorStats stats;
   std::unique_ptr<env::Ring> ring;
   std::unique_ptr<BufferPool> buffers;
@@ -69,12 +72,15 @@ void Reactor::Impl::run(Reactor& self) {
   // Acquire: pairs with the release in stop(), so that what the control thread did before it is
   // visible to the end of the loop.
   while (!stop_requested.load(std::memory_order_acquire)) {
+    const uint64_t waited_ns = now_ns - last_work_ns;
     if (work(self)) {
+      spin.found_work(waited_ns);
       last_work_ns = now_ns;
     } else if (options.mode == PollMode::Interrupt ||
-               (options.mode == PollMode::Adaptive &&
-                now_ns - last_work_ns >= options.idle_after_ns)) {
+               (options.mode == PollMode::Adaptive && waited_ns >= spin.limit_ns())) {
+      spin.gave_up();
       doze();
+      last_work_ns = now_ns;  // what woke it is to be found
     }
   }
   wind_down(self);

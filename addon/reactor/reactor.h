@@ -4,9 +4,9 @@
 // Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, those of
 // stage Work before those of stage Send, serve who waits for buffers, poll the ring. When an
 // iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring at once,
-// Adaptive goes on until `idle_after_ns` passed without work and then sleeps. A sleeping reactor is
-// woken by a completion, by a message (send_message wakes it) or by its next timer; with none of
-// them it sleeps for ever.
+// Adaptive goes on while that finds work within `idle_after_ns`, and else sleeps (adaptive_spin.h).
+// A sleeping reactor is woken by a completion, by a message (send_message wakes it) or by its next
+// timer; with none of them it sleeps for ever.
 //
 // No wake-up is lost: send_message() pushes, then calls Ring::wake(). The reactor sleeps only after
 // an iteration that found the inbox empty. A push that it missed has its wake() after that look, so

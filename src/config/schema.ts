@@ -48,7 +48,7 @@ const engineSchema = Type.Object(
       effect: 'restart',
     }),
     idle_after: duration({
-      description: 'Adaptive: how long to spin after the last work.',
+      description: 'Adaptive: how long to spin after the last work; less while that finds nothing.',
       default: '50us',
       least: '0',
       most: '1s',
