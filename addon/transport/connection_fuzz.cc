@@ -13,6 +13,7 @@
 
 #include "bdev/bdev_registry.h"
 #include "bdev/malloc/malloc_bdev.h"
+#include "bdev/null/null_bdev.h"
 #include "nvmf/namespace_table.h"
 #include "transport/group.h"
 #include "transport/testing/fake_env.h"
@@ -76,6 +77,7 @@ class Fuzz {
     auto held = std::make_unique<HeldBdev>();
     held_ = held.get();
     ASSERT(registry_->add(std::move(held)).ok());
+    ASSERT(registry_->add(make_null_bdev({.name = "zeros", .bytes = 2 << 20}).value()).ok());
     table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
   }
 
@@ -120,7 +122,7 @@ class Fuzz {
   void publish() {
     published_ = true;
     std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
-    for (const char* name : {"ram", "held"}) {
+    for (const char* name : {"ram", "held", "zeros"}) {
       auto entry = std::make_shared<nvmf::NamespaceEntry>();
       entry->nsid = static_cast<uint32_t>(entries.size() + 1);
       entry->bdev = registry_->find(name);
@@ -300,7 +302,7 @@ class Fuzz {
     const uint8_t size = script_.next();
     const uint32_t bytes = kBytes[size % 8];
     auto sqe = make_io(kOpcodes[how % 7], 0, size / 8, bytes);
-    sqe.nsid.set(how % 3 == 0 ? 2 : 1);
+    sqe.nsid.set(how % 3 == 0 ? 2 : (how & 0x40) != 0 ? 3 : 1);
     if (kOpcodes[how % 7] == wire::IoOpcode::kDatasetManagement) {
       sqe.cdw10.set(size % 4);
       sqe.cdw11.set(4);

@@ -11,6 +11,21 @@ namespace {
 /// Padding before C2HData data: HPDA asks for at most 128 bytes of alignment.
 constinit std::array<std::byte, 128> padding{};
 
+/// Puts what is left of `item` into `batch`; false: `batch` has enough before its end.
+bool add(SendBatch& batch, SendItem& item) {
+  if (!item.submitted) {
+    item.submitted = true;
+    batch.add(item.head);
+    if (item.pad_bytes > 0) batch.add(iovec{padding.data(), item.pad_bytes});
+  }
+  while (item.body_given < item.body_count) {
+    if (batch.bytes >= batch.bytes_enough) return false;
+    batch.add(item.body[item.body_given++]);
+  }
+  if (item.tail.iov_len > 0) batch.add(item.tail);
+  return true;
+}
+
 }  // namespace
 
 /// The answer to a command that nobody executes (any more).
@@ -86,6 +101,7 @@ void Connection::respond(TcpRequest& request) {
 
 void Connection::queue(SendItem& item) {
   item.submitted = false;
+  item.body_given = 0;
   send_queue_.push_back(item);
   if (batch_ == nullptr && !core_.senders.contains(*this)) core_.senders.push_back(*this);
 }
@@ -96,24 +112,17 @@ void Connection::send() {
   SendBatch& batch = *core_.free_batches.pop_front();
   batch.connection = this;
   batch.bytes = 0;
-  uint32_t iov_count = 0;
-  const auto add = [&](const iovec& part) {
-    batch.iov[iov_count++] = part;
-    batch.bytes += part.iov_len;
-  };
+  batch.bytes_enough = core_.send_bytes_enough(*this);
+  batch.iov_count = 0;
   while (SendItem* const item = send_queue_.front()) {
-    if (iov_count + item->iov_count() > SendBatch::kIovMax) break;
-    add(item->head);
-    if (item->pad_bytes > 0) add(iovec{padding.data(), item->pad_bytes});
-    for (uint32_t index = 0; index < item->body_count; ++index) add(item->body[index]);
-    if (item->tail.iov_len > 0) add(item->tail);
-    item->submitted = true;
+    if (!batch.has_room_for(*item) || !add(batch, *item)) break;
     (void)send_queue_.pop_front();
     batch.items.push_back(*item);
   }
+  core_.note_send(*this, batch.bytes);
   batch.message = {};
   batch.message.msg_iov = batch.iov.data();
-  batch.message.msg_iovlen = iov_count;
+  batch.message.msg_iovlen = batch.iov_count;
   batch.op.complete = [](env::RingOp& op, env::Completion completion) {
     SendBatch& done = *static_cast<SendBatch::Op&>(op).batch;
     done.connection->on_sent(done, completion);

@@ -26,6 +26,9 @@ inline constexpr uint32_t kReceiveBesideDataBytes = 8 * 1024;
 /// How long a host may take to close after a C2HTermReq.
 inline constexpr uint64_t kTermReqTimeoutNs = 2'000'000'000;
 
+/// So long after a small send, small ones of its connection are expected.
+inline constexpr uint64_t kSmallSendsExpectedNs = 1'000'000;
+
 /// Commands that may be under way on a connection before it is a queue.
 inline constexpr uint32_t kEntriesBeforeConnect = 8;
 
@@ -38,6 +41,17 @@ struct GroupCore {
     if (!backlog.empty() || !control.try_push(event)) backlog.push_back(std::move(event));
   }
   uint64_t now_ns() const { return reactor.now_ns(); }
+  /// How much `sender` may send at once.
+  size_t send_bytes_enough(const Connection& sender) const {
+    const bool small_ones_wait = last_small_sender != nullptr && last_small_sender != &sender &&
+                                 now_ns() - last_small_send_ns < kSmallSendsExpectedNs;
+    return small_ones_wait ? SendBatch::kBytesEnoughBesideSmall : SendBatch::kBytesEnough;
+  }
+  void note_send(const Connection& sender, size_t bytes) {
+    if (bytes > SendBatch::kSmallBytes) return;
+    last_small_sender = &sender;
+    last_small_send_ns = now_ns();
+  }
 
   Reactor& reactor;
   const GroupOptions options;
@@ -59,6 +73,8 @@ struct GroupCore {
   /// Large buffers that one connection may hold, bytes: a host that sends or takes its data slowly,
   /// or not at all, leaves the rest to the others.
   uint64_t quota_bytes_max = 0;
+  const Connection* last_small_sender = nullptr;  // compared only: it may be gone
+  uint64_t last_small_send_ns = 0;
   bool budget_changed = false;  // something was given back since the lines were looked at
 
   std::vector<std::unique_ptr<Connection>> slots;

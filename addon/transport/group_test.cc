@@ -216,6 +216,54 @@ TEST_CASE("many commands in flight, more than there are buffers and requests, al
   CHECK(target.at_rest());
 }
 
+TEST_CASE("answers that one send does not hold come in several, whole and in order") {
+  for (const bool beside_small_ones : {false, true}) {
+    for (const Digests digests : {Digests{false, false}, Digests{true, true}}) {
+      CAPTURE(beside_small_ones);
+      TestTarget::Options options;
+      options.memory_bytes = 128 << 20;
+      TestTarget target(options);
+      auto host = target.open();
+      REQUIRE(host->connect(1, 32, digests) == 0);
+      auto other = target.open();
+      REQUIRE(other->connect(1, 32) == 0);
+      const Octets data = pattern(1 << 20, 3);
+      REQUIRE(write_by_r2t(*host, 1, 0, data, data.size()) == 0);
+
+      // The first ones fill the socket, and the others wait together.
+      const uint64_t sends_before = target.stats().sends;
+      constexpr uint16_t kReads = 12;
+      const auto bytes_of = [](uint16_t cid) { return cid % 3 == 0 ? 512u << 10 : 1u << 20; };
+      uint64_t bytes_in_all = 0;
+      for (uint16_t cid = 0; cid < kReads; ++cid) {
+        host->capsule(make_io(IoOpcode::kRead, cid, 0, bytes_of(cid)));
+        bytes_in_all += bytes_of(cid);
+      }
+      REQUIRE(target.await(
+          [](const TransportStats& stats) { return stats.request_responding == kReads; }));
+      for (uint16_t cid = 0; cid < kReads; ++cid) {
+        if (beside_small_ones) {
+          CHECK(read(*other, cid, 0, 4096) == Octets(data.begin(), data.begin() + 4096));
+        }
+        const Pdu answer = host->receive();
+        REQUIRE(answer.type == PduType::kC2hData);
+        CHECK(answer.digests_right);
+        CHECK(answer.as<wire::C2hData>().cccid.get() == cid);
+        CHECK(answer.data == Octets(data.begin(), data.begin() + bytes_of(cid)));
+      }
+      const uint64_t sends = target.stats().sends - sends_before - (beside_small_ones ? kReads : 0);
+      // A send ends with the part of a body that makes it large enough.
+      constexpr uint64_t kSendBytesMax = (1 << 20) + (128 << 10);
+      CHECK(sends >= bytes_in_all / kSendBytesMax);
+      host->close();
+      other->close();
+      CHECK(
+          target.await([](const TransportStats& stats) { return stats.connection_free == 1024; }));
+      CHECK(target.at_rest());
+    }
+  }
+}
+
 TEST_CASE("keep alive is answered, and its end ends the connection") {
   TestTarget target;
   auto host = target.open();

@@ -3,7 +3,9 @@
 // its iovecs hold.
 //
 // SendBatch: what one send needs while it is in flight. Batches belong to the group and are
-// borrowed for a send, so that a connection at rest pays nothing for them.
+// borrowed for a send, so that a connection at rest pays nothing for them. A batch that has enough
+// bytes takes no more, and may end inside an item: the copy into the socket is the longest thing
+// that a connection does in its turn, and all others wait for it.
 //
 // Owner of an item: a TcpRequest (its answer, its R2T) or the connection (ICResp, C2HTermReq).
 // Thread: the reactor's.
@@ -43,7 +45,8 @@ struct SendItem {
   iovec head = {};
   const iovec* body = nullptr;
   uint32_t body_count = 0;
-  iovec tail = {};  ///< empty: none
+  iovec tail = {};          ///< empty: none
+  uint32_t body_given = 0;  ///< parts of the body that batches have taken
 
   uint32_t iov_count() const {
     return 1 + (pad_bytes > 0 ? 1 : 0) + body_count + (tail.iov_len > 0 ? 1 : 0);
@@ -54,6 +57,12 @@ using SendQueue = Queue<SendItem, &SendItem::node>;
 
 struct SendBatch {
   static constexpr uint32_t kIovMax = 256;
+  /// More gains nothing.
+  static constexpr size_t kBytesEnough = 1024 * 1024;
+  /// Beside connections that send little. Still less makes large transfers much slower: the copies
+  /// then go to memory that the peer's processor has just read.
+  static constexpr size_t kBytesEnoughBesideSmall = 512 * 1024;
+  static constexpr size_t kSmallBytes = 64 * 1024;
   static_assert(kIovMax >= kTransferBuffersMax + 3, "an item fits a batch");
 
   struct Op : env::RingOp {
@@ -65,7 +74,17 @@ struct SendBatch {
   msghdr message = {};
   SendQueue items;
   size_t bytes = 0;
+  size_t bytes_enough = 0;
+  uint32_t iov_count = 0;
   std::array<iovec, kIovMax> iov;
+
+  bool has_room_for(const SendItem& item) const {
+    return bytes < bytes_enough && iov_count + item.iov_count() <= kIovMax;
+  }
+  void add(const iovec& part) {
+    iov[iov_count++] = part;
+    bytes += part.iov_len;
+  }
 };
 
 }  // namespace capsuled::transport

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "env/linux/linux_provided_buffers.h"
@@ -26,46 +27,50 @@ class EagerReceives {
   [[nodiscard]] bool add(RingOp& op) {
     if (count_ == kCountMax) return false;
     op.attempts_left = kAttemptsMax;
-    members_[count_++] = &op;
+    push(op);
     return true;
   }
 
   /// False: it is not here.
   bool remove(const RingOp& op) {
-    for (uint32_t index = 0; index < count_; ++index) {
-      if (members_[index] != &op) continue;
-      members_[index] = members_[--count_];
-      return true;
+    bool found = false;
+    for (uint32_t turns = count_; turns > 0; --turns) {
+      RingOp& member = pop();
+      if (&member == &op) {
+        found = true;
+      } else {
+        push(member);
+      }
     }
-    return false;
+    return found;
   }
 
-  /// Tries each once. `ended(op)`: it has its outcome. `hand_over(op)`: it was tried often enough.
+  /// Tries each once, in the order of their last attempts; one that is added meanwhile has its turn
+  /// later. `ended(op)`: it has its outcome; what it holds of the provided buffers may be given
+  /// back before the next one is tried. `hand_over(op)`: it was tried often enough.
   template <typename Ended, typename HandOver>
   void attempt(Ended ended, HandOver hand_over) {
-    uint32_t kept = 0;
-    for (uint32_t index = 0; index < count_; ++index) {
-      RingOp& op = *members_[index];
+    for (uint32_t turns = count_; turns > 0 && count_ > 0; --turns) {
+      RingOp& op = pop();
       if (attempt(op)) {
         ended(op);
       } else if (--op.attempts_left == 0) {
         hand_over(op);
       } else {
-        members_[kept++] = &op;
+        push(op);
       }
     }
-    count_ = kept;
   }
 
   template <typename HandOver>
   void hand_over_all(HandOver hand_over) {
-    for (uint32_t index = 0; index < count_; ++index) hand_over(*members_[index]);
-    count_ = 0;
+    while (count_ > 0) hand_over(pop());
   }
 
  private:
   // More would make each turn of many busy connections longer than it makes their receives shorter.
   static constexpr uint32_t kCountMax = 8;
+  static_assert(std::has_single_bit(kCountMax));
   // Some tens of µs of an otherwise idle loop.
   static constexpr uint32_t kAttemptsMax = 256;
 
@@ -74,7 +79,16 @@ class EagerReceives {
   static bool attempt_provided(RingOp& op);
   static bool attempt_message(RingOp& op);
 
-  std::array<RingOp*, kCountMax> members_{};
+  RingOp& pop() {
+    RingOp& op = *members_[first_];
+    first_ = (first_ + 1) % kCountMax;
+    --count_;
+    return op;
+  }
+  void push(RingOp& op) { members_[(first_ + count_++) % kCountMax] = &op; }
+
+  std::array<RingOp*, kCountMax> members_{};  ///< a ring, from first_
+  uint32_t first_ = 0;
   uint32_t count_ = 0;
 };
 

@@ -258,10 +258,10 @@ uint32_t LinuxRing::poll() {
   if (io_uring_sq_ready(&ring_) > 0 || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
     submit();
   }
-  attempt_eager();
   // Only what is there now: completions may prepare operations that complete at once, and the loop
-  // has other things to do between.
-  uint32_t ran = run_ended();
+  // has other things to do between. Sends ended before this turn's receives: what they held is free
+  // again for these.
+  uint32_t ran = run_ended() + attempt_eager();
   for (uint32_t ready = io_uring_cq_ready(&ring_); ready > 0; --ready) {
     io_uring_cqe* cqe = nullptr;
     if (io_uring_peek_cqe(&ring_, &cqe) != 0) break;
@@ -272,26 +272,33 @@ uint32_t LinuxRing::poll() {
   return ran;
 }
 
-void LinuxRing::attempt_eager() {
-  eager_.attempt([this](RingOp& op) { end_outside(op, op.outcome); },
-                 [this](RingOp& op) { prepare_receive(op, kTriedAlready); });
+uint32_t LinuxRing::attempt_eager() {
+  uint32_t ran = 0;
+  eager_.attempt(
+      [&](RingOp& op) {
+        run(op);
+        ++ran;
+      },
+      [this](RingOp& op) { prepare_receive(op, kTriedAlready); });
+  return ran;
 }
 
+/// `op` waits for the next poll() with its outcome.
 void LinuxRing::end_outside(RingOp& op, Completion outcome) {
   op.outcome = outcome;
   ended_.push_back(op);
 }
 
-/// Sends ended before this turn's receives: what they held is free again for these.
 uint32_t LinuxRing::run_ended() {
   const auto count = static_cast<uint32_t>(ended_.size());
-  for (uint32_t index = 0; index < count; ++index) {
-    RingOp& op = *ended_.pop_front();
-    op.in_flight = false;
-    --in_flight_;
-    op.complete(op, op.outcome);
-  }
+  for (uint32_t index = 0; index < count; ++index) run(*ended_.pop_front());
   return count;
+}
+
+void LinuxRing::run(RingOp& op) {
+  op.in_flight = false;
+  --in_flight_;
+  op.complete(op, op.outcome);
 }
 
 uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {

@@ -7,8 +7,8 @@
 //
 // A few busy sockets are quicker without io_uring. The first send of a turn is a system call of its
 // own, at once, and only what it leaves goes to io_uring; where there are more, io_uring takes them
-// together. Receives are tried by EagerReceives first. What ends that way waits in `ended_` for the
-// next poll(), and sleep() does not sleep while something does.
+// together. Receives are tried by EagerReceives first, in poll(). A send that ended waits in
+// `ended_` for the next poll(), and sleep() does not sleep while something does.
 //
 // Owner: one reactor. Thread: see ring.h. Invariant: in_flight_ is the number of RingOps with
 // in_flight set; the wake-up operation and cancellations are the ring's own and not counted.
@@ -77,8 +77,9 @@ class LinuxRing final : public Ring {
   void prepare_receive(RingOp& op, uint16_t flags);
   [[nodiscard]] bool send_directly(RingOp& op, int fd, msghdr& message);
   void end_outside(RingOp& op, Completion outcome);
-  void attempt_eager();
+  uint32_t attempt_eager();
   uint32_t run_ended();
+  void run(RingOp& op);
   void prepare_accept(io_uring_sqe& sqe, RingOp& op);
   void arm_wake();
   void bind_thread();

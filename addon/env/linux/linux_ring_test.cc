@@ -330,6 +330,21 @@ TEST_CASE("ring: a receive for some takes what is there, and its bytes_max is ke
   }
 }
 
+TEST_CASE("ring: one poll serves all busy sockets whose owners give the buffer back at once") {
+  Fixture fixture;
+  auto buffers = fixture.ring->provide_buffers(4096, 1).value();
+  std::array<Pair, 8> pairs;
+  std::array<TestOp, 8> ops;
+  for (size_t index = 0; index < ops.size(); ++index) {
+    ops[index].then = [&](Completion completion) { buffers->recycle(completion.buffer_index); };
+    fixture.ring->receive_provided(ops[index], pairs[index].near(), *buffers, 4096);
+  }
+  CHECK(fixture.ring->poll() == 0);
+  for (const Pair& pair : pairs) REQUIRE(::write(pair.far(), "x", 1) == 1);
+  CHECK(fixture.ring->poll() == ops.size());
+  for (const TestOp& op : ops) CHECK(op.result() == 1);
+}
+
 TEST_CASE("ring: while somebody holds the buffer of direct receives, others take the kernel's") {
   Fixture fixture;
   auto buffers = fixture.ring->provide_buffers(4096, 1).value();
