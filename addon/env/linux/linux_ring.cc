@@ -28,6 +28,10 @@ constexpr uint16_t kTriedAlready = IORING_RECVSEND_POLL_FIRST;
 // are kept by the kernel, at the price of an allocation each, until there is room.
 constexpr uint32_t kCompletionsPerEntry = 4;
 
+// Reads and writes of files go to the device in small groups: one that gets a whole turn's at once
+// has nothing to do while the turn is made, and some say that any is done when all are.
+constexpr uint32_t kTransfersTogether = 2;
+
 // How often an out-of-memory kernel is asked again before we give up.
 constexpr int kSubmitAttemptsMax = 1000;
 
@@ -180,6 +184,7 @@ void LinuxRing::read(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, u
   io_uring_sqe& sqe = next_sqe();
   io_uring_prep_readv(&sqe, fd, iov, iov_count, offset);
   sqe.user_data = user_data_of(op);
+  transfer_prepared();
 }
 
 void LinuxRing::write(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset,
@@ -189,6 +194,11 @@ void LinuxRing::write(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, 
   io_uring_prep_writev2(&sqe, fd, iov, iov_count, offset,
                         durability == Durability::Durable ? RWF_DSYNC : 0);
   sqe.user_data = user_data_of(op);
+  transfer_prepared();
+}
+
+void LinuxRing::transfer_prepared() {
+  if (++transfers_prepared_ >= kTransfersTogether && bound_) submit();
 }
 
 void LinuxRing::sync_data(RingOp& op, int fd) {
@@ -243,6 +253,7 @@ void LinuxRing::bind_thread() {
 
 void LinuxRing::submit() {
   bind_thread();
+  transfers_prepared_ = 0;
   const int result = io_uring_submit_and_get_events(&ring_);
   // EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or of room for completions.
   // What it did not take stays queued for the next call.

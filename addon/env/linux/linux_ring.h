@@ -10,6 +10,9 @@
 // together. Receives are tried by EagerReceives first, in poll(). A send that ended waits in
 // `ended_` for the next poll(), and sleep() does not sleep while something does.
 //
+// Reads and writes of files do not wait for the next poll() either: a few together go to the kernel
+// at once, so that a device works while the rest of the turn is made.
+//
 // Owner: one reactor. Thread: see ring.h. Invariant: in_flight_ is the number of RingOps with
 // in_flight set; the wake-up operation and cancellations are the ring's own and not counted.
 //
@@ -80,6 +83,7 @@ class LinuxRing final : public Ring {
   uint32_t attempt_eager();
   uint32_t run_ended();
   void run(RingOp& op);
+  void transfer_prepared();
   void prepare_accept(io_uring_sqe& sqe, RingOp& op);
   void arm_wake();
   void bind_thread();
@@ -93,7 +97,8 @@ class LinuxRing final : public Ring {
   Queue<RingOp, &RingOp::ended_node> ended_;  ///< outside of io_uring; for the next poll()
   int wake_fd_ = -1;
   uint32_t in_flight_ = 0;
-  bool sent_directly_ = false;  ///< since the last poll()
+  uint32_t transfers_prepared_ = 0;  ///< of files, since the last submission
+  bool sent_directly_ = false;       ///< since the last poll()
   uint16_t buffer_group_next_ = 0;
   bool bound_ = false;            ///< enabled, and owned by the reactor's thread
   bool multishot_accept_ = true;  ///< false once the kernel has refused it

@@ -630,6 +630,27 @@ TEST_CASE("ring: a file is written, made durable, read, and its blocks given bac
   CHECK(op.result() == -EBADF);
 }
 
+TEST_CASE("ring: transfers of files begin in small groups, before the next poll") {
+  Fixture fixture;
+  TemporaryFile file;
+  const std::vector<char> bytes = numbered_bytes(8192);
+  REQUIRE(::write(file.fd, bytes.data(), bytes.size()) == 8192);
+  CHECK(fixture.ring->poll() == 0);
+  std::vector<char> back(bytes.size());
+  std::array<iovec, 2> places{iovec{back.data(), 4096}, iovec{back.data() + 4096, 4096}};
+  std::array<TestOp, 2> ops;
+  for (size_t index = 0; index < ops.size(); ++index) {
+    fixture.ring->read(ops[index], file.fd, &places[index], 1, index * 4096);
+  }
+  for (int attempt = 0; attempt < 10'000 && back != bytes; ++attempt) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  CHECK(back == bytes);
+  CHECK(!ops[0].done());  // it completes in a poll, as ever
+  fixture.drive([&] { return ops[0].done() && ops[1].done(); });
+  for (const TestOp& op : ops) CHECK(op.result() == 4096);
+}
+
 TEST_CASE("ring: more operations than entries, and more completions than the queue holds") {
   Fixture fixture(4);
   std::vector<Pair> pairs(100);
