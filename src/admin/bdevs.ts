@@ -1,6 +1,6 @@
 /** /v1/bdevs: the block devices. */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import { describeBdev } from '../bdev/kinds.js';
 import type { BdevView } from '../subsystem/views.js';
 import { listRoute } from './listing.js';

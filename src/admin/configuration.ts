@@ -1,6 +1,6 @@
 /** /v1/config: the configuration in force. */
 
-import Type from 'typebox';
+import { Type } from '../json-schema.js';
 import { describeConfiguration } from '../config/describe.js';
 import { problemResponses } from './problem.js';
 import type { ResourcePlugin } from './sources.js';

@@ -1,12 +1,12 @@
 /** /v1/connections: the TCP connections. */
 
-import Type, { type Static } from 'typebox';
+import { type Static, type TSchema, Type } from '../json-schema.js';
 import type { ConnectionView } from '../subsystem/views.js';
 import { endpointSchema } from './endpoint.js';
 import { listRoute } from './listing.js';
 import type { ResourcePlugin } from './sources.js';
 
-const nullable = <Text extends Type.TSchema>(schema: Text) => Type.Union([schema, Type.Null()]);
+const nullable = <Text extends TSchema>(schema: Text) => Type.Union([schema, Type.Null()]);
 
 const connectionSchema = Type.Object({
   connection: Type.Integer(),

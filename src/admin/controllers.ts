@@ -1,6 +1,6 @@
 /** /v1/controllers: what hosts have connected. */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import type { ControllerView } from '../subsystem/views.js';
 import { listRoute } from './listing.js';
 import type { ResourcePlugin } from './sources.js';

@@ -1,6 +1,6 @@
 /** /healthz: the process answers. /readyz: hosts are served as configured. */
 
-import Type from 'typebox';
+import { Type } from '../json-schema.js';
 import type { ResourcePlugin } from './sources.js';
 
 const health = Type.Object({ status: Type.Literal('ok') });

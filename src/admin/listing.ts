@@ -1,7 +1,7 @@
 /** Lists: a bounded window of all there is, sorted by one of the resource's fields. */
 
 import type { FastifyInstance } from 'fastify';
-import Type, { type Static, type TSchema } from 'typebox';
+import { type Static, type TSchema, Type } from '../json-schema.js';
 import { problemResponses } from './problem.js';
 import type { ResourcePlugin } from './sources.js';
 

@@ -1,6 +1,6 @@
 /** /metrics, for Prometheus. */
 
-import Type from 'typebox';
+import { Type } from '../json-schema.js';
 import type { ResourcePlugin } from './sources.js';
 
 export const metricsPlugin: ResourcePlugin = async (app, { sources }) => {

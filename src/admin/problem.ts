@@ -4,7 +4,7 @@
  */
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import Type from 'typebox';
+import { Type } from '../json-schema.js';
 import { expectation } from '../config/expectation.js';
 import type { SchemaNode } from '../config/schema-node.js';
 import { TargetError } from '../errors.js';

@@ -1,6 +1,6 @@
 /** /v1/reactors: the threads that move the data. */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import { listRoute } from './listing.js';
 import type { AdminSources, ResourcePlugin } from './sources.js';
 

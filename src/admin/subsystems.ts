@@ -1,6 +1,6 @@
 /** /v1/subsystems and what is below each of them. */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import { TargetError } from '../errors.js';
 import type { NamespaceView, SubsystemListenerView, SubsystemView } from '../subsystem/views.js';
 import { listRoute } from './listing.js';

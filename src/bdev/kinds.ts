@@ -2,7 +2,7 @@
  * The kinds of bdevs: one entry per backend, and the names of those that a later version brings.
  */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { describeMalloc, mallocParameters, mallocSchema } from './malloc.js';
 import { describeNull, nullParameters, nullSchema } from './null.js';

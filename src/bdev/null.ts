@@ -1,6 +1,6 @@
 /** `null`: reads zeroes, forgets what is written. For measuring everything but the storage. */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import { blockSize, section, size } from '../config/schema-fields.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { describeCapacity, nameField } from './fields.js';

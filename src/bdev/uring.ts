@@ -3,7 +3,7 @@
  * io_uring.
  */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import { blockSize, flag, section, size, text } from '../config/schema-fields.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { describeCapacity, nameField } from './fields.js';

@@ -7,7 +7,7 @@
  * nanoseconds), not what is written in the file.
  */
 
-import Type from 'typebox';
+import { Type } from '../json-schema.js';
 import type { HostPort } from './formats.js';
 
 /** When a changed value begins to count. */

@@ -4,7 +4,7 @@
  * (docs/reference/config.md).
  */
 
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../json-schema.js';
 import { bdevSchema } from '../bdev/kinds.js';
 import {
   choice,
