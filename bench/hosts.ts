@@ -1,5 +1,5 @@
 /**
- * Many hosts in one process, for the suite `connections`:
+ * Many hosts in one process, for connected-hosts.ts:
  *
  *     node hosts.js PORT NQN HOSTS IO_QUEUES
  *

@@ -3,30 +3,12 @@
  * costs in memory and time, and what throughput is left when each has one command outstanding.
  */
 
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { ConnectedHosts } from '../connected-hosts.js';
 import { Daemon } from '../daemon.js';
 import { milliseconds, runPerf } from '../peers.js';
-import { Program, root } from '../programs.js';
 import { type Suite, type SuiteOptions, median, printTable } from '../suite.js';
-
-/** Hosts in processes of their own; resolves when all are connected. */
-async function connect(daemon: Daemon, processes: number, hosts: number, ioQueues: number) {
-  const script = join(root, 'dist', 'bench', 'hosts.js');
-  const programs = Array.from(
-    { length: processes },
-    () => new Program(process.execPath, [script, daemon.port, daemon.nqn, hosts, ioQueues], 'pipe'),
-  );
-  const lines = await Promise.all(programs.map((program) => program.line(() => true)));
-  return {
-    milliseconds: Math.max(...lines.map(Number)),
-    async end() {
-      for (const program of programs) program.process.stdin?.end();
-      await Promise.all(programs.map((program) => program.output()));
-    },
-  };
-}
 
 /** 1,000 hosts, each with an admin queue and an I/O queue. */
 async function storm({ directory, repetitions }: SuiteOptions) {
@@ -34,7 +16,11 @@ async function storm({ directory, repetitions }: SuiteOptions) {
   for (let repetition = 0; repetition < repetitions; repetition++) {
     const daemon = await Daemon.start({ kind: 'null', directory, connectionsMax: 16_384 });
     try {
-      const hosts = await connect(daemon, 1, 1000, 1);
+      const hosts = await ConnectedHosts.connect(daemon, {
+        processes: 1,
+        hosts: 1000,
+        ioQueues: 1,
+      });
       times.push(hosts.milliseconds);
       await hosts.end();
     } finally {
@@ -50,7 +36,7 @@ async function idle({ directory, seconds }: SuiteOptions) {
   try {
     await sleep(1000);
     const before = daemon.rssBytes();
-    const hosts = await connect(daemon, 4, 500, 4);
+    const hosts = await ConnectedHosts.connect(daemon, { processes: 4, hosts: 500, ioQueues: 4 });
     const [connections = 0] = await daemon.sum('capsuled_connections');
     await sleep(1000);
     const cpuBefore = daemon.cpuSeconds();
