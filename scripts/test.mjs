@@ -117,6 +117,13 @@ async function runFuzz() {
   return counts;
 }
 
+/** Two reactors share no cache line that one of them writes. */
+async function runSharing() {
+  make('Sharing', ['sharing_bench'], ['CXX=clang++-19', 'CC=clang-19']);
+  const status = await runLines(path.join(root, 'build/Sharing/sharing_bench'), [], console.log);
+  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+}
+
 /** Of one file's TAP, the tests that failed or did not run. */
 function withoutPassed(lines) {
   const blocks = lines.join('\n').split(/\n(?= {4}# Subtest: )/);
@@ -175,6 +182,7 @@ const parts = {
     title: 'Instructions for each command, against their budgets',
     run: () => runScript('dist/bench/instructions.js'),
   },
+  sharing: { title: 'Cache lines that reactors share', run: runSharing },
   fuzz: { title: 'Fuzz targets', run: runFuzz },
   ts: { title: 'TypeScript tests', run: runTypeScript },
   host: { title: 'A real Linux host', run: () => runScript('dist/nvme-cli-tests/run.js') },

@@ -44,7 +44,8 @@
 
 namespace capsuled::env {
 
-class LinuxRing final : public Ring {
+/// On cache lines of its own: what lies beside it may be another reactor's.
+class alignas(64) LinuxRing final : public Ring {
  public:
   static Result<std::unique_ptr<LinuxRing>> create(uint32_t entries);
   ~LinuxRing() override;
