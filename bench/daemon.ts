@@ -5,11 +5,15 @@ import { join } from 'node:path';
 
 import { type Program, capsuled, serverCore } from './programs.js';
 
+export const bdevBytes = 2 ** 30;
+
+const size = String(bdevBytes);
+
 const bdevs = {
-  null: () => '{ name: bench, kind: "null", size: 1GiB, block_size: 4096 }',
-  malloc: () => '{ name: bench, kind: malloc, size: 1GiB, block_size: 4096 }',
+  null: () => `{ name: bench, kind: "null", size: ${size}, block_size: 4096 }`,
+  malloc: () => `{ name: bench, kind: malloc, size: ${size}, block_size: 4096 }`,
   uring: (file: string) =>
-    `{ name: bench, kind: uring, path: ${JSON.stringify(file)}, size: 1GiB, create: true, block_size: 4096 }`,
+    `{ name: bench, kind: uring, path: ${JSON.stringify(file)}, size: ${size}, create: true, block_size: 4096 }`,
 } as const;
 
 export type BdevKind = keyof typeof bdevs;

@@ -1,7 +1,8 @@
 /** Who is measured: the bare limit, the daemon over each bdev, and any other target. */
 
 import type { BenchCase } from './cases.js';
-import type { BdevKind, Daemon } from './daemon.js';
+import { Daemon, bdevBytes } from './daemon.js';
+import type { BdevKind, DaemonOptions } from './daemon.js';
 import { capsuled, clientCore, engineProgram, serverCore } from './programs.js';
 
 /** One repetition of one case. */
@@ -103,6 +104,16 @@ export function other(address: string, pid: number | undefined): Peer {
       }
     },
   };
+}
+
+/** A daemon whose every block was written: what never was costs a read nothing. */
+export async function filledDaemon(options: DaemonOptions): Promise<Daemon> {
+  const daemon = await Daemon.start(options);
+  if (options.kind === 'null') return daemon;
+  const size = 1024 * 1024;
+  const args = ['--rw', 'write', '--bs', size, '--qd', 4, '--count', bdevBytes / size];
+  await runPerf(daemon.target, [...args, '--time', '60s', '--warm-up', '0ms']);
+  return daemon;
 }
 
 /** The daemon over one bdev. */

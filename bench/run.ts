@@ -29,11 +29,16 @@ interface BenchOptions extends Omit<SuiteOptions, 'directory'> {
 class UsageError extends Error {}
 
 function usage(): string {
-  const list = suites.map(({ name, help }) => `  ${name.padEnd(12)} ${help}`).join('\n');
+  const list = suites
+    .map(({ name, help, defaults: { repetitions, seconds } }) => {
+      const often = repetitions === 1 ? '' : `${String(repetitions)} times `;
+      return `  ${name.padEnd(12)} ${help}; ${often}${String(seconds)} s`;
+    })
+    .join('\n');
   return `usage: npm run bench -- [SUITE] [options]\n\n${list}
 
-  --repetitions N   of each measurement, interleaved (5)
-  --seconds S       of each measurement (2; soak: 1800)
+  --repetitions N   of each measurement, interleaved
+  --seconds S       of each measurement
   --directory DIR   where files for uring bdevs are made (${tmpdir()})
   --json FILE       where the figures are recorded (bench/results/)
 ratios:
@@ -43,7 +48,8 @@ ratios:
   --against-pid PID         its process, stopped while others are measured`;
 }
 
-function numberOf(option: string, text: string): number {
+function numberOf(option: string, text: string | undefined, absent: number): number {
+  if (text === undefined) return absent;
   const value = Number(text);
   if (!(value > 0))
     throw new UsageError(`expected a number above 0 for --${option}, got "${text}"`);
@@ -55,7 +61,7 @@ function parseOptions(): BenchOptions | undefined {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      repetitions: { type: 'string', default: '5' },
+      repetitions: { type: 'string' },
       seconds: { type: 'string' },
       cases: { type: 'string', default: '' },
       peers: { type: 'string', default: 'null,malloc,uring' },
@@ -76,12 +82,12 @@ function parseOptions(): BenchOptions | undefined {
   const pid = values['against-pid'];
   return {
     suite,
-    repetitions: Math.ceil(numberOf('repetitions', values.repetitions)),
-    seconds: numberOf('seconds', values.seconds ?? (suite === soak ? '1800' : '2')),
+    repetitions: Math.ceil(numberOf('repetitions', values.repetitions, suite.defaults.repetitions)),
+    seconds: numberOf('seconds', values.seconds, suite.defaults.seconds),
     cases: values.cases,
     peers: values.peers,
     against: values.against,
-    againstPid: pid === undefined ? undefined : numberOf('against-pid', pid),
+    againstPid: pid === undefined ? undefined : numberOf('against-pid', pid, 0),
     directory: values.directory,
     json: values.json ?? join(root, 'bench', 'results', `${suite.name}-${stamp}.json`),
   };

@@ -16,6 +16,8 @@ export interface SuiteOptions {
 export interface Suite {
   readonly name: string;
   readonly help: string;
+  /** Unless the command says otherwise. */
+  readonly defaults: Pick<SuiteOptions, 'repetitions' | 'seconds'>;
   /** Prints its figures; what it returns is recorded as JSON. */
   run(options: SuiteOptions): Promise<unknown>;
 }

@@ -85,6 +85,7 @@ async function spread({ directory, repetitions, seconds }: SuiteOptions) {
 export const connections: Suite = {
   name: 'connections',
   help: 'a storm of 1,000 hosts, 10,000 idle connections, 1,000 queues of depth 1 (null)',
+  defaults: { repetitions: 5, seconds: 2 },
   async run(options) {
     const stormed = await storm(options);
     const idled = await idle(options);

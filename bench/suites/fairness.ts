@@ -5,7 +5,7 @@
  */
 
 import { Daemon } from '../daemon.js';
-import { milliseconds, runPerf } from '../peers.js';
+import { filledDaemon, milliseconds, runPerf } from '../peers.js';
 import { type Suite, median, printTable } from '../suite.js';
 
 const cases = ['alone', 'greedy host elsewhere', 'greedy host here'] as const;
@@ -34,8 +34,9 @@ async function measure(victim: Daemon, greedy: Daemon | null, seconds: number): 
 export const fairness: Suite = {
   name: 'fairness',
   help: 'small reads beside a host that reads 1 MiB at depth 64 (malloc)',
+  defaults: { repetitions: 5, seconds: 2 },
   async run({ directory, repetitions, seconds }) {
-    const here = await Daemon.start({ kind: 'malloc', directory });
+    const here = await filledDaemon({ kind: 'malloc', directory });
     const figures = new Map<string, Figures[]>(cases.map((name) => [name, []]));
     try {
       const elsewhere = await Daemon.start({ kind: 'null', directory });

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 
 import { Daemon } from '../daemon.js';
-import { milliseconds, runPerf } from '../peers.js';
+import { filledDaemon, milliseconds, runPerf } from '../peers.js';
 import { serverCore } from '../programs.js';
 import { type Suite, median, printTable } from '../suite.js';
 
@@ -37,26 +37,19 @@ function fio(file: string, access: Access, depth: number, seconds: number): numb
   return access === 'randread' ? job.read.iops : job.write.iops;
 }
 
-/** Every block is there, so that nobody reads a hole. */
-async function fill(daemon: Daemon): Promise<void> {
-  const size = 1024 * 1024;
-  const args = ['--rw', 'write', '--bs', size, '--qd', 4, '--count', 1024, '--time', '60s'];
-  await runPerf(daemon.target, [...args, '--warm-up', '0ms']);
-}
-
 export const file: Suite = {
   name: 'file',
   help: "a uring bdev beside fio's io_uring on the same file (needs fio)",
+  defaults: { repetitions: 9, seconds: 1 },
   async run({ directory, repetitions, seconds }) {
     try {
       execFileSync('fio', ['--version']);
     } catch {
       throw new Error('fio is not here; on Debian: apt-get install fio');
     }
-    const daemon = await Daemon.start({ kind: 'uring', directory });
+    const daemon = await filledDaemon({ kind: 'uring', directory });
     const rows = [];
     try {
-      await fill(daemon);
       for (const access of ['randread', 'randwrite'] as const) {
         for (const depth of [1, 32]) {
           const pairs: { fio: number; own: number }[] = [];

@@ -79,6 +79,7 @@ function summarise(all: readonly Figures[]): Figures {
 export const polling: Suite = {
   name: 'polling',
   help: 'poll modes: cost when idle and at loads in between, latency (null)',
+  defaults: { repetitions: 5, seconds: 2 },
   async run(options: SuiteOptions) {
     const { directory, repetitions, seconds } = options;
     const idled = await idle(options);

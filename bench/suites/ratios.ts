@@ -8,9 +8,9 @@ import { join } from 'node:path';
 
 import { benchCases } from '../cases.js';
 import type { BenchCase } from '../cases.js';
-import { Daemon, bdevKinds } from '../daemon.js';
-import type { BdevKind } from '../daemon.js';
-import { type Figures, type Peer, limit, other, own } from '../peers.js';
+import { bdevKinds } from '../daemon.js';
+import type { BdevKind, Daemon } from '../daemon.js';
+import { type Figures, type Peer, filledDaemon, limit, other, own } from '../peers.js';
 import { root } from '../programs.js';
 import { type Row, header, rowText, summarise } from '../report.js';
 import type { Suite, SuiteOptions } from '../suite.js';
@@ -39,6 +39,7 @@ function kindsOf(peers: string): BdevKind[] {
 export const ratios: Suite = {
   name: 'ratios',
   help: 'IOPS, latency and cost of each I/O, as ratios to bare loopback TCP',
+  defaults: { repetitions: 15, seconds: 0.4 },
   async run(options) {
     const cases = benchCases.filter(({ name }) => new RegExp(options.cases).test(name));
     if (cases.length === 0) throw new Error(`no case matches ${options.cases}`);
@@ -49,7 +50,7 @@ export const ratios: Suite = {
     const rows: Row[] = [];
     try {
       for (const kind of kinds) {
-        daemons.set(kind, await Daemon.start({ kind, directory: options.directory }));
+        daemons.set(kind, await filledDaemon({ kind, directory: options.directory }));
       }
       const peers = [...daemons].map(([kind, daemon]) => own(kind, daemon));
       const others = options.against.map((address) => other(address, options.againstPid));

@@ -30,6 +30,7 @@ const turns: readonly Turn[] = [
 export const soak: Suite = {
   name: 'soak',
   help: 'half an hour of verified I/O, with reconnects; fails at the first wrong byte',
+  defaults: { repetitions: 1, seconds: 1800 },
   async run({ directory, seconds }) {
     const daemons = {
       malloc: await Daemon.start({ kind: 'malloc', directory, reactors: '2' }),
