@@ -55,6 +55,10 @@ class BdevChannel {
   /// Tries to end `io`, which was submitted here and has not ended, early (it then ends with
   /// Aborted); the default cannot. Either way `io` ends by one bdev_complete().
   virtual void cancel(BdevIo& io) { (void)io; }
+  /// Carries out what submit() put off, and says how it ended.
+  virtual BdevStatus run(BdevIo& io);
+  /// run(io) comes after one or two others: time to fetch from memory.
+  virtual void prefetch(const BdevIo& io) { (void)io; }
 };
 
 class Bdev {
@@ -73,5 +77,7 @@ class Bdev {
 
 /// The backend's last word on `io`: queues it for the loop. Reactor's thread.
 void bdev_complete(BdevIo& io, BdevStatus status);
+/// Instead, from submit(): `io` waits its turn in the loop, which then calls BdevChannel::run().
+void bdev_put_off(BdevIo& io);
 
 }  // namespace capsuled

@@ -46,6 +46,13 @@ void bdev_complete(BdevIo& io, BdevStatus status) {
   io.channel->end(io, status);
 }
 
+void bdev_put_off(BdevIo& io) {
+  ASSERT_MSG(io.state == BdevIoState::Backend, "put off by a backend that does not have it");
+  io.channel->table_.put_off(io);
+}
+
+BdevStatus BdevChannel::run(BdevIo&) { UNREACHABLE(); }
+
 CoreChannel* CoreChannel::acquire(Reactor& reactor, const std::shared_ptr<BdevEntry>& entry) {
   return ReactorChannels::of(reactor).acquire(entry);
 }
@@ -153,7 +160,15 @@ void CoreChannel::cancel(BdevIo& io) {
 void CoreChannel::end(BdevIo& io, BdevStatus status) {
   io.status = status;
   io.set_state(BdevIoState::Ended);
-  table_.push_ended(io);
+  table_.push_due(io);
+}
+
+void CoreChannel::due(BdevIo& io) {
+  if (io.state == BdevIoState::Backend) {
+    io.status = backend_->run(io);
+    io.set_state(BdevIoState::Ended);
+  }
+  ended(io);
 }
 
 void CoreChannel::ended(BdevIo& io) {

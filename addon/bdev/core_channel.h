@@ -45,6 +45,7 @@ class CoreChannel {
   friend class ReactorChannels;
   friend class Pieces;
   friend void bdev_complete(BdevIo& io, BdevStatus status);
+  friend void bdev_put_off(BdevIo& io);
 
   CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry);
   ~CoreChannel();
@@ -54,7 +55,12 @@ class CoreChannel {
   bool goes_whole(const BdevIo& io, PieceKind& kind) const;
   /// Queues `io` for the loop with `status`.
   void end(BdevIo& io, BdevStatus status);
-  /// Loop: takes what end() queued.
+  /// Loop: carries out what was put off, and takes what has ended.
+  void due(BdevIo& io);
+  /// due(io) comes soon.
+  void prefetch(const BdevIo& io) {
+    if (io.state == BdevIoState::Backend) backend_->prefetch(io);
+  }
   void ended(BdevIo& io);
   void count(const BdevIo& io);
 

@@ -7,6 +7,7 @@
 
 #include "bdev/bdev_geometry.h"
 #include "bdev/malloc/block_locks.h"
+#include "bdev/malloc/disk_memory.h"
 
 namespace capsuled {
 
@@ -40,7 +41,7 @@ class MallocBdev final : public Bdev {
       case BdevIoType::Read:
         each_unit(offset, length, [&](std::byte* at, size_t bytes) {
           data.walk(bytes, [&](std::byte* to, size_t stretch) {
-            std::memcpy(to, at, stretch);
+            copy_from_disk(to, at, stretch);
             at += stretch;
           });
         });
@@ -48,7 +49,7 @@ class MallocBdev final : public Bdev {
       case BdevIoType::Write:
         each_unit(offset, length, [&](std::byte* at, size_t bytes) {
           data.walk(bytes, [&](const std::byte* from, size_t stretch) {
-            std::memcpy(at, from, stretch);
+            copy_to_disk(at, from, stretch);
             at += stretch;
           });
         });
@@ -66,6 +67,13 @@ class MallocBdev final : public Bdev {
       case BdevIoType::Flush: break;
     }
     return BdevStatus::Success;
+  }
+
+  /// The first page; the copy itself fetches those behind it.
+  void prefetch(const BdevIo& io) const {
+    const uint32_t block_size = facts().block_size;
+    prefetch_disk(region_->base() + io.offset_blocks * block_size,
+                  std::min(io.count_blocks * block_size, kPageBytes));
   }
 
  private:
@@ -117,7 +125,13 @@ class MallocBdev final : public Bdev {
 class MallocChannel final : public BdevChannel {
  public:
   explicit MallocChannel(MallocBdev& bdev) : bdev_(bdev) {}
-  void submit(BdevIo& io) override { bdev_complete(io, bdev_.run(io)); }
+  void submit(BdevIo& io) override {
+    // What is read lies in far memory, which many can be fetched from at once.
+    if (io.type == BdevIoType::Read) return bdev_put_off(io);
+    bdev_complete(io, bdev_.run(io));
+  }
+  BdevStatus run(BdevIo& io) override { return bdev_.run(io); }
+  void prefetch(const BdevIo& io) override { bdev_.prefetch(io); }
 
  private:
   MallocBdev& bdev_;

@@ -75,6 +75,51 @@ TEST_CASE("Unmap and WriteZeroes zero exactly their blocks, small and large") {
   }
 }
 
+TEST_CASE("reads that come together end in their order, each with its own blocks, from the loop") {
+  TestReactors reactors;
+  for (const uint32_t reactor_count : {1u, 0u}) {
+    const uint64_t bytes = 4 << 20;
+    const uint32_t block_size = 512;
+    TestBdevUser user(reactors, make(reactors, bytes, block_size, reactor_count));
+    Prng prng(3);
+    std::vector<std::byte> model(bytes);
+    for (std::byte& byte : model) byte = static_cast<std::byte>(prng.next());
+    CHECK(user.run(BdevIoType::Write, 0, model) == BdevStatus::Success);
+
+    constexpr size_t kTogether = 40;
+    std::vector<std::vector<std::byte>> found;
+    std::vector<std::unique_ptr<TestIo>> reads;
+    std::vector<size_t> order;
+    bool inside = true;
+    for (size_t index = 0; index < kTogether; ++index) {
+      const uint64_t count = prng.between(1, 40);
+      // A buffer at an odd place, in two parts.
+      auto& data = found.emplace_back(count * block_size + 1);
+      const size_t first = prng.below(count * block_size + 1);
+      const uint64_t offset = prng.below(bytes / block_size - count);
+      reads.push_back(std::make_unique<TestIo>(
+          BdevIoType::Read, offset, count,
+          std::vector<iovec>{{data.data() + 1, first},
+                             {data.data() + 1 + first, data.size() - 1 - first}}));
+      reads.back()->on_complete = [&order, &inside, index] {
+        CHECK(!inside);
+        order.push_back(index);
+      };
+    }
+    reactors.run(0, [&](Reactor&) {
+      for (const auto& read : reads) user.channel().submit(read->io);
+      inside = false;
+    });
+    for (size_t index = 0; index < kTogether; ++index) {
+      CHECK(reads[index]->wait() == BdevStatus::Success);
+      const std::byte* const expected = model.data() + reads[index]->io.offset_blocks * block_size;
+      CHECK(std::memcmp(found[index].data() + 1, expected, found[index].size() - 1) == 0);
+    }
+    CHECK(order.size() == kTogether);
+    CHECK(std::ranges::is_sorted(order));
+  }
+}
+
 TEST_CASE("memory that is not written, or unmapped again, costs nothing") {
   TestReactors reactors;
   const uint64_t bytes = uint64_t{256} << 20;

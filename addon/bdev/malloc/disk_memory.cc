@@ -1,0 +1,77 @@
+#include "bdev/malloc/disk_memory.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace capsuled {
+
+namespace {
+
+constexpr size_t kLineBytes = 64;
+constexpr size_t kPageBytes = 4096;
+
+#ifdef __SSE2__
+/// `to` is aligned to lines. Never in line: bench/instructions.ts counts it as a copy.
+[[gnu::noinline]] void stream_lines(std::byte* to, const std::byte* from, size_t lines) {
+  const auto* source = reinterpret_cast<const __m128i*>(from);
+  auto* target = reinterpret_cast<__m128i*>(to);
+  for (; lines > 0; --lines, source += 4, target += 4) {
+    const __m128i first = _mm_loadu_si128(source);
+    const __m128i second = _mm_loadu_si128(source + 1);
+    const __m128i third = _mm_loadu_si128(source + 2);
+    const __m128i fourth = _mm_loadu_si128(source + 3);
+    _mm_stream_si128(target, first);
+    _mm_stream_si128(target + 1, second);
+    _mm_stream_si128(target + 2, third);
+    _mm_stream_si128(target + 3, fourth);
+  }
+  // Such stores are in no order with others, not even with the release of a lock.
+  _mm_sfence();
+}
+#endif
+
+/// Never in line: bench/instructions.ts counts it as a copy.
+[[gnu::noinline]] void prefetch_lines(const std::byte* at, size_t lines) {
+  constexpr int kToRead = 0;
+  constexpr int kSecondCache = 2;
+  for (; lines > 0; --lines, at += kLineBytes) __builtin_prefetch(at, kToRead, kSecondCache);
+  // Without it, compilers take calls of a function that changes nothing away.
+  asm volatile("" : : "r"(at) : "memory");
+}
+
+}  // namespace
+
+void prefetch_disk(const std::byte* at, size_t bytes) {
+  prefetch_lines(at, (bytes + kLineBytes - 1) / kLineBytes);
+}
+
+void copy_from_disk(std::byte* to, const std::byte* from, size_t bytes) {
+  while (bytes > kPageBytes) {
+    prefetch_disk(from + kPageBytes, std::min(bytes - kPageBytes, kPageBytes));
+    std::memcpy(to, from, kPageBytes);
+    to += kPageBytes;
+    from += kPageBytes;
+    bytes -= kPageBytes;
+  }
+  std::memcpy(to, from, bytes);
+}
+
+void copy_to_disk(std::byte* to, const std::byte* from, size_t bytes) {
+#ifdef __SSE2__
+  if (reinterpret_cast<uintptr_t>(to) % kLineBytes == 0) {
+    const size_t streamed = bytes - bytes % kLineBytes;
+    stream_lines(to, from, streamed / kLineBytes);
+    to += streamed;
+    from += streamed;
+    bytes -= streamed;
+  }
+#endif
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+}  // namespace capsuled
