@@ -42,6 +42,9 @@ struct BdevFacts {
   /// A Read may come without iovecs; then the bdev sets `iov` to what the blocks hold. That memory
   /// never changes and stays for the life of the process. Only for a bdev without limits.
   bool lends_reads = false;
+  /// The data of a Write or Compare are not used any more when submit() returns. Only for a bdev
+  /// without limits.
+  bool takes_data_at_once = false;
 };
 
 /// The part of a bdev that lives on one reactor. submit() is given operations already checked and

@@ -69,7 +69,9 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)) {
   ASSERT(backend_ != nullptr);
-  ASSERT(!facts_.lends_reads || (facts_.transfer_bytes_max == 0 && facts_.boundary_blocks == 0));
+  const bool limited = facts_.transfer_bytes_max != 0 || facts_.boundary_blocks != 0;
+  ASSERT(!limited || (!facts_.lends_reads && !facts_.takes_data_at_once));
+  ASSERT(!facts_.takes_data_at_once || facts_.can_compare);
   // Relaxed: only the way down to zero orders anything.
   entry_->channel_count.fetch_add(1, std::memory_order_relaxed);
 }

@@ -5,7 +5,7 @@
 #include <set>
 #include <thread>
 
-#include "control/testing/test_target.h"
+#include "control/testing/test_engine.h"
 
 namespace capsuled::control {
 
@@ -16,11 +16,11 @@ using transport::testing::Octets;
 using transport::testing::pattern;
 using transport::testing::TestHost;
 
-constexpr uint32_t kTable = testing::TestTarget::kTable;
-constexpr uint32_t kListener = testing::TestTarget::kListener;
+constexpr uint32_t kTable = testing::TestEngine::kTable;
+constexpr uint32_t kListener = testing::TestEngine::kListener;
 
-struct Target : testing::TestTarget {
-  Target() : TestTarget(2) {
+struct Target : testing::TestEngine {
+  Target() : TestEngine(2) {
     add_bdev("ram0", "malloc", 8 << 20);
     publish({{.nsid = 1, .bdev = "ram0", .read_only = false}});
   }

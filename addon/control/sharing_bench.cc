@@ -15,7 +15,7 @@
 
 #include "bdev/malloc/block_locks.h"
 #include "control/testing/access_recorder.h"
-#include "control/testing/test_target.h"
+#include "control/testing/test_engine.h"
 
 extern "C" const char __executable_start;
 
@@ -92,7 +92,7 @@ size_t report() {
 
 int run() {
   testing::prepare_recording();
-  testing::TestTarget target(kReactors);
+  testing::TestEngine target(kReactors);
   target.add_bdev("null0", "null", kBdevBytes);
   target.add_bdev("ram0", "malloc", kBdevBytes);
   target.publish({{.nsid = 1, .bdev = "null0"}, {.nsid = 2, .bdev = "ram0"}});

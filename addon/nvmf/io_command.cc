@@ -295,8 +295,11 @@ Plan plan_on(const Request& request, const NamespaceChannel& ns, uint32_t capsul
       return plan;
     }
     case IoOpcode::kWrite:
-    case IoOpcode::kCompare:
-      return plan_transfer(request, ns, Direction::HostToController, capsule_bytes);
+    case IoOpcode::kCompare: {
+      Plan plan = plan_transfer(request, ns, Direction::HostToController, capsule_bytes);
+      plan.at_once = ns.takes_data_at_once;
+      return plan;
+    }
     case IoOpcode::kWriteZeroes: return plan_write_zeroes(request, ns);
     case IoOpcode::kDatasetManagement: return plan_dataset_management(request, capsule_bytes);
     default: UNREACHABLE();

@@ -31,6 +31,9 @@ struct Plan {
   uint32_t bytes = 0;
   wire::Status status = {};
   bool lent = false;  ///< ControllerToHost: the bdev has the memory (BdevFacts::lends_reads)
+  /// HostToController: the data are not used any more when io_execute() returns
+  /// (BdevFacts::takes_data_at_once).
+  bool at_once = false;
 };
 
 struct Request {

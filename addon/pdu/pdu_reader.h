@@ -58,6 +58,9 @@ struct PduHeader {
   uint8_t flags = 0;
   uint32_t payload_bytes = 0;
   std::span<const std::byte> bytes;  ///< HLEN of them
+  /// The payload where it lies in the input, if all of the PDU has come with its header; else
+  /// null. A cursor that goes there copies nothing, and the bytes stay until consume() returns.
+  const std::byte* payload_at_hand = nullptr;
 
   template <typename T>
   const T& as() const {
@@ -87,7 +90,7 @@ class PduReader {
   size_t consume(std::span<const std::byte> bytes, Sink& sink) {
     size_t taken = 0;
     if (state_ == State::Stalled) {
-      offer(staging_.data(), sink);
+      offer(staging_.data(), nullptr, sink);
       check();
       if (state_ == State::Stalled) return 0;
     }
@@ -205,7 +208,8 @@ class PduReader {
       if (bytes.size() >= header_bytes_) {
         const size_t size = header_bytes_;
         position_ = header_bytes_;
-        finish_header(bytes.data(), sink);
+        const bool whole = data_end_ > data_begin_ && bytes.size() >= plen_;
+        finish_header(bytes.data(), whole ? bytes.data() + data_begin_ : nullptr, sink);
         return size;
       }
     }
@@ -215,7 +219,7 @@ class PduReader {
     position_ += count;
     if (position_ == target) {
       if (header_bytes_ != 0) {
-        finish_header(staging_.data(), sink);
+        finish_header(staging_.data(), nullptr, sink);
       } else {
         (void)check_common(staging_.data(), sink);
       }
@@ -250,7 +254,7 @@ class PduReader {
   }
 
   /// Moves behind up to `count` bytes, inside one iovec: they come from `from`, or are there if
-  /// that is null.
+  /// that is null or the place itself.
   size_t advance_cursor(size_t count, const std::byte* from) {
     while (cursor_->filled == cursor_->iov->iov_len) {
       ++cursor_->iov;
@@ -258,7 +262,7 @@ class PduReader {
     }
     const size_t length = std::min(count, cursor_->iov->iov_len - cursor_->filled);
     std::byte* const to = static_cast<std::byte*>(cursor_->iov->iov_base) + cursor_->filled;
-    if (from != nullptr) std::memcpy(to, from, length);
+    if (from != nullptr && from != to) std::memcpy(to, from, length);
     if (data_digest_) crc_.update({to, length});
     cursor_->filled += length;
     return length;
@@ -325,7 +329,7 @@ class PduReader {
     return true;
   }
 
-  void finish_header(const std::byte* at, Sink& sink) {
+  void finish_header(const std::byte* at, const std::byte* payload_at_hand, Sink& sink) {
     const uint32_t hlen = wire::pdu_header_length(type_);
     if (header_bytes_ > hlen) {
       const std::span<const std::byte> header(at, hlen);
@@ -335,15 +339,15 @@ class PduReader {
         return;
       }
     }
-    offer(at, sink);
+    offer(at, payload_at_hand, sink);
   }
 
   /// Asks the sink for a place. `at` is the input or the staging area.
-  void offer(const std::byte* at, Sink& sink) {
+  void offer(const std::byte* at, const std::byte* payload_at_hand, Sink& sink) {
     cursor_ = nullptr;
     crc_.reset();
     const PduHeader header{type_, flags_, data_end_ - data_begin_,
-                           std::span(at, wire::pdu_header_length(type_))};
+                           std::span(at, wire::pdu_header_length(type_)), payload_at_hand};
     const PduVerdict verdict = sink.on_header(header, cursor_);
     if (state_ == State::Stopped) return;
     if (verdict == PduVerdict::Stall) {

@@ -62,10 +62,45 @@ TEST_CASE("PduReader: any split of the bytes gives the same PDUs") {
     REQUIRE(whole.pdus.size() == 12);
     CHECK(whole.pdus[11].payload == pattern(100'000, 4));
     for (const RecordedPdu& pdu : whole.pdus) CHECK(pdu.digest == DataDigest::Right);
+    uint32_t left_at_hand = 0;
     for (uint64_t seed = 1; seed < 300; ++seed) {
       CAPTURE(seed);
-      REQUIRE(read_stream(stream, seed, static_cast<uint32_t>(seed % 3)) == whole);
+      const Reading split = read_stream(stream, seed, static_cast<uint32_t>(seed % 3));
+      REQUIRE(split == whole);
+      left_at_hand += split.left_at_hand;
     }
+    CHECK(left_at_hand > 100);
+  }
+}
+
+TEST_CASE("PduReader: a payload is at hand if all of its PDU has come with the header") {
+  struct Sink {
+    PduVerdict on_header(const PduHeader& header, PayloadCursor*&) {
+      at_hand = header.payload_at_hand;
+      return PduVerdict::Accept;
+    }
+    void on_pdu(DataDigest) {}
+    void on_error(const PduError&) { FAIL("an error"); }
+    const std::byte* at_hand = nullptr;
+  };
+  for (const bool digest : {false, true}) {
+    const Octets capsule = make_capsule(make_sqe(1, 1), pattern(512, 1), {false, digest});
+    const size_t header_bytes = sizeof(wire::CapsuleCmdHeader);
+    for (const size_t first : {header_bytes, capsule.size() - 1, capsule.size()}) {
+      Sink sink;
+      PduReader<Sink> reader;
+      reader.set_digests(false, digest);
+      CHECK(reader.consume(std::span(capsule).first(first), sink) == first);
+      CHECK(sink.at_hand == (first == capsule.size() ? capsule.data() + header_bytes : nullptr));
+    }
+    // A command without data has none, whatever comes behind it.
+    Sink sink;
+    PduReader<Sink> reader;
+    reader.set_digests(false, digest);
+    Octets two = make_capsule(make_sqe(1, 1), {}, {false, digest});
+    append(two, two);
+    CHECK(reader.consume(two, sink) == two.size());
+    CHECK(sink.at_hand == nullptr);
   }
 }
 

@@ -102,7 +102,7 @@ class Connection {
   void on_host_data(TcpRequest& request, DataDigest digest);
 
   // connection_command.cc
-  TcpRequest& make_request(const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes);
+  TcpRequest& make_request(const PduHeader& header);
   void plan(TcpRequest& request);
   void on_capsule(TcpRequest& request, DataDigest digest);
   void request_claim(TcpRequest& request);

@@ -22,14 +22,14 @@ TcpRequest& request_of(BufferWaiter& waiter) {
 }  // namespace
 
 /// A request for a command whose capsule has begun, with its plan.
-TcpRequest& Connection::make_request(const wire::SubmissionQueueEntry& sqe,
-                                     uint32_t capsule_bytes) {
+TcpRequest& Connection::make_request(const PduHeader& header) {
+  const uint32_t capsule_bytes = header.payload_bytes;
   TcpRequest& request = core_.requests->get();
   core_.requests->set_state(request, RequestState::Receiving);
   requests_.push_back(request);
   ++outstanding_;
   request.connection = this;
-  request.sqe = sqe;
+  request.sqe = header.as<wire::CapsuleCmdHeader>().sqe;
   request.cqe = {};
   request.qpair = &qpair_;
   request.plan = {};
@@ -66,8 +66,12 @@ TcpRequest& Connection::make_request(const wire::SubmissionQueueEntry& sqe,
                        request.plan.direction == nvmf::Direction::HostToController &&
                        request.plan.bytes > 0 && request.sqe.dptr.is_in_capsule();
   if (request.in_capsule) {
-    // Room for all that comes; the command takes what its SGL says.
-    request.data.buffers.iov[0] = iovec{request.capsule_data, capsule_bytes};
+    // Room for all that comes; the command takes what its SGL says. What is all there already, and
+    // will not be needed any more when it has been executed, stays where it was received.
+    const bool stays = request.plan.at_once && header.payload_at_hand != nullptr;
+    std::byte* const at =
+        stays ? const_cast<std::byte*>(header.payload_at_hand) : request.capsule_data;
+    request.data.buffers.iov[0] = iovec{at, capsule_bytes};
     request.data.buffers.count = 1;
     request.data.buffers.bytes = request.plan.bytes;
     request.cursor = {request.data.buffers.iov.data(), 0};

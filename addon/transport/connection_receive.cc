@@ -229,7 +229,7 @@ PduVerdict Connection::begin_capsule(const PduHeader& header, PayloadCursor*& pa
     stall_ = Stall::Group;
     return PduVerdict::Stall;
   }
-  TcpRequest& request = make_request(sqe, header.payload_bytes);
+  TcpRequest& request = make_request(header);
   current_ = &request;
   if (header.payload_bytes > 0 && request.in_capsule) payload = &request.cursor;
   return PduVerdict::Accept;

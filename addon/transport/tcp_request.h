@@ -84,7 +84,7 @@ struct TcpRequest : nvmf::Request {
   uint16_t index = 0;
   RequestState state = RequestState::Free;
   Executor executor = Executor::Io;
-  bool in_capsule = false;     ///< `data.buffers` is `capsule_data`, not the pool's
+  bool in_capsule = false;     ///< `data.buffers` is not the pool's: `capsule_data`, or the input
   bool connect = false;        ///< the Connect that is being considered
   bool claimed = false;        ///< counts for the connection's claim
   bool digest_failed = false;  ///< of data

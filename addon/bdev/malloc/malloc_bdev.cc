@@ -168,6 +168,7 @@ BdevResult make_malloc_bdev(env::Env& env, const MallocBdevOptions& options) {
   facts.can_unmap = true;
   facts.can_write_zeroes = true;
   facts.can_compare = true;
+  facts.takes_data_at_once = true;
   return std::unique_ptr<Bdev>(std::make_unique<MallocBdev>(
       std::move(facts), std::move(region).value(), options.reactor_count));
 }

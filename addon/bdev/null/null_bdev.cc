@@ -75,6 +75,7 @@ BdevResult make_null_bdev(const NullBdevOptions& options) {
   facts.can_unmap = true;
   facts.can_write_zeroes = true;
   facts.can_compare = true;
+  facts.takes_data_at_once = true;
   facts.lends_reads = true;
   return std::unique_ptr<Bdev>(std::make_unique<NullBdev>(std::move(facts)));
 }

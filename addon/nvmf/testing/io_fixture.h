@@ -126,11 +126,14 @@ class IoFixture {
       request.answer(request.plan.status);
       return;
     }
-    if (request.plan.bytes > 0 && !request.plan.lent && request.data.buffers.bytes == 0) {
+    const bool empty = request.data.buffers.bytes == 0;
+    if (request.plan.bytes > 0 && !request.plan.lent && empty) {
       REQUIRE(reactor_->buffers().try_get(request.plan.bytes, request.data.buffers));
-      fill(request, pattern);
     }
+    if (request.data.buffers.bytes > 0 && (empty || request.plan.at_once)) fill(request, pattern);
     io_execute(request);
+    // Nobody may look at them again.
+    if (request.plan.at_once) fill(request, static_cast<uint8_t>(~pattern));
   }
 
   wire::Status answer(TestRequest& request) {

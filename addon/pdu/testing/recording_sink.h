@@ -1,5 +1,6 @@
 // RecordingSink: a sink of PduReader that writes down what it is told, places payloads in memory of
-// its own, and stalls when the test says so. Used by the property test and the fuzzer.
+// its own or leaves them where they are, and stalls when the test says so. Used by the property
+// test and the fuzzer.
 #pragma once
 
 #include <algorithm>
@@ -37,10 +38,10 @@ class RecordingSink {
  public:
   using Reader = PduReader<RecordingSink, End>;
   static constexpr uint32_t kPayloadMax = 256 * 1024;
-  /// `segment_seed` decides how memory is cut into iovecs; every third header stalls `stalls`
-  /// times.
+  /// `segment_seed` decides how memory is cut into iovecs, and which payloads that are at hand stay
+  /// there (0: none); every third header stalls `stalls` times.
   explicit RecordingSink(uint64_t segment_seed, uint32_t stalls)
-      : prng_(segment_seed), stalls_(stalls) {}
+      : prng_(segment_seed), leaves_some_(segment_seed != 0), stalls_(stalls) {}
 
   PduVerdict on_header(const PduHeader& header, PayloadCursor*& payload) {
     if (pdus.size() % 3 == 2 && stalled_ < stalls_) {
@@ -63,6 +64,13 @@ class RecordingSink {
     }
     if (header.payload_bytes == 0 || header.payload_bytes > kPayloadMax) return PduVerdict::Accept;
     pdu_.placed = true;
+    if (header.payload_at_hand != nullptr && leaves_some_ && prng_.chance(3, 4)) {
+      ++left_at_hand;
+      iov_ = {{const_cast<std::byte*>(header.payload_at_hand), header.payload_bytes}};
+      cursor_ = {iov_.data(), 0};
+      payload = &cursor_;
+      return PduVerdict::Accept;
+    }
     memory_.assign(header.payload_bytes, std::byte{0xee});
     cut();
     cursor_ = {iov_.data(), 0};
@@ -71,7 +79,12 @@ class RecordingSink {
   }
   void on_pdu(DataDigest digest) {
     pdu_.digest = digest;
-    if (pdu_.placed) pdu_.payload = memory_;
+    if (pdu_.placed) {
+      for (const iovec& part : iov_) {
+        const auto* const at = static_cast<const std::byte*>(part.iov_base);
+        pdu_.payload.insert(pdu_.payload.end(), at, at + part.iov_len);
+      }
+    }
     pdus.push_back(pdu_);
     if (pdu_.type == kInitial) reader->set_digests(digests_[0], digests_[1]);
   }
@@ -83,6 +96,7 @@ class RecordingSink {
   Reader* reader = nullptr;
   std::vector<RecordedPdu> pdus;
   RecordedError error;
+  uint32_t left_at_hand = 0;  ///< payloads that were
 
  private:
   static constexpr wire::PduType kInitial =
@@ -99,6 +113,7 @@ class RecordingSink {
   }
 
   Prng prng_;
+  bool leaves_some_;
   uint32_t stalls_;
   uint32_t stalled_ = 0;
   std::array<bool, 2> digests_{};
@@ -112,7 +127,8 @@ class RecordingSink {
 struct Reading {
   std::vector<RecordedPdu> pdus;
   RecordedError error;
-  bool operator==(const Reading&) const = default;
+  uint32_t left_at_hand = 0;
+  bool operator==(const Reading& other) const { return pdus == other.pdus && error == other.error; }
 };
 
 /// Reads `stream` in pieces that `seed` decides, some of them received in place; seed 0: in one
@@ -141,12 +157,13 @@ Reading read_stream(std::span<const std::byte> stream, uint64_t seed, uint32_t s
       continue;
     }
     size_t length = stream.size();
-    if (seed != 0) length = std::min<size_t>(length, prng.between(1, 1 + prng.below(300)));
+    const uint64_t length_max = prng.chance(1, 4) ? 20'000 : 300;
+    if (seed != 0) length = std::min<size_t>(length, prng.between(1, 1 + prng.below(length_max)));
     stream = stream.subspan(reader.consume(stream.first(length), sink));
   }
   // What stalled last is offered again until it is taken.
   while (reader.state() == Reader::State::Stalled) (void)reader.consume({}, sink);
-  return {std::move(sink.pdus), std::move(sink.error)};
+  return {std::move(sink.pdus), std::move(sink.error), sink.left_at_hand};
 }
 
 }  // namespace capsuled::testing

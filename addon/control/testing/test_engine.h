@@ -1,4 +1,4 @@
-// TestTarget: a whole engine whose control thread is the test's own. It accepts every Connect, as
+// TestEngine: a whole engine whose control thread is the test's own. It accepts every Connect, as
 // the queue that the command asks for, of controller 1.
 //
 // Thread: the one that made it, which plays the control thread in wait() and serve_until(); dial()
@@ -28,12 +28,12 @@
 
 namespace capsuled::control::testing {
 
-class TestTarget {
+class TestEngine {
  public:
   static constexpr uint32_t kTable = 1;
   static constexpr uint32_t kListener = 7;
 
-  explicit TestTarget(uint32_t reactor_count) {
+  explicit TestEngine(uint32_t reactor_count) {
     EngineOptions options;
     options.cores.assign(reactor_count, -1);
     options.memory_bytes = reactor_count * (32 << 20);
@@ -42,12 +42,12 @@ class TestTarget {
     port = engine->listener_add(kListener, {"127.0.0.1", 0}).value().port;
     ASSERT(port != 0);
   }
-  ~TestTarget() {
+  ~TestEngine() {
     wait([&](Done done) { engine->stop(std::move(done)); });
     engine.reset();
   }
-  TestTarget(const TestTarget&) = delete;
-  TestTarget& operator=(const TestTarget&) = delete;
+  TestEngine(const TestEngine&) = delete;
+  TestEngine& operator=(const TestEngine&) = delete;
 
   void add_bdev(const std::string& name, const std::string& kind, uint64_t bytes) {
     auto bdev = make_bdev(engine->env(), {.name = name,
@@ -118,7 +118,7 @@ class TestTarget {
   static constexpr auto kTimeLimit = std::chrono::seconds(60);
 
   static void notified(void* argument) {
-    auto& self = *static_cast<TestTarget*>(argument);
+    auto& self = *static_cast<TestEngine*>(argument);
     {
       const std::lock_guard lock(self.mutex_);
       self.notified_ = true;
