@@ -112,7 +112,12 @@ export async function filledDaemon(options: DaemonOptions): Promise<Daemon> {
   if (options.kind === 'null') return daemon;
   const size = 1024 * 1024;
   const args = ['--rw', 'write', '--bs', size, '--qd', 4, '--count', bdevBytes / size];
-  await runPerf(daemon.target, [...args, '--time', '60s', '--warm-up', '0ms']);
+  try {
+    await runPerf(daemon.target, [...args, '--time', '60s', '--warm-up', '0ms']);
+  } catch (error) {
+    await daemon.stop();
+    throw error;
+  }
   return daemon;
 }
 
