@@ -42,8 +42,6 @@ class Queue {
   std::size_t size() const { return size_; }
   /// The first member, or null.
   T* front() const { return head_; }
-  /// The second one, or null.
-  T* second() const { return head_ == nullptr ? nullptr : static_cast<T*>((head_->*Hook).next_); }
 
   void push_back(T& object) {
     QueueNode& node = object.*Hook;

@@ -39,8 +39,8 @@ struct BdevFacts {
   bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
   bool can_compare = false;       ///< else the core reads and compares
   bool volatile_cache = false;    ///< Flush has something to do
-  /// A Read may come without iovecs; then the bdev sets `iov` to what the blocks hold. That memory
-  /// never changes and stays for the life of the process. Only for a bdev without limits.
+  /// A Read may go without memory of its own: see BdevChannel::lend(). Only for a bdev without
+  /// limits.
   bool lends_reads = false;
   /// The data of a Write or Compare are not used any more when submit() returns. Only for a bdev
   /// without limits.
@@ -58,10 +58,22 @@ class BdevChannel {
   /// Tries to end `io`, which was submitted here and has not ended, early (it then ends with
   /// Aborted); the default cannot. Either way `io` ends by one bdev_complete().
   virtual void cancel(BdevIo& io) { (void)io; }
-  /// Carries out what submit() put off, and says how it ended.
-  virtual BdevStatus run(BdevIo& io);
-  /// run(io) comes after one or two others: time to fetch from memory.
-  virtual void prefetch(const BdevIo& io) { (void)io; }
+  /// Before submit(), for a Read: sets `io.iov`, which has room for kTransferBuffersMax, and
+  /// `io.iov_count` to where the blocks are. They stay so, even if they are written and even if
+  /// this channel goes, until bdev_give_back(). False: not now; the Read needs memory.
+  virtual bool lend(BdevIo& io) {
+    (void)io;
+    return false;
+  }
+};
+
+/// Who wants to know when a loan ends; null in BdevIo if nobody does. Reactor's thread.
+class BdevLender {
+ public:
+  virtual void give_back(BdevIo& io) = 0;
+
+ protected:
+  ~BdevLender() = default;
 };
 
 class Bdev {
@@ -80,7 +92,7 @@ class Bdev {
 
 /// The backend's last word on `io`: queues it for the loop. Reactor's thread.
 void bdev_complete(BdevIo& io, BdevStatus status);
-/// Instead, from submit(): `io` waits its turn in the loop, which then calls BdevChannel::run().
-void bdev_put_off(BdevIo& io);
+/// The end of a loan: nobody looks at `io.iov` any more. The thread of the reactor that took it.
+void bdev_give_back(BdevIo& io);
 
 }  // namespace capsuled

@@ -7,9 +7,6 @@
 //   Idle ──submit──► Backend ──bdev_complete──► Ended ──loop: complete()──► Idle
 //     ├────split, emulated──► Pieces ──last piece ended──► Ended
 //     └────refused──► Ended          Ended ──WriteZeroes refused by the backend──► Pieces
-//
-// A backend whose work is this processor's may put it off with bdev_put_off(): the loop then asks
-// for it in turn, and prefetches what the next ones need.
 #pragma once
 
 #include <sys/uio.h>
@@ -44,7 +41,7 @@ enum class BdevStatus : uint8_t {
 
 enum class BdevIoState : uint8_t {
   Idle,     ///< with the submitter, whose submit() moves it on
-  Backend,  ///< with the backend's channel: its bdev_complete(), or the loop if it was put off
+  Backend,  ///< with the backend's channel, whose bdev_complete() moves it on
   Pieces,   ///< carried out in pieces; the end of the last one moves it on
   Ended,    ///< in the reactor's queue; the loop moves it on
 };
@@ -69,8 +66,7 @@ struct BdevIo {
   bool force_unit_access = false;  ///< Write, WriteZeroes: on the medium before it completes
   uint64_t offset_blocks = 0;      ///< in blocks of the bdev
   uint64_t count_blocks = 0;       ///< 0 for Flush only
-  /// Read: filled; Write, Compare: the data; else unused. Never modified, but see
-  /// BdevFacts::lends_reads.
+  /// Read: filled, or lent; Write, Compare: the data; else unused. Modified by a loan alone.
   iovec* iov = nullptr;
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
@@ -78,6 +74,10 @@ struct BdevIo {
 
   // The outcome.
   BdevStatus status = BdevStatus::Success;
+
+  // A loan: from CoreChannel::lend() to bdev_give_back().
+  bool lent = false;
+  class BdevLender* lender = nullptr;  ///< the bdev's, if it wants to know of the end
 
   // Kept by the core.
   BdevIoState state = BdevIoState::Idle;
@@ -91,8 +91,8 @@ struct BdevIo {
     uint64_t blocks_started = 0;  ///< handed to pieces so far, from the front
     IovCursor data;               ///< where the data of the next piece starts
   } progress;
-  QueueNode due_node;  ///< in the reactor's queue of operations that ended or were put off
-  ListNode line_node;  ///< in the channel's line of operations with pieces left to start
+  QueueNode ended_node;  ///< in the reactor's queue of ended operations
+  ListNode line_node;    ///< in the channel's line of operations with pieces left to start
 
   // For the backend, while the operation is with it.
   class BdevChannel* backend = nullptr;

@@ -19,7 +19,7 @@ struct BdevParameters {
   std::string path{};
   bool create = false;
   bool read_only = false;
-  uint32_t reactor_count = 0;  ///< of the process; 0: not known
+  uint32_t reactor_count = 1;  ///< of the process
 };
 
 /// Control or worker thread; may block. `field` of the error is the configuration key at fault.

@@ -46,12 +46,11 @@ void bdev_complete(BdevIo& io, BdevStatus status) {
   io.channel->end(io, status);
 }
 
-void bdev_put_off(BdevIo& io) {
-  ASSERT_MSG(io.state == BdevIoState::Backend, "put off by a backend that does not have it");
-  io.channel->table_.put_off(io);
+void bdev_give_back(BdevIo& io) {
+  ASSERT(io.lent && io.state == BdevIoState::Idle);
+  io.lent = false;
+  if (io.lender != nullptr) io.lender->give_back(io);
 }
-
-BdevStatus BdevChannel::run(BdevIo&) { UNREACHABLE(); }
 
 CoreChannel* CoreChannel::acquire(Reactor& reactor, const std::shared_ptr<BdevEntry>& entry) {
   return ReactorChannels::of(reactor).acquire(entry);
@@ -89,8 +88,7 @@ void CoreChannel::assert_valid(const BdevIo& io) const {
   if (io.type == BdevIoType::Flush) return;
   ASSERT(io.count_blocks > 0 && io.count_blocks <= facts_.block_count);
   ASSERT(io.offset_blocks <= facts_.block_count - io.count_blocks);
-  if (!carries_data(io.type)) return;
-  if (io.iov_count == 0 && io.type == BdevIoType::Read && facts_.lends_reads) return;
+  if (!carries_data(io.type) || io.lent) return;
   uint64_t bytes = 0;
   uintptr_t low_bits = 0;
   for (uint32_t index = 0; index < io.iov_count; ++index) {
@@ -151,6 +149,12 @@ void CoreChannel::submit(BdevIo& io) {
   pieces_->start(io, kind);
 }
 
+bool CoreChannel::lend(BdevIo& io) {
+  ASSERT(io.type == BdevIoType::Read && io.state == BdevIoState::Idle && !io.lent);
+  io.lent = facts_.lends_reads && backend_->lend(io);
+  return io.lent;
+}
+
 void CoreChannel::cancel(BdevIo& io) {
   ASSERT(io.channel == this && io.parent == nullptr && io.state != BdevIoState::Idle);
   if (io.state == BdevIoState::Ended || io.cancel_requested) return;
@@ -162,15 +166,7 @@ void CoreChannel::cancel(BdevIo& io) {
 void CoreChannel::end(BdevIo& io, BdevStatus status) {
   io.status = status;
   io.set_state(BdevIoState::Ended);
-  table_.push_due(io);
-}
-
-void CoreChannel::due(BdevIo& io) {
-  if (io.state == BdevIoState::Backend) {
-    io.status = backend_->run(io);
-    io.set_state(BdevIoState::Ended);
-  }
-  ended(io);
+  table_.push_ended(io);
 }
 
 void CoreChannel::ended(BdevIo& io) {

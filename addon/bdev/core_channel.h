@@ -32,6 +32,8 @@ class CoreChannel {
   /// the backend lacks ends as Unsupported, a change of a read-only bdev as ReadOnly. `io.complete`
   /// runs later from the loop.
   void submit(BdevIo& io);
+  /// Before submit(), for a Read of a bdev that lends: see BdevChannel::lend().
+  bool lend(BdevIo& io);
   /// Asks for an early end of `io`, which was submitted here and has not completed. It completes in
   /// any case: with Aborted if this was in time, even though some of its blocks may have been
   /// written.
@@ -45,7 +47,6 @@ class CoreChannel {
   friend class ReactorChannels;
   friend class Pieces;
   friend void bdev_complete(BdevIo& io, BdevStatus status);
-  friend void bdev_put_off(BdevIo& io);
 
   CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry);
   ~CoreChannel();
@@ -55,12 +56,7 @@ class CoreChannel {
   bool goes_whole(const BdevIo& io, PieceKind& kind) const;
   /// Queues `io` for the loop with `status`.
   void end(BdevIo& io, BdevStatus status);
-  /// Loop: carries out what was put off, and takes what has ended.
-  void due(BdevIo& io);
-  /// due(io) comes soon.
-  void prefetch(const BdevIo& io) {
-    if (io.state == BdevIoState::Backend) backend_->prefetch(io);
-  }
+  /// Loop: takes what end() queued.
   void ended(BdevIo& io);
   void count(const BdevIo& io);
 

@@ -4,13 +4,6 @@
 
 namespace capsuled {
 
-namespace {
-
-/// Operations that were put off, from the front, that are prefetched.
-constexpr size_t kPrefetchedAhead = 2;
-
-}  // namespace
-
 ReactorChannels& ReactorChannels::of(Reactor& reactor) {
   static thread_local std::unique_ptr<ReactorChannels> table;
   ASSERT_MSG(Reactor::current() == &reactor, "not the reactor's thread");
@@ -48,19 +41,12 @@ void ReactorChannels::release(CoreChannel& channel) {
   unregister_if_unused();
 }
 
-void ReactorChannels::put_off(BdevIo& io) {
-  due_.push_back(io);
-  // The loop does this for the others, two ahead: far enough for memory, near enough for the cache.
-  if (due_.size() <= kPrefetchedAhead) io.channel->prefetch(io);
-}
-
 PollResult ReactorChannels::poll() {
-  if (due_.empty()) return PollResult::Idle;
+  if (ended_.empty()) return PollResult::Idle;
   polling_ = true;
-  for (size_t left = due_.size(); left > 0; --left) {
-    BdevIo& io = *due_.pop_front();
-    if (BdevIo* const coming = due_.second(); coming != nullptr) coming->channel->prefetch(*coming);
-    io.channel->due(io);
+  for (size_t left = ended_.size(); left > 0; --left) {
+    BdevIo& io = *ended_.pop_front();
+    io.channel->ended(io);
   }
   polling_ = false;
   unregister_if_unused();

@@ -1,5 +1,5 @@
-// ReactorChannels: the CoreChannels of one reactor, and the poller that runs operations that have
-// finished or were put off from its loop.
+// ReactorChannels: the CoreChannels of one reactor, and the poller that runs finished operations
+// from its loop.
 //
 // One per reactor thread, made on first use, registered as a poller while it has channels. Thread:
 // the reactor's own.
@@ -29,11 +29,8 @@ class ReactorChannels final : public Poller {
   CoreChannel* acquire(const std::shared_ptr<BdevEntry>& entry);
   void release(CoreChannel& channel);
 
-  /// `io` has ended.
-  void push_due(BdevIo& io) { due_.push_back(io); }
-  /// `io` was put off by its backend.
-  void put_off(BdevIo& io);
-  /// Runs what was due when it was called; what ends meanwhile is for the next time.
+  void push_ended(BdevIo& io) { ended_.push_back(io); }
+  /// Runs what had ended when it was called; what ends meanwhile is for the next time.
   PollResult poll() override;
 
  private:
@@ -41,7 +38,7 @@ class ReactorChannels final : public Poller {
 
   Reactor& reactor_;
   std::map<const BdevEntry*, CoreChannel*> channels_;
-  Queue<BdevIo, &BdevIo::due_node> due_;
+  Queue<BdevIo, &BdevIo::ended_node> ended_;
   bool registered_ = false;
   bool polling_ = false;
 };

@@ -124,6 +124,13 @@ class TestBdevUser {
   TestBdevUser& operator=(const TestBdevUser&) = delete;
 
   CoreChannel& channel(uint32_t index = 0) { return *channels_[index]; }
+  /// As when a namespace goes and comes again.
+  void renew_channel(uint32_t index = 0) {
+    reactors_.run(index, [this, index](Reactor& reactor) {
+      channels_[index]->release();
+      channels_[index] = CoreChannel::acquire(reactor, desc_->entry());
+    });
+  }
   const BdevFacts& facts() const { return desc_->facts(); }
   const BdevStats& stats(uint32_t index = 0) const { return *desc_->entry()->stats[index]; }
 

@@ -6,8 +6,8 @@
 //
 // A whole engine of two reactors, with one host on each, both on the same namespaces, of a null
 // bdev and of a RAM disk: reads, writes with data in the capsule and by R2T. Each has blocks of its
-// own, and of the RAM disk such that no two of its locks are the same. Built with
-// BUILDTYPE=Sharing, see access_recorder.h.
+// own, and of the RAM disk such that no two of its locks are the same; it reads other ones than it
+// writes. Built with BUILDTYPE=Sharing, see access_recorder.h.
 #include <atomic>
 #include <cinttypes>
 #include <cstdio>
@@ -47,11 +47,11 @@ void round(TestHost& host, uint32_t nsid, uint64_t first_lba) {
   };
   for (uint64_t index = 0; index < 8; ++index) {
     host.capsule(make_io(wire::IoOpcode::kRead, cid++, first_lba + index * 8, 4096));
-    auto write = make_io(wire::IoOpcode::kWrite, cid++, first_lba + index * 8, 4096);
+    auto write = make_io(wire::IoOpcode::kWrite, cid++, first_lba + 64 + index * 8, 4096);
     set_capsule_sgl(write, 4096);
     host.capsule(write, pattern(4096, index));
   }
-  host.capsule(make_io(wire::IoOpcode::kWrite, cid++, first_lba + 64, 65536));
+  host.capsule(make_io(wire::IoOpcode::kWrite, cid++, first_lba + 128, 65536));
   for (uint16_t left = cid; left > 0;) {
     const Pdu pdu = host.receive();
     ASSERT_MSG(!pdu.closed, "the target closed the connection");

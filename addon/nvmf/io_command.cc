@@ -153,7 +153,7 @@ void submit(Request& request, BdevIoType type, uint64_t offset_blocks, uint64_t 
   const bool moves_data =
       type == BdevIoType::Read || type == BdevIoType::Write || type == BdevIoType::Compare;
   io.iov = moves_data ? request.data.buffers.iov.data() : nullptr;
-  io.iov_count = moves_data ? request.data.buffers.count : 0;  // 0 too if the bdev lends
+  if (!io.lent) io.iov_count = moves_data ? request.data.buffers.count : 0;
   io.complete = complete;
   io.user = &request;
   request.ns->bdev->submit(io);
@@ -325,6 +325,20 @@ Plan io_plan(Request& request, uint32_t capsule_bytes) {
   return plan;
 }
 
+bool io_lend(Request& request) {
+  ASSERT(request.plan.lent);
+  const wire::LbaRangeCommand command(request.sqe);
+  const NamespaceChannel* const ns = request.qpair->table->find(request.sqe.nsid.get());
+  // What changed since the plan is io_execute()'s to find.
+  if (ns == nullptr || request.table_version != request.qpair->table->version()) return false;
+  BdevIo& io = request.io;
+  io.type = BdevIoType::Read;
+  io.offset_blocks = command.slba();
+  io.count_blocks = command.block_count();
+  io.iov = request.data.buffers.iov.data();
+  return ns->bdev->lend(io);
+}
+
 void io_execute(Request& request) {
   ASSERT(request.executing);
   const IoOpcode opcode = opcode_of(request);
@@ -337,8 +351,8 @@ void io_execute(Request& request) {
   if (request.table_version != table.version()) {
     // The table changed while the data came in: the command is checked against what is true now.
     const Plan again = io_plan(request, request.plan.bytes);
-    const bool lent_no_more = request.plan.lent && !again.lent;
-    if (!again.status.is_success() || again.bytes != request.plan.bytes || lent_no_more) {
+    // A loan is of the bdev that was there.
+    if (!again.status.is_success() || again.bytes != request.plan.bytes || request.io.lent) {
       request.answer(again.status.is_success()
                          ? Status(GenericStatus::kInvalidNamespaceOrFormat).do_not_retry()
                          : again.status);

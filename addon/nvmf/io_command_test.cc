@@ -281,6 +281,7 @@ TEST_CASE("a read of a bdev that lends takes no buffer, and a compare on it does
   CHECK(request.data.buffers.count == 0);
   REQUIRE(request.io.iov_count == 1);
   CHECK(request.io.iov->iov_len == 2 * kBlockSize);
+  CHECK(fixture.take_data(request) == 0);
   prepare(request, IoOpcode::kCompare, 3, 2);
   CHECK(fixture.run(request, 0) == Status());
   CHECK(!request.plan.lent);
@@ -288,8 +289,7 @@ TEST_CASE("a read of a bdev that lends takes no buffer, and a compare on it does
   fixture.take_data(request);
 }
 
-TEST_CASE(
-    "a read planned without buffers is refused when its bdev has become one that needs them") {
+TEST_CASE("a read with a loan is refused when its namespace has become another one") {
   IoFixture fixture;
   TestRequest request;
   prepare(request, IoOpcode::kRead, 0, 1);
@@ -302,11 +302,13 @@ TEST_CASE(
     };
     request.plan = io_plan(request, 0);
     CHECK(request.plan.lent);
+    CHECK(io_lend(request));
     fixture.table().publish({fixture.entry(1, false)}, [] {});
     request.executing = true;
     io_execute(request);
   });
   CHECK(fixture.answer(request) == dnr(GenericStatus::kInvalidNamespaceOrFormat));
+  CHECK(fixture.take_data(request) == 0);
 }
 
 }  // namespace capsuled::nvmf

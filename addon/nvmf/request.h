@@ -30,7 +30,7 @@ struct Plan {
   Direction direction = Direction::None;
   uint32_t bytes = 0;
   wire::Status status = {};
-  bool lent = false;  ///< ControllerToHost: the bdev has the memory (BdevFacts::lends_reads)
+  bool lent = false;  ///< ControllerToHost: the bdev has the memory, or may have (io_lend())
   /// HostToController: the data are not used any more when io_execute() returns
   /// (BdevFacts::takes_data_at_once).
   bool at_once = false;
@@ -42,7 +42,7 @@ struct Request {
   wire::CompletionQueueEntry cqe;
   Qpair* qpair = nullptr;
   Plan plan;
-  BufferWaiter data;  ///< `data.buffers` holds `plan.bytes`; if `plan.lent`, `io.iov` will
+  BufferWaiter data;  ///< `data.buffers` holds `plan.bytes`; if `io.lent`, only its iovecs are used
   BdevIo io;
   NamespaceChannel* ns = nullptr;  ///< held while executing on a namespace
   uint64_t started_ns = 0;         ///< when the capsule was complete

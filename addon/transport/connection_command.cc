@@ -128,6 +128,7 @@ void Connection::on_capsule(TcpRequest& request, DataDigest digest) {
     request.data.buffers.iov[0].iov_len = request.plan.bytes;
     return execute(request);
   }
+  if (request.plan.lent && !nvmf::io_lend(request)) request.plan.lent = false;
   const bool moves_data = request.plan.bytes > 0 && !request.plan.lent;
   if (moves_data && request.plan.direction == nvmf::Direction::HostToController) {
     return request_claim(request);
@@ -359,6 +360,7 @@ bool Connection::abort(uint16_t cid) {
 
 void Connection::release_buffers(TcpRequest& request) {
   drop_quota(request);
+  if (request.io.lent) bdev_give_back(request.io);
   if (request.in_capsule) {
     request.in_capsule = false;
     request.data.buffers.iov[0] = {};

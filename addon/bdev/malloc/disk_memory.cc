@@ -4,7 +4,6 @@
 #include <emmintrin.h>
 #endif
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -13,7 +12,6 @@ namespace capsuled {
 namespace {
 
 constexpr size_t kLineBytes = 64;
-constexpr size_t kPageBytes = 4096;
 
 #ifdef __SSE2__
 /// `to` is aligned to lines. Never in line: bench/instructions.ts counts it as a copy.
@@ -48,17 +46,6 @@ constexpr size_t kPageBytes = 4096;
 
 void prefetch_disk(const std::byte* at, size_t bytes) {
   prefetch_lines(at, (bytes + kLineBytes - 1) / kLineBytes);
-}
-
-void copy_from_disk(std::byte* to, const std::byte* from, size_t bytes) {
-  while (bytes > kPageBytes) {
-    prefetch_disk(from + kPageBytes, std::min(bytes - kPageBytes, kPageBytes));
-    std::memcpy(to, from, kPageBytes);
-    to += kPageBytes;
-    from += kPageBytes;
-    bytes -= kPageBytes;
-  }
-  std::memcpy(to, from, bytes);
 }
 
 void copy_to_disk(std::byte* to, const std::byte* from, size_t bytes) {

@@ -2,8 +2,9 @@
 // as zeros. Manual: docs/reference/bdev/malloc.md
 //
 // Several reactors read and write the same memory. A block never tears: the memory is divided into
-// units of 4 KiB (or of a block, if that is larger), and every access holds its unit's lock, one of
-// a fixed number of spin locks (block_locks.h). With one reactor there are no locks.
+// pages of 4 KiB (or of a block, if that is larger), and every access holds its page's lock, one of
+// a fixed number of spin locks (block_locks.h). With one reactor there are no locks. What a Read
+// lends stays as it is: whoever writes it meanwhile writes to another place (disk_pages.h).
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ struct MallocBdevOptions {
   std::string name;
   uint64_t bytes = 0;
   uint32_t block_size = 512;
-  uint32_t reactor_count = 0;  ///< that will ever use it; 1 does without locks, 0: not known
+  uint32_t reactor_count = 1;  ///< that will ever use it; 1 does without locks
 };
 
 /// Any thread. Errors: the geometry; ENOMEM for `size`.

@@ -16,12 +16,15 @@ namespace {
 /// it is not const keeps it out of the file.
 alignas(4096) constinit std::array<std::byte, kTransferBytesMax> zeros{};
 
+/// In parts of a large buffer, so that a send may end between two.
 void lend_zeros(BdevIo& io, uint32_t block_size) {
   const uint64_t bytes = io.count_blocks * block_size;
   ASSERT(bytes <= zeros.size());
-  io.scratch_iov = {zeros.data(), bytes};
-  io.iov = &io.scratch_iov;
-  io.iov_count = 1;
+  io.iov_count = 0;
+  for (uint64_t offset = 0; offset < bytes; offset += kLargeBufferBytes) {
+    const uint64_t part = std::min<uint64_t>(bytes - offset, kLargeBufferBytes);
+    io.iov[io.iov_count++] = {zeros.data() + offset, part};
+  }
 }
 
 bool all_zero(const BdevIo& io) {
@@ -38,9 +41,7 @@ class NullChannel final : public BdevChannel {
   explicit NullChannel(uint32_t block_size) : block_size_(block_size) {}
   void submit(BdevIo& io) override {
     BdevStatus status = BdevStatus::Success;
-    if (io.type == BdevIoType::Read && io.iov_count == 0) {
-      lend_zeros(io, block_size_);
-    } else if (io.type == BdevIoType::Read) {
+    if (io.type == BdevIoType::Read && !io.lent) {
       // Not left as it is: the buffer may hold what another host wrote.
       for (uint32_t index = 0; index < io.iov_count; ++index) {
         std::memset(io.iov[index].iov_base, 0, io.iov[index].iov_len);
@@ -49,6 +50,10 @@ class NullChannel final : public BdevChannel {
       status = BdevStatus::Miscompare;
     }
     bdev_complete(io, status);
+  }
+  bool lend(BdevIo& io) override {
+    lend_zeros(io, block_size_);
+    return true;
   }
 
  private:

@@ -126,6 +126,7 @@ class IoFixture {
       request.answer(request.plan.status);
       return;
     }
+    if (request.plan.lent) request.plan.lent = io_lend(request);
     const bool empty = request.data.buffers.bytes == 0;
     if (request.plan.bytes > 0 && !request.plan.lent && empty) {
       REQUIRE(reactor_->buffers().try_get(request.plan.bytes, request.data.buffers));
@@ -144,10 +145,14 @@ class IoFixture {
     return status;
   }
 
-  /// The first byte of the data, then gives the buffers back.
+  /// The first byte of the data, then gives the buffers back, or ends the loan.
   uint8_t take_data(TestRequest& request) {
     uint8_t first = 0;
     on_reactor([&] {
+      if (request.io.lent) {
+        std::memcpy(&first, request.io.iov[0].iov_base, 1);
+        return bdev_give_back(request.io);
+      }
       std::memcpy(&first, request.data.buffers.iov[0].iov_base, 1);
       reactor_->buffers().put(request.data.buffers);
     });
