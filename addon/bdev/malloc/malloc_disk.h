@@ -20,7 +20,7 @@ class MallocDisk {
  public:
   static constexpr uint32_t kPageBytes = 4096;
 
-  /// Whole blocks, at least kPageBytes.
+  /// `pages`: of kPageBytes, or of one block if that is larger. `one_reactor`: no locks.
   MallocDisk(std::unique_ptr<DiskPages> pages, uint32_t block_size, bool one_reactor)
       : pages_(std::move(pages)),
         block_shift_(static_cast<uint32_t>(std::countr_zero(block_size))),
@@ -29,7 +29,7 @@ class MallocDisk {
         locks_(one_reactor ? nullptr : std::make_unique<BlockLocks>()) {}
 
   size_t page_bytes() const { return page_bytes_; }
-  /// What is not lent.
+  /// Carries `io` out at once, on memory of its own; a Read that is lent has nothing to do here.
   BdevStatus run(BdevIo& io);
 
   /// Pages that the blocks of `io` are on.
