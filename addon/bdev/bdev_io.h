@@ -92,7 +92,9 @@ struct BdevIo {
     IovCursor data;               ///< where the data of the next piece starts
   } progress;
   QueueNode ended_node;  ///< in the reactor's queue of ended operations
-  ListNode line_node;    ///< in the channel's line of operations with pieces left to start
+  /// In the channel's line of operations with pieces left to start; or, while the operation is with
+  /// the backend, in a line of its own.
+  ListNode line_node;
 
   // For the backend, while the operation is with it.
   class BdevChannel* backend = nullptr;

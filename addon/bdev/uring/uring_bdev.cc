@@ -26,7 +26,7 @@ class UringBdev final : public Bdev {
   UringBdev& operator=(const UringBdev&) = delete;
 
   std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    return std::make_unique<UringChannel>(reactor.ring(), file_);
+    return std::make_unique<UringChannel>(reactor, reactor.ring(), file_);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "bdev/bdev_status.h"
+#include "reactor/reactor.h"
 
 namespace capsuled {
 
@@ -25,7 +26,7 @@ void UringChannel::submit(BdevIo& io) {
   io.scratch = 0;
   switch (io.type) {
     case BdevIoType::Read:
-    case BdevIoType::Write: return transfer(io);
+    case BdevIoType::Write: return begin(io);
     case BdevIoType::Flush: io.op.complete = finish; return ring_.sync_data(io.op, file_.fd);
     case BdevIoType::Unmap:
     case BdevIoType::WriteZeroes: return zero(io);
@@ -34,7 +35,22 @@ void UringChannel::submit(BdevIo& io) {
   UNREACHABLE();  // the core emulates Compare
 }
 
-void UringChannel::cancel(BdevIo& io) { ring_.cancel(io.op); }
+void UringChannel::cancel(BdevIo& io) {
+  if (!line_.contains(io)) return ring_.cancel(io.op);
+  line_.remove(io);
+  reserve_.left();
+  bdev_complete(io, BdevStatus::Aborted);
+}
+
+void UringChannel::begin(BdevIo& io) {
+  line_.push_back(io);
+  if (reserve_.came(reactor_.now_ns())) transfer(*line_.pop_front());
+}
+
+void UringChannel::end(BdevIo& io, BdevStatus status) {
+  if (reserve_.ended(reactor_.now_ns())) transfer(*line_.pop_front());
+  bdev_complete(io, status);
+}
 
 void UringChannel::transfer(BdevIo& io) {
   IovCursor left(io.iov, io.iov_count);
@@ -61,14 +77,14 @@ void UringChannel::transfer(BdevIo& io) {
 }
 
 void UringChannel::transferred(BdevIo& io, int32_t result) {
-  if (result < 0) return bdev_complete(io, status_of(result));
+  if (result < 0) return end(io, status_of(result));
   // Nothing moved: the file ends before the blocks do, because someone cut it short below us.
-  if (result == 0) return bdev_complete(io, BdevStatus::MediaError);
+  if (result == 0) return end(io, BdevStatus::MediaError);
   io.scratch += static_cast<uint64_t>(result);
   const uint64_t length = io.count_blocks * file_.block_size;
   ASSERT(io.scratch <= length);
-  if (io.scratch == length) return bdev_complete(io, BdevStatus::Success);
-  if (io.cancel_requested) return bdev_complete(io, BdevStatus::Aborted);
+  if (io.scratch == length) return end(io, BdevStatus::Success);
+  if (io.cancel_requested) return end(io, BdevStatus::Aborted);
   transfer(io);
 }
 

@@ -5,8 +5,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <deque>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,7 +23,7 @@ namespace {
 constexpr uint64_t kBlocks = 64;
 constexpr uint32_t kBlockSize = 512;
 
-/// A ring that holds one operation at a time until answer().
+/// A ring that holds operations until answer(), oldest first.
 class TestRing final : public env::Ring {
  public:
   enum class Kind { None, Read, Write, Sync, PunchHole, ZeroRange };
@@ -31,18 +35,19 @@ class TestRing final : public env::Ring {
 
   /// Carries out at most `bytes` of the operation and completes it; or completes it with -errno.
   void answer(int32_t bytes) {
-    env::RingOp& op = *std::exchange(op_, nullptr);
-    const size_t done =
-        bytes <= 0 ? 0 : std::min({static_cast<size_t>(bytes), total_, medium.size() - offset_});
-    std::byte* at = medium.data() + offset_;
-    cursor_.walk(done, [&](std::byte* data, size_t length) {
-      std::memcpy(reading_ ? data : at, reading_ ? at : data, length);
+    Held held = held_.front();
+    held_.pop_front();
+    const size_t room = std::min(held.bytes, medium.size() - held.offset);
+    const size_t done = bytes <= 0 ? 0 : std::min(static_cast<size_t>(bytes), room);
+    std::byte* at = medium.data() + held.offset;
+    held.cursor.walk(done, [&](std::byte* data, size_t length) {
+      std::memcpy(held.reading ? data : at, held.reading ? at : data, length);
       at += length;
     });
-    op.in_flight = false;
-    op.complete(op, {bytes < 0 ? bytes : static_cast<int32_t>(done), 0, 0});
+    held.op->in_flight = false;
+    held.op->complete(*held.op, {bytes < 0 ? bytes : static_cast<int32_t>(done), 0, 0});
   }
-  bool idle() const { return op_ == nullptr; }
+  bool idle() const { return held_.empty(); }
 
   void read(env::RingOp& op, int, const iovec* iov, uint32_t count, uint64_t offset) override {
     begin(op, Kind::Read, iov, count, offset);
@@ -58,7 +63,7 @@ class TestRing final : public env::Ring {
           0);
   }
   void cancel(env::RingOp& op) override {
-    CHECK(&op == op_);
+    CHECK(op.in_flight);
     ++cancels;
   }
 
@@ -78,26 +83,25 @@ class TestRing final : public env::Ring {
   void sleep(uint64_t) override { UNREACHABLE(); }
   uint32_t wait(uint64_t) override { UNREACHABLE(); }
   void wake() override { UNREACHABLE(); }
-  uint32_t in_flight() const override { return op_ == nullptr ? 0 : 1; }
+  uint32_t in_flight() const override { return static_cast<uint32_t>(held_.size()); }
   void finish() override {}
 
  private:
   void begin(env::RingOp& op, Kind kind, const iovec* iov, uint32_t count, uint64_t offset) {
-    ASSERT(op_ == nullptr);
-    op_ = &op;
     op.in_flight = true;
     kinds.push_back(kind);
-    reading_ = kind == Kind::Read;
-    cursor_ = IovCursor(iov, count);
-    total_ = cursor_.bytes_within(count);
-    offset_ = offset;
+    const IovCursor cursor(iov, count);
+    held_.push_back({&op, cursor, cursor.bytes_within(count), offset, kind == Kind::Read});
   }
 
-  env::RingOp* op_ = nullptr;
-  IovCursor cursor_;
-  size_t total_ = 0;
-  uint64_t offset_ = 0;
-  bool reading_ = false;
+  struct Held {
+    env::RingOp* op;
+    IovCursor cursor;
+    size_t bytes;
+    uint64_t offset;
+    bool reading;
+  };
+  std::deque<Held> held_;
 };
 
 using Kind = TestRing::Kind;
@@ -106,9 +110,10 @@ class TestRingBdev final : public Bdev {
  public:
   TestRingBdev(TestRing& ring, bool block_device)
       : Bdev(facts_for_ring()), ring_(ring), block_device_(block_device) {}
-  std::unique_ptr<BdevChannel> make_channel(Reactor&) override {
+  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
     return std::make_unique<UringChannel>(
-        ring_, UringFile{.fd = 0, .block_size = kBlockSize, .block_device = block_device_});
+        reactor, ring_,
+        UringFile{.fd = 0, .block_size = kBlockSize, .block_device = block_device_});
   }
 
  private:
@@ -233,6 +238,58 @@ TEST_CASE("cancel goes to the ring, and a transfer cut short does not go on afte
   });
   CHECK(read.wait() == BdevStatus::Aborted);
   CHECK(bench.ring.cancels == 1);
+}
+
+TEST_CASE("transfers that wait end too, in turn, with the others or by cancel") {
+  constexpr uint32_t kLoad = 32;
+  constexpr int kRoundsMax = 1000;
+  using std::chrono::milliseconds;
+  Bench bench;
+  std::array<std::array<std::byte, kBlockSize>, kLoad> data;
+  std::array<std::unique_ptr<TestIo>, kLoad> ios;
+  for (uint32_t block = 0; block < kLoad; ++block) data[block].fill(std::byte(block));
+  const auto start_all = [&] {
+    for (uint32_t block = 0; block < kLoad; ++block) {
+      const iovec iov = {data[block].data(), kBlockSize};
+      ios[block] = std::make_unique<TestIo>(BdevIoType::Write, block, 1, std::vector{iov});
+      bench.user.start(*ios[block]);
+    }
+  };
+  // A device that is done with all at once, and whose hosts take a while to come again.
+  uint32_t waiting = 0;
+  for (int round = 0; round < kRoundsMax && waiting == 0; ++round) {
+    std::this_thread::sleep_for(milliseconds(1));
+    start_all();
+    std::this_thread::sleep_for(milliseconds(3));
+    waiting = kLoad - bench.ring.in_flight();
+    if (waiting > 0) break;
+    bench.reactors.run(0, [&](Reactor&) {
+      while (!bench.ring.idle()) bench.ring.answer(1 << 20);
+    });
+    for (const auto& io : ios) REQUIRE(io->wait() == BdevStatus::Success);
+  }
+  REQUIRE(waiting > 0);
+  CHECK(waiting <= kLoad / TransferReserve::kShare);
+
+  std::ranges::fill(bench.ring.medium, std::byte{0xee});
+  bench.ring.kinds.clear();
+  bench.reactors.run(0, [&](Reactor&) {
+    bench.user.channel().cancel(ios.back()->io);  // the last one waits
+    bench.user.channel().cancel(ios.front()->io);
+  });
+  CHECK(bench.ring.cancels == 1);
+  CHECK(ios.back()->wait() == BdevStatus::Aborted);
+  bench.reactors.run(0, [&](Reactor&) {
+    bench.ring.answer(-ECANCELED);
+    while (!bench.ring.idle()) bench.ring.answer(1 << 20);
+  });
+  CHECK(ios.front()->wait() == BdevStatus::Aborted);
+  CHECK(bench.ring.kinds == std::vector(waiting - 1, Kind::Write));
+  for (uint32_t block = 0; block < kLoad; ++block) {
+    const bool written = block > 0 && block + 1 < kLoad;
+    if (written) CHECK(ios[block]->wait() == BdevStatus::Success);
+    CHECK(bench.ring.medium[block * kBlockSize] == (written ? std::byte(block) : std::byte{0xee}));
+  }
 }
 
 }  // namespace
