@@ -137,6 +137,17 @@ TEST_CASE("TransferReserve: a device that works at all at the same time loses ne
   }
 }
 
+TEST_CASE("TransferReserve: what it costs where all take exactly as long is bounded") {
+  const auto device = [] { return ParallelDevice(200 * kUs, 0); };
+  for (const uint64_t turn_us : {5u, 20u, 60u, 100u, 200u, 500u}) {
+    for (const uint32_t load : {8u, 32u, 128u}) {
+      CAPTURE(turn_us);
+      CAPTURE(load);
+      CHECK(gain(device, load, turn_us * kUs) > 0.8);
+    }
+  }
+}
+
 TEST_CASE("TransferReserve: nothing waits where transfers end one by one") {
   ParallelDevice device(100 * kUs, 100 * kUs);
   CHECK(run(device, 32, 10 * kUs, true).size_max == 0);
