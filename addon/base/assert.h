@@ -6,19 +6,30 @@
 /// thread.
 #pragma once
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 
 namespace capsuled {
 
 /// Prints where and what to stderr, then aborts. Out of line and cold, so that the check costs one
-/// branch.
+/// branch. A reader of stderr that has stopped reading gets a second and no more: waiting for it
+/// would keep a broken process alive.
 [[noreturn, gnu::cold, gnu::noinline]] inline void assertion_failed(const char* expression,
                                                                     const char* file, int line,
                                                                     const char* message) noexcept {
-  std::fprintf(stderr, "%s:%d: assertion failed: %s%s%s\n", file, line, expression,
-               message[0] == '\0' ? "" : ": ", message);
-  std::fflush(stderr);
+  // Within PIPE_BUF, so that a pipe which poll() calls writable takes all of it without a wait.
+  char text[1024];
+  const int length = std::snprintf(text, sizeof(text), "%s:%d: assertion failed: %s%s%s\n", file,
+                                   line, expression, message[0] == '\0' ? "" : ": ", message);
+  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (length > 0 && ::poll(&writable, 1, 1000) == 1) {
+    const auto whole = static_cast<size_t>(length);
+    const size_t bytes = whole < sizeof(text) ? whole : sizeof(text) - 1;
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, bytes);
+  }
   std::abort();
 }
 
