@@ -1,7 +1,8 @@
 /** The daemon's log: one line per event on standard output, never one per I/O. */
 
-import { destination, pino, stdTimeFunctions, type Logger as PinoLogger } from 'pino';
+import { pino, stdTimeFunctions, type Logger as PinoLogger } from 'pino';
 import type { LogOptions } from './config/normalize.js';
+import type { LogSink } from './log-sink.js';
 
 export type DaemonLogger = PinoLogger;
 
@@ -9,21 +10,18 @@ export type DaemonLogger = PinoLogger;
 export interface LogOutput {
   readonly isTTY: boolean;
   readonly color: boolean;
-  /** Instead of standard output; for tests. */
-  readonly write?: (line: string) => void;
+  readonly sink: LogSink;
 }
 
 /** Whether {@link createLogger} will write for people. */
-export function isPretty(format: LogOptions['format'], output: LogOutput): boolean {
+export function isPretty(format: LogOptions['format'], output: Pick<LogOutput, 'isTTY'>): boolean {
   return format === 'auto' ? output.isTTY : format === 'pretty';
 }
 
-/** Writes are synchronous: what was logged before an exit is out. */
 export async function createLogger(options: LogOptions, output: LogOutput): Promise<DaemonLogger> {
-  const sink =
-    output.write === undefined ? destination({ dest: 1, sync: true }) : { write: output.write };
+  const { sink } = output;
   const stream = isPretty(options.format, output) ? await prettyStream(sink, output.color) : sink;
-  return pino(
+  const logger = pino(
     {
       level: options.level,
       base: null,
@@ -32,9 +30,14 @@ export async function createLogger(options: LogOptions, output: LogOutput): Prom
     },
     stream,
   );
+  sink.sayLost = (lines, reason) => {
+    const what = lines === 1 ? '1 line' : `${lines} lines`;
+    logger.error({ lines, reason }, `${what} of the log lost here: ${reason}`);
+  };
+  return logger;
 }
 
-async function prettyStream(sink: { write: (line: string) => unknown }, colorize: boolean) {
+async function prettyStream(sink: LogSink, colorize: boolean) {
   const { prettyFactory } = await import('pino-pretty');
   const format = prettyFactory({
     colorize,

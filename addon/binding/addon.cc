@@ -1,7 +1,8 @@
-// The addon's entry: exports the classes NativeEngine and NativeLoad.
+// The addon's entry: exports the classes NativeEngine, NativeLoad and NativeLineWriter.
 #include <napi.h>
 
 #include "binding/native_engine.h"
+#include "binding/native_line_writer.h"
 #include "binding/native_load.h"
 
 namespace {
@@ -9,6 +10,7 @@ namespace {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   capsuled::binding::NativeEngine::define(env, exports);
   capsuled::binding::NativeLoad::define(env, exports);
+  capsuled::binding::NativeLineWriter::define(env, exports);
   return exports;
 }
 

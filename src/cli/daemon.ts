@@ -13,6 +13,7 @@ import type { DaemonConfiguration } from '../config/normalize.js';
 import type { Engine, EngineEventsSink, EngineOptions } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { DaemonLogger } from '../log.js';
+import type { LogSink } from '../log-sink.js';
 import { HostTotals } from '../metrics/host-totals.js';
 import { Metrics } from '../metrics/metrics.js';
 import { Target } from '../subsystem/target.js';
@@ -27,6 +28,7 @@ export interface DaemonOptions {
   readonly file: string;
   readonly version: string;
   readonly logger: DaemonLogger;
+  readonly logSink: Pick<LogSink, 'linesLostTotal'>;
   readonly notifier: ServiceNotifier;
   readonly startEngine: StartEngine;
 }
@@ -74,7 +76,7 @@ export class Daemon {
   }
 
   async #startParts(): Promise<void> {
-    const { logger, version, startEngine } = this.#options;
+    const { logger, logSink, version, startEngine } = this.#options;
     // The engine has no connections, so no events, before the target adds a listener.
     const engine = await startEngine(this.#configuration.engine, (events) => {
       this.#target?.handleEvents(events);
@@ -90,7 +92,7 @@ export class Daemon {
       },
     });
     this.#target = target;
-    const metrics = new Metrics({ engine, target, hostTotals, version });
+    const metrics = new Metrics({ engine, target, hostTotals, logSink, version });
     hostTotals.target = target;
     await target.apply(this.#configuration.target);
     const { startAdmin } = await import('../admin/server.js');

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
 import { createLogger, type DaemonLogger, isPretty } from '../log.js';
+import { LogSink } from '../log-sink.js';
 import { printIssues } from './check.js';
 import { connectLines, readyListeners } from './connect-lines.js';
 import { Daemon, logError, logIssues, type StartEngine } from './daemon.js';
@@ -20,9 +21,10 @@ export interface ServeEnvironment {
   };
   /** Ends the process at once. */
   readonly exit: (status: number) => void;
-  /** Where log lines go instead of standard output. */
-  readonly writeLog?: (line: string) => void;
+  readonly openLog: () => Promise<LogSink>;
 }
+
+const STANDARD_OUTPUT = 1;
 
 const processEnvironment: ServeEnvironment = {
   startEngine: async (options, sink) => {
@@ -31,6 +33,10 @@ const processEnvironment: ServeEnvironment = {
   },
   signals: process,
   exit: (status) => process.exit(status),
+  openLog: async () => {
+    const { startLineWriter } = await import('../engine/line-writer.js');
+    return new LogSink(startLineWriter(STANDARD_OUTPUT, LogSink.bytesMax));
+  },
 };
 
 export async function serve(
@@ -44,21 +50,20 @@ export async function serve(
     printIssues(issues, terminal);
     return 1;
   }
-  const logger = await createLogger(configuration.log, {
-    isTTY: terminal.isTTY,
-    color: terminal.color,
-    ...(environment.writeLog === undefined ? {} : { write: environment.writeLog }),
-  });
+  const sink = await environment.openLog();
+  const { isTTY, color } = terminal;
+  const logger = await createLogger(configuration.log, { isTTY, color, sink });
   logIssues(logger, issues);
   const notifier = new ServiceNotifier(logger);
   const daemon = new Daemon(configuration, {
     file: path,
     version: packageVersion(),
     logger,
+    logSink: sink,
     notifier,
     startEngine: environment.startEngine,
   });
-  const unguard = guard(logger, environment);
+  const unguard = guard(logger, sink, environment);
   const signals = new SignalQueue(daemon, environment);
   try {
     await daemon.start();
@@ -68,7 +73,7 @@ export async function serve(
     unguard();
     return 1;
   }
-  announce(daemon, configuration, logger, terminal);
+  announce(daemon, configuration, logger, terminal, sink);
   await notifier.notify('ready');
   const status = await signals.run();
   unguard();
@@ -85,25 +90,44 @@ function announce(
   configuration: DaemonConfiguration,
   logger: DaemonLogger,
   terminal: Terminal,
+  sink: LogSink,
 ): void {
   const { listeners } = daemon.target;
   const connect = connectLines(listeners);
   logger.info({ listeners: readyListeners(listeners), admin: daemon.adminUrl, connect }, 'ready');
   if (!isPretty(configuration.log.format, terminal)) return;
-  for (const line of connect) terminal.out(`  ${bold(line, terminal)}\n`);
+  for (const line of connect) sink.write(`  ${bold(line, terminal)}\n`);
 }
 
-/** What nobody caught is a defect: it is logged with its stack, and the process ends. */
-function guard(logger: DaemonLogger, environment: ServeEnvironment): () => void {
+/**
+ * What nobody caught is a defect: it is logged with its stack, and the process ends. Node would
+ * write its warnings to standard error itself, and wait for whoever reads that; they belong into
+ * the log. However the process ends, what was logged before is out, if it is read at all.
+ */
+function guard(logger: DaemonLogger, sink: LogSink, environment: ServeEnvironment): () => void {
   const onDefect = (thrown: unknown): void => {
     logger.fatal({ err: thrown }, 'unexpected error; this is a defect in capsuled');
     environment.exit(1);
   };
+  const onWarning = (warning: Error): void => {
+    logger.warn({ err: warning }, 'warning of the runtime');
+  };
+  const onExit = (): void => {
+    sink.flush();
+  };
+  const warnings = process.listeners('warning');
+  process.removeAllListeners('warning');
+  process.on('warning', onWarning);
   process.on('uncaughtException', onDefect);
   process.on('unhandledRejection', onDefect);
+  process.on('exit', onExit);
   return () => {
+    sink.flush();
+    process.off('exit', onExit);
     process.off('uncaughtException', onDefect);
     process.off('unhandledRejection', onDefect);
+    process.off('warning', onWarning);
+    for (const listener of warnings) process.on('warning', listener);
   };
 }
 

@@ -1,5 +1,7 @@
 /** Where a command writes. Tests put their own in. */
 
+import { isatty } from 'node:tty';
+
 export interface Terminal {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
@@ -9,6 +11,8 @@ export interface Terminal {
   readonly color: boolean;
 }
 
+const STANDARD_OUTPUT = 1;
+
 export const processTerminal: Terminal = {
   out: (text) => {
     process.stdout.write(text);
@@ -16,11 +20,13 @@ export const processTerminal: Terminal = {
   error: (text) => {
     process.stderr.write(text);
   },
+  // Not `process.stdout.isTTY`: that makes a stream, which makes a pipe O_NONBLOCK for all who share
+  // it, and the daemon's log is written by none of Node's streams.
   get isTTY() {
-    return process.stdout.isTTY;
+    return isatty(STANDARD_OUTPUT);
   },
   get color() {
-    return process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '';
+    return isatty(STANDARD_OUTPUT) && (process.env['NO_COLOR'] ?? '') === '';
   },
 };
 

@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from '../engine/engine-types.js';
+import type { LogSink } from '../log-sink.js';
 import type { Target } from '../subsystem/target.js';
 import { endpointText } from '../transport/listener.js';
 import {
@@ -26,6 +27,7 @@ export interface MetricSources {
   readonly engine: Engine;
   readonly target: ObservedTarget;
   readonly hostTotals: HostTotals;
+  readonly logSink: Pick<LogSink, 'linesLostTotal'>;
   readonly version: string;
 }
 
@@ -50,11 +52,16 @@ function gauge(name: string, help: string, collect: FamilyOptions['collect']): F
   return new Family({ name, help, type: 'gauge', collect });
 }
 
-function targetFamilies({ target, version }: MetricSources): Family[] {
+function targetFamilies({ target, logSink, version }: MetricSources): Family[] {
   return [
     gauge('capsuled_build_info', 'Constant 1; the labels say which build runs.', () => [
       { labels: { version, node: process.versions.node }, value: 1 },
     ]),
+    counter(
+      'capsuled_log_lines_dropped_total',
+      'Lines of the log that were lost because it was not read fast enough or could not be written.',
+      () => [{ labels: {}, value: logSink.linesLostTotal }],
+    ),
     gauge(
       'capsuled_connections',
       'Open connections by subsystem (empty before Connect) and by the address of their listener.',

@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { get as httpGet } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,6 +74,12 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Where the log of a daemon goes: a descriptor for it, and what the test reads of that. */
+export interface LogOutlet {
+  readonly fd: number;
+  readonly reader: Readable | undefined;
+}
+
 /** A process that runs `capsuled serve`, whether it gets ready or not. */
 export class DaemonProcess {
   readonly folder: string;
@@ -82,16 +89,17 @@ export class DaemonProcess {
   readonly #child: ChildProcess;
   readonly #watchers = new Set<() => void>();
 
-  constructor(folder: string, configFile: string, nodeOptions = '') {
+  /** The log goes to a socket that the test reads (Node's `pipe`), or to `outlet`. */
+  constructor(folder: string, configFile: string, nodeOptions = '', outlet?: LogOutlet) {
     this.folder = folder;
     const args = [mainScript, 'serve', '--config', configFile];
     this.#child = spawn(process.execPath, args, {
       cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', outlet?.fd ?? 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: nodeOptions },
     });
     let rest = '';
-    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    (outlet?.reader ?? this.#child.stdout)?.setEncoding('utf8').on('data', (text: string) => {
       const whole = (rest + text).split('\n');
       rest = whole.pop() ?? '';
       for (const line of whole) {
@@ -112,6 +120,11 @@ export class DaemonProcess {
 
   get pid(): number {
     return this.#child.pid!;
+  }
+
+  /** What the test reads of a log without an outlet. */
+  get output(): Readable {
+    return this.#child.stdout!;
   }
 
   get isRunning(): boolean {
@@ -186,9 +199,10 @@ export class Daemon {
     folder: string,
     config: Configuration,
     nodeOptions = '',
+    outlet?: LogOutlet,
   ): Promise<Daemon> {
     const file = writeConfiguration(folder, config);
-    const process = new DaemonProcess(folder, file, nodeOptions);
+    const process = new DaemonProcess(folder, file, nodeOptions, outlet);
     t.teardown(() => process.destroy());
     const ready = await process.line('the ready line', ({ msg }) => msg === 'ready');
     return new Daemon(process, file, ready);

@@ -21,7 +21,13 @@ function sources(changes: Partial<AdminSources> = {}): AdminSources & { reasons:
   return {
     engine,
     target,
-    metrics: new Metrics({ engine, target, hostTotals: new HostTotals(), version }),
+    metrics: new Metrics({
+      engine,
+      target,
+      hostTotals: new HostTotals(),
+      logSink: { linesLostTotal: 0 },
+      version,
+    }),
     logger: pino({ level: 'silent' }),
     version,
     unreadyReasons: () => reasons,

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { serve } from '../../../src/cli/serve.js';
 import type { Terminal } from '../../../src/cli/terminal.js';
 import { TargetError } from '../../../src/errors.js';
+import { LogSink } from '../../../src/log-sink.js';
 import { FakeEngine } from '../metrics/fake-engine.js';
 
 type Line = Record<string, unknown> & { msg: string; level: string };
@@ -55,10 +56,18 @@ function start(
     },
     signals,
     exit: (code) => exits.push(code),
-    writeLog: (line) => {
-      lines.push(JSON.parse(line) as Line);
-      logged.emit('line');
-    },
+    openLog: () =>
+      Promise.resolve(
+        new LogSink({
+          write: (line) => {
+            lines.push(JSON.parse(line) as Line);
+            logged.emit('line');
+            return true;
+          },
+          flush: () => true,
+          status: () => ({ pendingBytes: 0 }),
+        }),
+      ),
   });
   const line = async (msg: string | RegExp): Promise<Line> => {
     for (;;) {
@@ -253,4 +262,16 @@ t.test('a defect at start is logged with its stack', async (t) => {
   const daemon = start(t, yaml('a'), { failure: new Error('oops') });
   t.equal(await daemon.status, 1);
   t.match(await daemon.line(/unexpected error/), { err: { message: 'oops', stack: String } });
+});
+
+t.test('a warning of the runtime goes to the log, not to standard error', async (t) => {
+  const own = process.listeners('warning');
+  const daemon = start(t, yaml('a'));
+  await daemon.line('ready');
+  process.emitWarning('something is odd', { code: 'ODD' });
+  const line = await daemon.line('warning of the runtime');
+  t.match(line, { level: 'warn', err: { message: 'something is odd', code: 'ODD' } });
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+  t.strictSame(process.listeners('warning'), own);
 });

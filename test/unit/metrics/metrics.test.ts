@@ -13,7 +13,13 @@ function setup() {
   const hostTotals = new HostTotals();
   hostTotals.watch(engine);
   hostTotals.target = target;
-  const metrics = new Metrics({ engine, target, hostTotals, version: '1.2.3' });
+  const metrics = new Metrics({
+    engine,
+    target,
+    hostTotals,
+    logSink: { linesLostTotal: 3 },
+    version: '1.2.3',
+  });
   return { engine, target, hostTotals, metrics };
 }
 
@@ -39,6 +45,7 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
   const labels = `subsystem="${NQN}",nsid="1"`;
   const expected = [
     `capsuled_build_info{version="1.2.3",node="${process.versions.node}"} 1`,
+    'capsuled_log_lines_dropped_total 3',
     'capsuled_reactor_busy_seconds_total{reactor="1"} 2.5',
     'capsuled_reactor_idle_seconds_total{reactor="0"} 0',
     `capsuled_connections{subsystem="${NQN}",listener="127.0.0.1:4420"} 2`,

@@ -1,0 +1,147 @@
+#include "env/linux/line_writer.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace capsuled::env {
+
+struct LineWriter::State {
+  State(int descriptor, size_t bytes) : fd(descriptor), bytes_max(bytes) {}
+
+  void run();
+  int write_some(const std::string& line);
+  static void* body(void* argument);
+
+  const int fd;
+  const size_t bytes_max;
+  size_t written = 0;  // of the first line; the writing thread's alone
+
+  mutable std::mutex mutex;  // of all that follows; never held during a write
+  std::condition_variable wake;
+  std::condition_variable progress;
+  std::deque<std::string> lines;  // the first stays until it is written
+  size_t pending_bytes = 0;
+  int errnum = 0;
+  uint64_t failures = 0;
+  bool hurry = false;  // somebody flushes: try again at once
+  bool closed = false;
+};
+
+/// The writing thread, until the LineWriter is gone.
+void LineWriter::State::run() {
+  std::unique_lock<std::mutex> lock(mutex);
+  for (;;) {
+    wake.wait(lock, [this] { return closed || !lines.empty(); });
+    if (closed) return;
+    // push_back() moves no element of a deque, and only this thread takes one out.
+    const std::string& line = lines.front();
+    lock.unlock();
+    const int failed = write_some(line);
+    lock.lock();
+    errnum = failed;
+    if (failed == 0) {
+      if (written < line.size()) continue;
+      written = 0;
+      pending_bytes -= line.size() + kLineBytes;
+      lines.pop_front();
+      if (lines.empty()) progress.notify_all();
+      continue;
+    }
+    ++failures;
+    progress.notify_all();
+    wake.wait_for(lock, std::chrono::milliseconds(kRetryMs), [this] { return closed || hurry; });
+    hurry = false;
+  }
+}
+
+/// Advances `written`. Returns an errno value, or 0; then it may have written nothing at all.
+int LineWriter::State::write_some(const std::string& line) {
+  const ssize_t count = ::write(fd, line.data() + written, line.size() - written);
+  if (count == 0 && written < line.size()) return EIO;  // of a strange device; not for ever at once
+  if (count >= 0) {
+    written += static_cast<size_t>(count);
+    return 0;
+  }
+  if (errno == EINTR) return 0;
+  if (errno != EAGAIN) return errno;
+  // Somebody else made the descriptor O_NONBLOCK.
+  pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
+  (void)::poll(&writable, 1, kRetryMs);
+  return 0;
+}
+
+void* LineWriter::State::body(void* argument) {
+  const std::unique_ptr<std::shared_ptr<State>> state(
+      static_cast<std::shared_ptr<State>*>(argument));
+  (void)::pthread_setname_np(::pthread_self(), "log");
+  (*state)->run();
+  return nullptr;
+}
+
+Result<std::unique_ptr<LineWriter>> LineWriter::start(int fd, size_t bytes_max) {
+  auto state = std::make_shared<State>(fd, bytes_max);
+  auto share = std::make_unique<std::shared_ptr<State>>(state);
+  pthread_attr_t attributes;
+  ASSERT(::pthread_attr_init(&attributes) == 0);
+  ASSERT(::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0);
+  // A thread inherits the mask of its maker. Signals are for the process's main thread.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ASSERT(::pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+  pthread_t thread{};
+  const int errnum = ::pthread_create(&thread, &attributes, &State::body, share.get());
+  ASSERT(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
+  ::pthread_attr_destroy(&attributes);
+  if (errnum != 0) return Error{errnum, "cannot start a thread for the log"};
+  (void)share.release();  // body() has it
+  return std::unique_ptr<LineWriter>(new LineWriter(std::move(state)));
+}
+
+LineWriter::LineWriter(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+LineWriter::~LineWriter() {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->closed = true;
+  state_->wake.notify_all();
+}
+
+bool LineWriter::push(std::string line) {
+  const size_t bytes = line.size() + kLineBytes;
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  if (bytes > state_->bytes_max - state_->pending_bytes) return false;
+  state_->pending_bytes += bytes;
+  state_->lines.push_back(std::move(line));
+  if (state_->lines.size() == 1) state_->wake.notify_all();
+  return true;
+}
+
+bool LineWriter::flush(uint64_t timeout_ms) {
+  std::unique_lock<std::mutex> lock(state_->mutex);
+  const uint64_t failures_before = state_->failures;
+  state_->hurry = true;
+  state_->wake.notify_all();
+  state_->progress.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] {
+    return state_->lines.empty() || state_->failures != failures_before;
+  });
+  state_->hurry = false;
+  return state_->lines.empty();
+}
+
+LineWriter::Status LineWriter::status() const {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  return {.pending_bytes = state_->pending_bytes, .errnum = state_->errnum};
+}
+
+}  // namespace capsuled::env
