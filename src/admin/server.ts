@@ -5,10 +5,10 @@
 
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
-import { isLoopback } from '../config/checks.js';
 import { hostPortText } from '../config/describe.js';
 import type { AdminOptions } from '../config/normalize.js';
 import { TargetError } from '../errors.js';
+import { isLoopback } from '../transport/address.js';
 import { readToken, requireToken } from './authorization.js';
 import { bdevsPlugin } from './bdevs.js';
 import { configurationPlugin } from './configuration.js';

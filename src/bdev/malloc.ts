@@ -8,7 +8,11 @@ import { describeCapacity, nameField } from './fields.js';
 export const mallocSchema = Type.Object(
   {
     name: nameField,
-    kind: Type.Literal('malloc', { description: 'A RAM disk.', 'x-effect': 'new' }),
+    kind: Type.Literal('malloc', {
+      description: 'A RAM disk.',
+      'x-effect': 'new',
+      'x-also': ['ram', 'ramdisk', 'ram_disk', 'mem', 'memory', 'brd', 'tmpfs', 'rd_mcp'],
+    }),
     size: size({
       description: 'Capacity, a multiple of the block size. Memory is taken as it is written.',
       effect: 'new',

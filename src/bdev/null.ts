@@ -12,6 +12,7 @@ export const nullSchema = Type.Object(
       description:
         'Reads zeroes, forgets writes. Written in quotes: a bare null is no string in YAML.',
       'x-effect': 'new',
+      'x-also': ['none', 'nil', 'void', 'zero', 'dummy', 'null_blk', 'nullblk', 'nullio'],
     }),
     size: size({
       description: 'Capacity, a multiple of the block size. It takes no memory.',

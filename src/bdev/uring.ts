@@ -14,6 +14,11 @@ export const uringSchema = Type.Object(
     kind: Type.Literal('uring', {
       description: 'A file or block device, by io_uring and O_DIRECT.',
       'x-effect': 'new',
+      'x-also': [
+        ...['file', 'fileio', 'image', 'img', 'raw', 'loop', 'path'],
+        ...['block', 'blockdev', 'block_device', 'device', 'dev', 'disk', 'iblock', 'lvm', 'zvol'],
+        ...['aio', 'libaio', 'linux_aio', 'io_uring', 'iouring', 'xnvme'],
+      ],
     }),
     path: text('path', {
       description: 'The file or block device; a relative path begins at the folder of this file.',

@@ -1,7 +1,7 @@
 /** What a user types on a host: one `nvme connect` line per listener and subsystem. */
 
 import { networkInterfaces } from 'node:os';
-import { isWildcard } from '../transport/listener.js';
+import { isWildcard } from '../transport/address.js';
 import type { ListenerView } from '../subsystem/views.js';
 
 export interface ReadyListener {

@@ -9,7 +9,9 @@ import { isIPv6 } from 'node:net';
 import { totalmem } from 'node:os';
 import type { BdevConfiguration } from '../bdev/kinds.js';
 import type { Endpoint } from '../engine/engine-types.js';
-import { endpointKey, endpointText, isWildcard } from '../transport/listener.js';
+import { fileReason } from '../system-error.js';
+import { canonicalAddress, isLoopback, isWildcard } from '../transport/address.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
 import { discoveryNqn } from '../wire/layout.gen.js';
 import { nearest } from './nearest.js';
 import { reactorCores } from './normalize.js';
@@ -91,13 +93,11 @@ function checkAdmin({ admin }: DraftConfiguration, reader: Reader, machine: Mach
       reader.error('admin.token_file', `expected ${TOKEN_EXPECTED} in ${path}`);
     }
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    reader.error('admin.token_file', `expected a readable file, got ${reason}`);
+    reader.error(
+      'admin.token_file',
+      `expected a readable file, got ${path}: ${fileReason(thrown)}`,
+    );
   }
-}
-
-export function isLoopback(address: string): boolean {
-  return isIPv6(address) ? /^(0*:)*:?0*1$/.test(address) : address.startsWith('127.');
 }
 
 function checkBdevs(
@@ -195,9 +195,11 @@ function checkHosts(
 
 function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
   const bdevs = new Set<string>();
+  let isComplete = draft.bdevs !== undefined;
   for (const bdev of draft.bdevs ?? []) {
     const name = (bdev as typeof bdev | undefined)?.name;
-    if (name !== undefined) bdevs.add(name);
+    if (name === undefined) isComplete = false;
+    else bdevs.add(name);
   }
   const users = new Map<string, string>();
   const identities = new Map<string, string>();
@@ -214,7 +216,8 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
       for (const key of ['uuid', 'nguid', 'eui64'] as const) {
         unique(identities, namespace[key], `${path}.${key}`, key.toUpperCase(), reader);
       }
-      if (draft.bdevs === undefined) return;
+      // The name that is missed may be the one that could not be read.
+      if (!isComplete && !bdevs.has(namespace.bdev ?? '')) return;
       checkReference(namespace.bdev, `${path}.bdev`, bdevs, users, reader);
     });
   });
@@ -302,9 +305,14 @@ function checkListenerList(
 
 /** Whether two endpoints cannot be listened on at once. */
 function overlap(left: Endpoint, right: Endpoint): boolean {
-  if (left.port !== right.port || isIPv6(left.address) !== isIPv6(right.address)) return false;
-  const isAll = isWildcard(left.address) || isWildcard(right.address);
-  return isAll || endpointKey(left) === endpointKey(right);
+  if (left.port !== right.port) return false;
+  return covers(left.address, right.address) || covers(right.address, left.address);
+}
+
+/** `::` takes IPv4 too, `0.0.0.0` takes all of IPv4, any other address takes itself. */
+function covers(address: string, other: string): boolean {
+  if (isWildcard(address)) return isIPv6(address) || !isIPv6(other);
+  return canonicalAddress(address) === canonicalAddress(other);
 }
 
 /** One more user of something that may be used once. */

@@ -1,5 +1,7 @@
 /** Times in configuration: a number with a unit. */
 
+import { isDecimal, notationHint } from './number-notation.js';
+
 const UNITS: ReadonlyMap<string, number> = new Map([
   ['ns', 1],
   ['us', 1_000],
@@ -13,12 +15,12 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 export const DURATION_EXPECTED = 'a time with its unit such as 50us, 10ms or 2s';
 
 /** Matches every time that {@link parseDuration} takes; for the JSON Schema. */
-export const DURATION_PATTERN = `^[0-9]+ ?(${[...UNITS.keys()].join('|')})$|^0$`;
+export const DURATION_PATTERN = `^(0|[1-9][0-9]{0,14}) ?(${[...UNITS.keys()].join('|')})$|^0$`;
 
 /** Nanoseconds, or undefined when the text is no time. `0` needs no unit. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  const match = /^([0-9]{1,15}) ?([a-zµ]+)$/.exec(text);
+  const match = /^(0|[1-9][0-9]{0,14}) ?([a-zµ]+)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = '', unit = ''] = match;
   const factor = UNITS.get(unit);
@@ -29,14 +31,15 @@ export function parseDuration(text: string): number | undefined {
 
 /** Why the text is no time, for the end of an error message; empty when there is nothing to add. */
 export function durationHint(text: string): string {
-  if (/^[0-9]+$/.test(text)) return `the unit is missing: write "${text}us" or "${text}ms"`;
-  const [, digits = '', unit] = /^([0-9]+) ?([A-Za-z]+)$/.exec(text) ?? [];
-  if (unit !== undefined && !UNITS.has(unit)) {
+  if (isDecimal(text)) return `the unit is missing: write "${text}us" or "${text}ms"`;
+  const [, zeros = '', digits = '', unit] = /^(0*)([0-9]+) ?([A-Za-zµ]+)$/.exec(text) ?? [];
+  if (unit !== undefined && (zeros !== '' || !UNITS.has(unit))) {
     const lower = unit.toLowerCase();
-    return UNITS.has(lower) ? `write "${digits}${lower}"` : `unknown unit "${unit}"`;
+    const tail = zeros === '' ? '' : ', without leading zeros';
+    return UNITS.has(lower) ? `write "${digits}${lower}"${tail}` : `unknown unit "${unit}"`;
   }
-  if (/^[0-9]*\.[0-9]+/.test(text)) return 'fractions are not allowed';
-  return '';
+  if (/^[0-9]*\.[0-9]+[ A-Za-zµ]*$/.test(text)) return 'fractions are not allowed';
+  return notationHint(text);
 }
 
 /** The shortest exact spelling: 50000 → `50us`. */

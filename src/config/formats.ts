@@ -5,8 +5,10 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import { nqnFault } from '../subsystem/nqn.js';
+import { mappedIPv4 } from '../transport/address.js';
 import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
 import { DURATION_EXPECTED, DURATION_PATTERN, durationHint, parseDuration } from './duration.js';
+import { notationHint } from './number-notation.js';
 import { SIZE_EXPECTED, SIZE_PATTERN, parseSize, sizeHint } from './size.js';
 
 export interface Format {
@@ -55,26 +57,55 @@ function nqnHint(text: string): string {
 }
 
 function parseAddress(text: string): string | undefined {
-  return isIP(text) === 0 ? undefined : text;
+  return isIP(text) === 0 || isZoneMissing(text) || isMapped(text) ? undefined : text;
+}
+
+/** Of a link-local address, which every interface may have: it needs the interface's name. */
+function isZoneMissing(text: string): boolean {
+  return isIPv6(text) && /^fe[89ab][0-9a-f]:/i.test(text) && !text.includes('%');
+}
+
+/** Whether it is an IPv4 address in the clothes of IPv6: the same address would have two names. */
+function isMapped(text: string): boolean {
+  return isIPv6(text) && mappedIPv4(text) !== undefined;
 }
 
 function addressHint(text: string): string {
   if (/^\[.*\]$/.test(text)) return 'write it without brackets';
   if (text === '*') return 'write 0.0.0.0 or :: for all addresses';
+  if (isZoneMissing(text)) {
+    return `the zone is missing: write ${text}%eth0, with the name of the interface`;
+  }
+  if (isMapped(text)) return `write ${mappedIPv4(text) ?? ''}`;
   if (/^[0-9.]+:[0-9]+$/.test(text)) return 'the port goes into "port"';
   return /[a-z]/i.test(text) && !text.includes(':') ? 'host names are not resolved' : '';
 }
 
 function parseHostPort(text: string): HostPort | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})$/.exec(text);
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(0|[1-9][0-9]{0,4})$/.exec(text);
   if (match === null) return undefined;
   const [, six, four, digits] = match;
   const address = six ?? four ?? '';
   const port = Number(digits);
-  if (isIP(address) === 0 || (six !== undefined) !== isIPv6(address) || port > 65535) {
-    return undefined;
+  const valid = parseAddress(address) !== undefined && (six !== undefined) === isIPv6(address);
+  return valid && port <= PORT_MAX ? { address, port } : undefined;
+}
+
+const PORT_MAX = 65535;
+
+function hostPortHint(text: string): string {
+  if (/^:?[1-9][0-9]{0,4}$/.test(text)) {
+    return `the address is missing: write 127.0.0.1:${text.replace(':', '')}`;
   }
-  return { address, port };
+  if (/^[a-z]+:\/\//i.test(text)) return 'write the address and port alone';
+  const [, brackets, bare, digits = ''] = /^(?:\[(.*)\]|(.*)):([0-9]+)$/.exec(text) ?? [];
+  if (bare !== undefined && isIPv6(bare)) return `write [${bare}]:${digits}`;
+  if (parseAddress(text) !== undefined) {
+    return `the port is missing: write ${isIPv6(text) ? `[${text}]` : text}:9920`;
+  }
+  if (Number(digits) > PORT_MAX) return `the highest port is ${String(PORT_MAX)}`;
+  if (parseAddress(brackets ?? bare ?? '') !== undefined) return notationHint(digits);
+  return addressHint(brackets ?? bare ?? text);
 }
 
 function parseHexadecimal(text: string, digits: number): string | undefined {
@@ -133,7 +164,7 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     expected: 'an address and port such as 127.0.0.1:9920 or [::1]:9920',
     pattern: '^.+:[0-9]{1,5}$',
     parse: parseHostPort,
-    hint: (text) => (text.startsWith('localhost:') ? 'host names are not resolved' : ''),
+    hint: hostPortHint,
   },
   name: {
     expected:

@@ -8,9 +8,12 @@ import { type Document, LineCounter, type YAMLError, parseDocument } from 'yaml'
 import { TargetError } from '../errors.js';
 import { checkConfiguration } from '../subsystem/configuration-check.js';
 import { limitsDefault } from '../subsystem/target-options.js';
+import { fileReason } from '../system-error.js';
 import { check } from './checks.js';
 import { allowedCores } from './cores.js';
+import { type TextFault, decodeText } from './file-text.js';
 import { type ConfigurationIssue, hasErrors } from './issue.js';
+import { nestingFault } from './nesting.js';
 import { type DaemonConfiguration, normalize } from './normalize.js';
 import { Reader } from './reader.js';
 import type { SchemaNode } from './schema-node.js';
@@ -37,7 +40,9 @@ export async function loadConfiguration(file: string): Promise<LoadResult> {
   if (bytes.length > FILE_BYTES_MAX) {
     throw new TargetError('configuration_unreadable', `${file} is larger than 8 MiB`);
   }
-  return parseConfiguration(bytes.toString('utf8'), file);
+  const text = decodeText(bytes);
+  if (typeof text === 'string') return parseConfiguration(text, file);
+  return refused(text, file);
 }
 
 function unreadable(file: string, thrown: unknown): TargetError {
@@ -50,9 +55,8 @@ function unreadable(file: string, thrown: unknown): TargetError {
       options,
     );
   }
-  const reason =
-    code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'permission denied' : code;
-  return new TargetError('configuration_unreadable', `${file} cannot be read: ${reason}`, options);
+  const message = `${file} cannot be read: ${fileReason(thrown)}`;
+  return new TargetError('configuration_unreadable', message, options);
 }
 
 /** `file` names the text in messages, and relative paths in it begin at its folder. */
@@ -62,6 +66,8 @@ export function parseConfiguration(
   cores: readonly number[] = allowedCores(),
 ): LoadResult {
   const lines = new LineCounter();
+  const deep = nestingFault(text);
+  if (deep !== undefined) return refused(deep, file);
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -98,6 +104,19 @@ function checkTarget({ target }: DaemonConfiguration, reader: Reader): void {
   }
 }
 
+/** The result of a text of which nothing else can be said. */
+function refused({ line, column, message }: TextFault, file: string): LoadResult {
+  const issue = {
+    severity: 'error',
+    file,
+    line,
+    column,
+    path: '',
+    message: `YAML: ${message}`,
+  } as const;
+  return { issues: [issue], configuration: undefined };
+}
+
 function syntaxIssues(
   document: Document.Parsed,
   lines: LineCounter,
@@ -107,8 +126,31 @@ function syntaxIssues(
     (severity: 'error' | 'warning') =>
     ({ pos, code, message }: YAMLError): ConfigurationIssue => {
       const { line, col } = lines.linePos(pos[0]);
-      const text = code === 'MULTIPLE_DOCS' ? 'expected one document, got several' : message;
+      const text = SYNTAX_WORDS[code]?.(message) ?? message;
       return { severity, file, line, column: col, path: '', message: `YAML: ${text}` };
     };
-  return [...document.errors.map(issue('error')), ...document.warnings.map(issue('warning'))];
+  // The content of a tag that nobody knows would be taken as if the tag were not there.
+  const [tags, warnings] = [true, false].map((isTag) =>
+    document.warnings.filter(({ code }) => (code === 'TAG_RESOLVE_FAILED') === isTag),
+  );
+  return [
+    ...[...document.errors, ...(tags ?? [])].map(issue('error')),
+    ...(warnings ?? []).map(issue('warning')),
+    ...versionIssues(document, file),
+  ];
+}
+
+/** Where the library's words say too little. */
+const SYNTAX_WORDS: Readonly<Record<string, (message: string) => string>> = {
+  MULTIPLE_DOCS: () => 'expected one document, got several',
+  TAG_RESOLVE_FAILED: (message) =>
+    `expected no tag, got ${message.replace(/^Unresolved tag: /, '')}; tags have no meaning here`,
+};
+
+/** In YAML 1.1 the same digits and words are other numbers and flags. */
+function versionIssues({ directives }: Document.Parsed, file: string): ConfigurationIssue[] {
+  const { version } = directives.yaml;
+  if (version === '1.2') return [];
+  const message = `YAML: expected YAML 1.2, got %YAML ${version}; remove that line`;
+  return [{ severity: 'error', file, line: 1, column: 1, path: '', message }];
 }

@@ -20,6 +20,7 @@ import {
 import { FORMATS } from './formats.js';
 import type { ConfigurationIssue } from './issue.js';
 import { nearest } from './nearest.js';
+import { isDecimal, notationHint } from './number-notation.js';
 import { expectation, outOfRange } from './expectation.js';
 import type { SchemaNode } from './schema-node.js';
 
@@ -30,6 +31,11 @@ const FLAG_WORDS: ReadonlyMap<string, string> = new Map([
   ['no', 'false'],
   ['off', 'false'],
 ]);
+
+const UNQUOTE = 'write it without quotes';
+
+/** Instead of the value of a key that is there under another name. */
+const MISSPELT = Symbol('misspelt');
 
 export class Reader {
   readonly issues: ConfigurationIssue[] = [];
@@ -107,6 +113,7 @@ export class Reader {
     const result: Record<string, unknown> = {};
     for (const [key, property] of Object.entries(properties)) {
       const keyPath = join(path, key);
+      if (pairs.get(key) === MISSPELT) continue;
       const value = pairs.has(key)
         ? this.read(pairs.get(key), property, keyPath)
         : this.#absent(schema, property, key, path);
@@ -115,21 +122,31 @@ export class Reader {
     return result;
   }
 
-  /** The map's values by key; unknown and repeated keys are issues. */
+  /**
+   * The map's values by key; unknown and repeated keys are issues. A key that is there under a
+   * misspelt name is not missing as well: its value is {@link MISSPELT}.
+   */
   #pairs(map: YAMLMap, schema: SchemaNode, path: string): Map<string, unknown> {
     const pairs = new Map<string, unknown>();
+    const misspelt: [string, number | undefined][] = [];
     const known = Object.keys(schema.properties ?? {});
     for (const { key, value } of map.items) {
       const name = isScalar(key) ? String(key.value) : '?';
       const keyPath = join(path, name);
-      const place = isScalar(key) ? key.range?.[0] : undefined;
+      const place = (key as Node | null)?.range?.[0];
+      if (!isScalar(key) || key.value === null) {
+        if (place !== undefined) this.#offsets.set(keyPath, place);
+        this.error(keyPath, `expected a key, got ${shown(key)}`);
+        continue;
+      }
       if (pairs.has(name)) {
         this.#repeated(keyPath, name, place);
         continue;
       }
       if (!known.includes(name)) {
         if (place !== undefined) this.#offsets.set(keyPath, place);
-        this.#unknownKey(schema, name, path);
+        const meant = this.#unknownKey(schema, name, path);
+        if (meant !== undefined) misspelt.push([meant, place]);
       } else {
         pairs.set(name, value);
         // A key without a value is found by its own place.
@@ -137,6 +154,11 @@ export class Reader {
           this.#offsets.set(keyPath, place);
         }
       }
+    }
+    for (const [meant, place] of misspelt) {
+      if (pairs.has(meant)) continue;
+      pairs.set(meant, MISSPELT);
+      if (place !== undefined) this.#offsets.set(join(path, meant), place);
     }
     return pairs;
   }
@@ -149,19 +171,25 @@ export class Reader {
     else this.#offsets.set(path, first);
   }
 
-  #unknownKey(schema: SchemaNode, name: string, path: string): void {
+  /** Returns the key that was meant, if one is near. */
+  #unknownKey(schema: SchemaNode, name: string, path: string): string | undefined {
     const keyPath = join(path, name);
     if (schema['x-later']?.includes(name) === true) {
       this.error(keyPath, `"${name}" is not available in this version`);
-      return;
+      return undefined;
+    }
+    if (name === '<<') {
+      this.error(keyPath, 'merge keys ("<<") are not taken; write the keys out');
+      return undefined;
     }
     const known = Object.keys(schema.properties ?? {});
     const near = nearest(name, known);
     const tail = near === undefined ? '' : `; did you mean "${near}"?`;
     this.error(
       keyPath,
-      `expected one of ${known.join(', ')}, got the unknown key "${name}"${tail}`,
+      `expected one of ${known.join(', ')}, got the unknown key ${quoted(name)}${tail}`,
     );
+    return near;
   }
 
   #absent(parent: SchemaNode, property: SchemaNode, key: string, path: string): unknown {
@@ -254,12 +282,11 @@ export class Reader {
       return this.#wrong(path, node, schema, meant === undefined ? '' : `write ${meant}`);
     }
     const { minimum = -Infinity, maximum = Infinity } = schema;
-    const valid = Number.isSafeInteger(value) && !(node.source ?? '').includes('.');
-    if (!valid || (value as number) < minimum || (value as number) > maximum) {
-      const quoted = typeof value === 'string' && /^[0-9]+$/.test(value);
-      return this.#wrong(path, node, schema, quoted ? 'write it without quotes' : '');
-    }
-    return value;
+    const source = node.source ?? String(value);
+    const valid = Number.isSafeInteger(value) && isDecimal(source);
+    if (valid && (value as number) >= minimum && (value as number) <= maximum) return value;
+    const isQuoted = typeof value === 'string' && isDecimal(value);
+    return this.#wrong(path, node, schema, isQuoted ? UNQUOTE : notationHint(source));
   }
 
   #readFormat(node: Node, schema: SchemaNode, path: string): unknown {
@@ -267,14 +294,14 @@ export class Reader {
     if (format === undefined || !isScalar(node)) return this.#wrong(path, node, schema);
     const { value, source } = node;
     const isNumber = typeof value === 'number' || typeof value === 'bigint';
-    if (isNumber && format.takesInteger !== true) {
-      return this.#wrong(path, node, schema, 'put it in quotes');
-    }
     if (!isNumber && typeof value !== 'string') return this.#wrong(path, node, schema);
     // The digits as written: a number may have lost its leading zeroes or its precision.
     const text = isNumber ? (source ?? String(value)) : value;
     const parsed = format.parse(text);
     if (parsed === undefined) return this.#wrong(path, node, schema, format.hint?.(text) ?? '');
+    if (isNumber && !(format.takesInteger === true && /^-?[0-9]+$/.test(text))) {
+      return this.#wrong(path, node, schema, 'put it in quotes');
+    }
     const range = outOfRange(schema, parsed);
     if (range !== undefined) return this.error(path, `expected ${range}, got ${shown(node)}`);
     return parsed;
@@ -298,7 +325,10 @@ function variantMessage(schema: SchemaNode, discriminator: string, value: unknow
   if (tag !== undefined && schema['x-later-kinds']?.includes(tag) === true) {
     return `${discriminator} "${tag}" is not available in this version; available: ${available}`;
   }
-  const near = tag === undefined ? undefined : nearest(tag, variants);
+  const meant = schema.anyOf?.find((variant) =>
+    variant.properties?.[discriminator]?.['x-also']?.includes(tag?.toLowerCase() ?? ''),
+  )?.properties?.[discriminator]?.const;
+  const near = meant ?? (tag === undefined ? undefined : nearest(tag, variants));
   const tail = near === undefined ? '' : `; did you mean "${near}"?`;
   return `expected one of ${available}, got ${shown(value)}${tail}`;
 }
@@ -307,9 +337,17 @@ function variantMessage(schema: SchemaNode, discriminator: string, value: unknow
 function shown(node: unknown): string {
   if (isMap(node)) return 'a map';
   if (isSeq(node)) return 'a list';
-  if (isAlias(node)) return `the unknown alias "*${node.source}"`;
+  if (isAlias(node))
+    return `the alias "*${node.source}", before which there is no "&${node.source}"`;
   if (!isScalar(node) || node.value === null) return 'nothing';
   if (typeof node.value !== 'string') return node.source ?? JSON.stringify(node.value);
-  const text = node.value.length > 60 ? `${node.value.slice(0, 57)}...` : node.value;
-  return JSON.stringify(text);
+  return quoted(node.value.length > 60 ? `${node.value.slice(0, 57)}...` : node.value);
+}
+
+/** Characters that cannot be seen, or that change what stands beside them, are escaped. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
 }

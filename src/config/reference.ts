@@ -21,10 +21,13 @@ const PREAMBLE = `# config.yaml
 
 <!-- Generated from src/config/schema.ts by scripts/generate-reference.ts. Do not edit. -->
 
-\`capsuled serve\` and \`capsuled check\` read \`./config.yaml\`, or the file named with \`--config\`. The format is YAML 1.2.
-Unknown keys are errors. Everything wrong is reported at once, each as \`file:line:column: error: key: what was expected\`.
+\`capsuled serve\` and \`capsuled check\` read \`./config.yaml\`, or the file named with \`--config\`. The format is YAML 1.2
+in UTF-8, without tags and merge keys. Unknown keys are errors. Everything wrong is reported
+at once, each as \`file:line:column: error: key: what was expected\`.
 
 - **Sizes** are integers of bytes, or numbers with a unit: \`512\`, \`64KiB\`, \`1GiB\` (powers of 1024); \`KB\`, \`MB\`, \`GB\` are decimal.
+- **Numbers** are decimal, without leading zeros: what other spellings mean differs between
+  readers of YAML.
 - **Times** are numbers with a unit: \`50us\`, \`10ms\`, \`2s\`.
 - **Relative paths** begin at the folder of the configuration file.
 - **Takes effect**: *reload* means when the daemon gets SIGHUP; *restart* means at

@@ -25,6 +25,8 @@ export interface SchemaNode {
   readonly 'x-most'?: string;
   /** The key whose constant tells the variants of `anyOf` apart. */
   readonly 'x-discriminator'?: string;
+  /** Other words for a constant, for which readers of an error are told this one. */
+  readonly 'x-also'?: readonly string[];
   /** Keys, and variants, that a later version will know. */
   readonly 'x-later'?: readonly string[];
   readonly 'x-later-kinds'?: readonly string[];

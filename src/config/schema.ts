@@ -116,7 +116,9 @@ const transport = choice(['tcp'], {
   effect: 'reload',
 });
 const address = text('address', {
-  description: 'IPv4 or IPv6 address to listen on; 0.0.0.0 or :: for all.',
+  description:
+    'IPv4 or IPv6 address to listen on: 0.0.0.0 for all of IPv4, :: for all of both. A link-local address has its ' +
+    'zone: fe80::1%eth0.',
   effect: 'reload',
 });
 

@@ -1,5 +1,7 @@
 /** Sizes in configuration: an integer of bytes, or a number with a unit. */
 
+import { notationHint } from './number-notation.js';
+
 const UNITS: ReadonlyMap<string, bigint> = new Map([
   ['B', 1n],
   ['KiB', 1n << 10n],
@@ -17,11 +19,11 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
 export const SIZE_EXPECTED = 'a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal)';
 
 /** Matches every size that {@link parseSize} takes in string form; for the JSON Schema. */
-export const SIZE_PATTERN = `^[0-9]+ ?(${[...UNITS.keys()].join('|')})?$`;
+export const SIZE_PATTERN = `^(0|[1-9][0-9]{0,19}) ?(${[...UNITS.keys()].join('|')})?$`;
 
 /** The bytes, or undefined when the text is no size. */
 export function parseSize(text: string): bigint | undefined {
-  const match = /^([0-9]{1,20}) ?([A-Za-z]*)$/.exec(text);
+  const match = /^(0|[1-9][0-9]{0,19}) ?([A-Za-z]*)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = '', unit = ''] = match;
   const factor = UNITS.get(unit === '' ? 'B' : unit);
@@ -30,19 +32,20 @@ export function parseSize(text: string): bigint | undefined {
 
 /** Why the text is no size, for the end of an error message; empty when there is nothing to add. */
 export function sizeHint(text: string): string {
-  const [, digits = '', unit] = /^([0-9]+) ?([A-Za-z]+)$/.exec(text) ?? [];
+  const [, zeros = '', digits = '', unit] = /^(0*)([0-9]+) ?([A-Za-z]+)$/.exec(text) ?? [];
   if (unit !== undefined) {
     // Not taken as it is: who writes `1gb` may mean GB or GiB, and shall see which it would be.
     const near = [...UNITS.keys()].find((name) => name.toLowerCase() === unit.toLowerCase());
-    if (near !== undefined) return `write "${digits}${near}"`;
+    const tail = zeros === '' ? '' : ', without leading zeros';
+    if (near !== undefined) return `write "${digits}${near}"${tail}`;
     if (/^[kmgtp]i?$/i.test(unit)) {
       return `write "${digits}${unit.charAt(0).toUpperCase()}iB" for powers of 1024`;
     }
     return `unknown unit "${unit}"`;
   }
-  if (/^[0-9]*\.[0-9]+/.test(text)) return 'fractions are not allowed';
+  if (/^[0-9]*\.[0-9]+[ A-Za-z]*$/.test(text)) return 'fractions are not allowed';
   if (text.startsWith('-')) return 'it must not be negative';
-  return '';
+  return notationHint(text);
 }
 
 /** The shortest exact spelling: 1073741824 → `1GiB`. */

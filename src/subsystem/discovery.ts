@@ -8,7 +8,7 @@ import { isIPv6 } from 'node:net';
 
 import type { Connection } from '../transport/connection.js';
 import type { Listener } from '../transport/listener.js';
-import { isWildcard } from '../transport/listener.js';
+import { isWildcard } from '../transport/address.js';
 import { hasBit, packBits } from '../wire/bits.js';
 import {
   AddressFamily,

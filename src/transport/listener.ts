@@ -4,6 +4,7 @@
  */
 
 import type { Endpoint } from '../engine/engine-types.js';
+import { canonicalAddress } from './address.js';
 
 /** Two endpoints are the same if their keys are. */
 export function endpointKey(endpoint: Endpoint): string {
@@ -14,22 +15,6 @@ export function endpointKey(endpoint: Endpoint): string {
 export function endpointText(endpoint: Endpoint): string {
   const address = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
   return `${address}:${endpoint.port}`;
-}
-
-/** True for `0.0.0.0` and `::`: the address says nothing about where a host reaches us. */
-export function isWildcard(address: string): boolean {
-  const canonical = canonicalAddress(address);
-  return canonical === '0.0.0.0' || canonical === '::';
-}
-
-function canonicalAddress(address: string): string {
-  if (!address.includes(':')) return address;
-  try {
-    // The URL parser writes IPv6 addresses in their shortest form.
-    return new URL(`http://[${address}]/`).hostname.slice(1, -1);
-  } catch {
-    return address.toLowerCase();
-  }
 }
 
 export class Listener {

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { formatIssue } from '../../../src/config/issue.js';
 import { loadConfiguration, parseConfiguration } from '../../../src/config/load.js';
@@ -56,7 +58,7 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
   [
     'an unknown alias',
     'version: 1\nbdevs: *x',
-    ['2:8: bdevs: expected a list, got the unknown alias "*x"'],
+    ['2:8: bdevs: expected a list, got the alias "*x", before which there is no "&x"'],
   ],
   [
     'a map where a list must be',
@@ -159,7 +161,7 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     'a token file that is not there',
     'version: 1\nadmin: { token_file: /nonexistent/token }',
     [
-      "2:22: admin.token_file: expected a readable file, got ENOENT: no such file or directory, open '/nonexistent/token'",
+      '2:22: admin.token_file: expected a readable file, got /nonexistent/token: there is no such file',
     ],
   ],
   [
@@ -359,6 +361,210 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
   ],
 ];
 
+const LISTEN =
+  'admin.listen: expected an address and port such as 127.0.0.1:9920 or [::1]:9920, got';
+const PORT = '7:45: subsystems[0].listeners[0].port: expected an integer from 0 to 65535, got';
+const SIZE =
+  '3:39: bdevs[0].size: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got';
+const KIND = '2:26: bdevs[0].kind: expected one of malloc, null, uring, got';
+
+/** What is wrong with one value, and what to write instead. */
+const advice: readonly (readonly [name: string, text: string, error: string])[] = [
+  ...(
+    [
+      ['9920', '9920; the address is missing: write 127.0.0.1:9920'],
+      ['":9920"', '":9920"; the address is missing: write 127.0.0.1:9920'],
+      ['127.0.0.1', '"127.0.0.1"; the port is missing: write 127.0.0.1:9920'],
+      ['"::1"', '"::1"; the port is missing: write [::1]:9920'],
+      ['"::1:80"', '"::1:80"; write [::1]:80'],
+      ['127.0.0.1:99999', '"127.0.0.1:99999"; the highest port is 65535'],
+      ['127.0.0.1:09920', '"127.0.0.1:09920"; write 9920, without leading zeros'],
+      ['"http://127.0.0.1:80"', '"http://127.0.0.1:80"; write the address and port alone'],
+      [
+        '"[fe80::1]:80"',
+        '"[fe80::1]:80"; the zone is missing: write fe80::1%eth0, with the name of the interface',
+      ],
+      ['"[::ffff:127.0.0.1]:80"', '"[::ffff:127.0.0.1]:80"; write 127.0.0.1'],
+    ] as const
+  ).map(
+    ([listen, got]) =>
+      [
+        `listen: ${listen}`,
+        `version: 1\nadmin: { listen: ${listen} }`,
+        `2:18: ${LISTEN} ${got}`,
+      ] as const,
+  ),
+  ...(
+    [
+      ['04420', '04420; write 4420, without leading zeros'],
+      ['0o17', '0o17; write it in decimal: 15'],
+      ['0x1144', '0x1144; write it in decimal: 4420'],
+      ['4_420', '"4_420"; write 4420, without "_"'],
+      ['+4420', '+4420; write 4420, without "+"'],
+      ['4420.0', '4420.0; write 4420'],
+      ['4.42e3', '4.42e3; write 4420'],
+      ['44.5', '44.5; fractions are not allowed'],
+    ] as const
+  ).map(
+    ([port, got]) =>
+      [`port: ${port}`, disk().replace('port: 4420', `port: ${port}`), `${PORT} ${got}`] as const,
+  ),
+  ...(
+    [
+      ['01048576', '01048576; write 1048576, without leading zeros'],
+      ['"01048576"', '"01048576"; write 1048576, without leading zeros'],
+      ['0100MiB', '"0100MiB"; write "100MiB", without leading zeros'],
+      ['0x100000', '0x100000; write it in decimal: 1048576'],
+      ['1_000_000', '"1_000_000"; write 1000000, without "_"'],
+      ['1e6', '1e6; write 1000000'],
+    ] as const
+  ).map(
+    ([size, got]) =>
+      [`size: ${size}`, disk().replace('size: 1MiB', `size: ${size}`), `${SIZE} ${got}`] as const,
+  ),
+  ...(
+    [
+      ['uring', ['file', 'aio', 'AIO', 'block', 'disk', 'image', 'io_uring']],
+      ['malloc', ['ram', 'memory', 'ramdisk', 'Malloc']],
+      ['null', ['void', 'zero', 'null_blk']],
+    ] as const
+  ).flatMap(([meant, kinds]) =>
+    kinds.map(
+      (kind) =>
+        [
+          `kind: ${kind}`,
+          `version: 1\nbdevs: [{ name: a, kind: ${kind}, size: 1MiB }]`,
+          `${KIND} "${kind}"; did you mean "${meant}"?`,
+        ] as const,
+    ),
+  ),
+  [
+    'a time with leading zeros',
+    'version: 1\nengine: { idle_after: 050us }',
+    '2:23: engine.idle_after: expected a time with its unit such as 50us, 10ms or 2s, got "050us"; write "50us", without leading zeros',
+  ],
+  [
+    'a serial number that YAML takes for another number',
+    'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", serial: 0x10 }]',
+    '2:48: subsystems[0].serial: expected 1 to 20 printable ASCII characters without a space at either end, got 0x10; put it in quotes',
+  ],
+  [
+    'a merge key',
+    'version: 1\nengine: { <<: { poll: busy } }',
+    '2:11: engine.<<: merge keys ("<<") are not taken; write the keys out',
+  ],
+  [
+    'a tag',
+    'version: 1\nlog: { level: !include level.yaml }',
+    '2:15: YAML: expected no tag, got !include; tags have no meaning here',
+  ],
+  [
+    'YAML 1.1, in which yes is true and 010 is 8',
+    '%YAML 1.1\n---\nversion: 1',
+    '1:1: YAML: expected YAML 1.2, got %YAML 1.1; remove that line',
+  ],
+  ['a key that is a list', 'version: 1\n? [a]\n: b', '2:3: ?: expected a key, got a list'],
+  [
+    'a character that cannot be seen',
+    'version: 1\nlog: { level: info\u200b }',
+    '2:15: log.level: expected one of trace, debug, info, warn, error, fatal, got "info\\u200b"; did you mean "info"?',
+  ],
+  [
+    'lists in lists without end',
+    `version: 1\nbdevs: ${'['.repeat(20_000)}`,
+    '2:39: YAML: expected at most 32 levels of maps and lists',
+  ],
+  [
+    'maps in maps without end',
+    `version: 1\n${Array.from({ length: 5000 }, (_, level) => `${' '.repeat(level)}a:`).join('\n')}`,
+    '34:34: YAML: expected at most 32 levels of maps and lists',
+  ],
+  [
+    'a link-local address without its zone',
+    disk().replace('127.0.0.1', '"fe80::1"'),
+    '7:28: subsystems[0].listeners[0].address: expected an IPv4 or IPv6 address, got "fe80::1"; the zone is missing: write fe80::1%eth0, with the name of the interface',
+  ],
+  [
+    'all addresses twice',
+    disk('discovery: { listeners: [{ address: "::", port: 4420 }] }').replace(
+      '127.0.0.1',
+      '0.0.0.0',
+    ),
+    '9:26: discovery.listeners[0]: expected an address that no other listener covers, got [::]:4420, which overlaps 0.0.0.0:4420 on line 7',
+  ],
+  [
+    'an IPv4 address that :: covers',
+    disk('admin: { listen: 127.0.0.1:4420 }').replace('127.0.0.1', '"::"'),
+    '9:18: admin.listen: expected an address of its own, got 127.0.0.1:4420, which line 7 has',
+  ],
+];
+
+for (const [name, text, expected] of advice) {
+  t.test(`${name} is an error that says what to write`, async (t) => {
+    t.strictSame(errors(text), [expected]);
+  });
+}
+
+t.test('one mistake is one error', async (t) => {
+  const NAME =
+    'a name of 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit';
+  const cases = [
+    [
+      disk().replace('name: ram0', 'name: ram 0'),
+      [`3:13: bdevs[0].name: expected ${NAME}, got "ram 0"`],
+    ],
+    [
+      disk().replace('name: ram0', 'nmae: ram0'),
+      [
+        '3:7: bdevs[0].nmae: expected one of name, kind, size, block_size, got the unknown key "nmae"; did you mean "name"?',
+      ],
+    ],
+    [
+      'version: 1\nbdevs: [{ name: a, kind: uring, path: f, create: true, sise: 1MiB }]',
+      [
+        '2:56: bdevs[0].sise: expected one of name, kind, path, size, create, read_only, block_size, got the unknown key "sise"; did you mean "size"?',
+      ],
+    ],
+  ] as const;
+  for (const [text, expected] of cases) t.strictSame(errors(text), expected);
+  t.strictSame(warnings('version: 1\nsubsystem: []'), [], 'nor is it doubted');
+});
+
+t.test('a link-local address with its zone is taken', async (t) => {
+  const text = disk().replace('127.0.0.1', '"fe80::1%eth0"');
+  t.strictSame(parse(text).configuration?.target.subsystems[0]?.listeners, [
+    { address: 'fe80::1%eth0', port: 4420 },
+  ]);
+});
+
+t.test('bytes that are no UTF-8 are refused, with their place', async (t) => {
+  const folder = t.testdir();
+  const file = join(folder, 'c.yaml');
+  const load = async (bytes: Uint8Array): Promise<string[]> => {
+    writeFileSync(file, bytes);
+    const { issues } = await loadConfiguration(file);
+    return issues.map((issue) => formatIssue(issue).replace(`${file}:`, ''));
+  };
+  const path = (name: string) => `version: 1\nbdevs: [{ name: a, kind: uring, path: ${name} }]`;
+  t.strictSame(await load(Buffer.from(path('d\u00e9.img'), 'latin1')), [
+    '2:40: error: YAML: expected UTF-8, got the byte 0xE9 ("\u00e9" in Latin-1) at offset 50; save the file as UTF-8',
+  ]);
+  t.strictSame(await load(Buffer.from([...Buffer.from('# \ufffd \u20ac '), 0xef, 0xbf, 0x41])), [
+    '1:7: error: YAML: expected UTF-8, got the byte 0xEF ("\u00ef" in Latin-1) at offset 10; save the file as UTF-8',
+  ]);
+  const wide = Buffer.from(disk(), 'utf16le');
+  const UTF16 = '1:1: error: YAML: expected UTF-8, got UTF-16; save the file as UTF-8';
+  t.strictSame(await load(wide), [UTF16]);
+  t.strictSame(await load(Buffer.concat([Buffer.from([0xff, 0xfe]), wide])), [UTF16]);
+  wide.swap16();
+  t.strictSame(await load(wide), [UTF16]);
+  t.strictSame(await load(Buffer.concat([Buffer.from([0xfe, 0xff]), wide])), [UTF16]);
+  t.strictSame(await load(Buffer.from(path('"a\u0007"'))), [
+    '2:41: error: YAML: expected text, got the control character U+0007',
+  ]);
+  t.strictSame(await load(Buffer.from(`\ufeff${disk('# \u00e9\n')}`)), []);
+});
+
 for (const [name, text, expected] of table) {
   t.test(`${name} is an error that says where and what`, async (t) => {
     t.strictSame(errors(text), expected);
@@ -478,4 +684,12 @@ t.test('a file that cannot be read is an error that says why', async (t) => {
     message: 'there is no file /nonexistent.yaml; name the configuration with --config FILE',
   });
   await t.rejects(loadConfiguration('/'), { message: '/ cannot be read: it is a folder' });
+  const loop = join(t.testdir({ loop: t.fixture('symlink', 'loop') }), 'loop');
+  await t.rejects(loadConfiguration(loop), {
+    message: `${loop} cannot be read: its symbolic links lead in a circle`,
+  });
+  await t.rejects(loadConfiguration('/proc/self/stat/x'), {
+    message:
+      '/proc/self/stat/x cannot be read: a part of its path is a file where a folder should be',
+  });
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
 
-import { endpointKey, endpointText, isWildcard } from '../../../src/transport/listener.js';
+import { isWildcard } from '../../../src/transport/address.js';
+import { endpointKey, endpointText } from '../../../src/transport/listener.js';
 import { ListenerTable } from '../../../src/transport/listener-table.js';
 import { FakeEngine } from './fake-engine.js';
 
