@@ -36,7 +36,8 @@ class Region {
   [[nodiscard]] virtual bool discard(size_t offset, size_t length) = 0;
 };
 
-/// A socket address as text and number, IPv4 or IPv6.
+/// A socket address as text and number, IPv4 or IPv6. A link-local address has its zone
+/// (`fe80::1%eth0`); an IPv4 address is never written as IPv6 (`::ffff:192.0.2.1`).
 struct Endpoint {
   std::string address;
   uint16_t port = 0;
@@ -74,8 +75,8 @@ class Env {
   virtual Result<std::unique_ptr<Thread>> start_thread(const std::string& name, int core,
                                                        std::function<void()> run) = 0;
   virtual Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) = 0;
-  /// Bound and listening, SO_REUSEADDR, IPV6_V6ONLY, close-on-exec; port 0 picks one. Not
-  /// O_NONBLOCK: Ring::accept() wants it blocking. EADDRINUSE is tried again for a moment, because
+  /// Bound and listening, SO_REUSEADDR, close-on-exec; port 0 picks one. `::` listens on all
+  /// addresses of IPv6 and IPv4, any other address on itself. Not O_NONBLOCK: Ring::accept() wants it blocking. EADDRINUSE is tried again for a moment, because
   /// the kernel lets go of the sockets of a killed process's io_uring a little after the process is
   /// gone. May block.
   virtual Result<int> listen(const Endpoint& endpoint, int backlog) = 0;

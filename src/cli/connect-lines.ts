@@ -18,23 +18,41 @@ export function readyListeners(listeners: readonly ListenerView[]): ReadyListene
   }));
 }
 
-export function connectLines(listeners: readonly ListenerView[]): string[] {
+/**
+ * A link-local address is written with the zone that it has here, and a host elsewhere puts the
+ * name of its own interface there: the line says so, behind the mark of a comment.
+ */
+export function connectLines(
+  listeners: readonly ListenerView[],
+  interfaces: Interfaces = networkInterfaces(),
+): string[] {
   return listeners.flatMap(({ actual, subsystems }) =>
     subsystems.map((nqn) => {
       const address = isWildcard(actual.address)
-        ? reachableAddress(actual.address)
+        ? reachableAddress(actual.address, interfaces)
         : actual.address;
-      return `nvme connect -t tcp -a ${address} -s ${actual.port} -n ${nqn}`;
+      const line = `nvme connect -t tcp -a ${address} -s ${actual.port} -n ${nqn}`;
+      const [, zone] = address.split('%');
+      return zone === undefined ? line : `${line}  # for ${zone}, the interface of the host`;
     }),
   );
 }
 
+type Interfaces = ReturnType<typeof networkInterfaces>;
+
 /** An address of this machine that other machines may know it by; loopback if it has no other. */
-function reachableAddress(wildcard: string): string {
-  const family = wildcard.includes(':') ? 'IPv6' : 'IPv4';
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const outward = all.find(
-    (entry) => entry.family === family && !entry.internal && !entry.address.startsWith('fe80:'),
+function reachableAddress(wildcard: string, interfaces: Interfaces): string {
+  const all = Object.entries(interfaces).flatMap(([name, addresses = []]) =>
+    addresses
+      .filter(({ internal }) => !internal)
+      .map(({ address, family }) => ({ name, address, family })),
   );
-  return outward?.address ?? (family === 'IPv6' ? '::1' : '127.0.0.1');
+  const isLinkLocal = ({ address }: { address: string }) => /^fe[89ab]/i.test(address);
+  const four = all.find(({ family }) => family === 'IPv4');
+  if (!wildcard.includes(':')) return four?.address ?? '127.0.0.1';
+  const six = all.filter(({ family }) => family === 'IPv6');
+  const wide = six.find((entry) => !isLinkLocal(entry)) ?? four;
+  if (wide !== undefined) return wide.address;
+  const near = six.find(isLinkLocal);
+  return near === undefined ? '::1' : `${near.address}%${near.name}`;
 }

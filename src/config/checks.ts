@@ -5,13 +5,12 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { isIPv6 } from 'node:net';
 import { totalmem } from 'node:os';
 import type { BdevConfiguration } from '../bdev/kinds.js';
 import type { Endpoint } from '../engine/engine-types.js';
 import { fileReason } from '../system-error.js';
-import { canonicalAddress, isLoopback, isWildcard } from '../transport/address.js';
-import { endpointKey, endpointText } from '../transport/listener.js';
+import { isLoopback } from '../transport/address.js';
+import { endpointKey, endpointText, overlap } from '../transport/listener.js';
 import { discoveryNqn } from '../wire/layout.gen.js';
 import { nearest } from './nearest.js';
 import { reactorCores } from './normalize.js';
@@ -301,18 +300,6 @@ function checkListenerList(
     }
     places.push({ endpoint, path: itemPath });
   });
-}
-
-/** Whether two endpoints cannot be listened on at once. */
-function overlap(left: Endpoint, right: Endpoint): boolean {
-  if (left.port !== right.port) return false;
-  return covers(left.address, right.address) || covers(right.address, left.address);
-}
-
-/** `::` takes IPv4 too, `0.0.0.0` takes all of IPv4, any other address takes itself. */
-function covers(address: string, other: string): boolean {
-  if (isWildcard(address)) return isIPv6(address) || !isIPv6(other);
-  return canonicalAddress(address) === canonicalAddress(other);
 }
 
 /** One more user of something that may be used once. */

@@ -96,13 +96,12 @@ function currentEntry(state: TargetState, { listener, local }: Connection): Disc
 
 /**
  * A wildcard is no address to connect to: the host is told the one that it came in on. Null if that
- * is of another family than the listener's, which then cannot be reached by it.
+ * is of IPv6 and the listener takes IPv4 alone.
  */
 function advertisedAddress(listener: Listener, { local }: Connection): string | null {
   const { address } = listener.actual;
   if (!isWildcard(address)) return address;
-  // The engine's sockets are of one family: `::` takes no IPv4.
-  return isIPv6(address) === isIPv6(local.address) ? local.address : null;
+  return isIPv6(address) || !isIPv6(local.address) ? local.address : null;
 }
 
 function makeEntry(
@@ -121,6 +120,7 @@ function makeEntry(
   entry.asqsz = Math.min(adminQueueEntriesSuggested, state.engine.facts.queueEntriesMax);
   entry.trsvcid = String(port);
   entry.subnqn = subnqn;
-  entry.traddr = address;
+  // The zone of a link-local address is the name of an interface here; the host has others.
+  entry.traddr = address.replace(/%.*/, '');
   return entry;
 }

@@ -20,6 +20,7 @@ import type {
 } from './configuration.js';
 import type { TargetCounters } from './counters.js';
 import { EventDispatcher } from './event-dispatcher.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
 import { planChanges } from './plan.js';
 import type { Plan } from './plan.js';
 import type { ApplyReport, TargetOptions } from './target-options.js';
@@ -127,8 +128,8 @@ export class Target {
     return this.#edit(nqn, ({ listeners }) => ({
       listeners: without(
         listeners,
-        ({ address, port }) => address === endpoint.address && port === endpoint.port,
-        `listener ${endpoint.address} ${endpoint.port}`,
+        (other) => endpointKey(other) === endpointKey(endpoint),
+        `listener ${endpointText(endpoint)}`,
       ),
     }));
   }

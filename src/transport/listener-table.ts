@@ -2,7 +2,7 @@
 
 import type { Endpoint, Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
-import { endpointKey, endpointText, Listener } from './listener.js';
+import { endpointKey, endpointText, Listener, overlap } from './listener.js';
 
 export class ListenerTable implements Iterable<Listener> {
   readonly #engine: Engine;
@@ -21,6 +21,14 @@ export class ListenerTable implements Iterable<Listener> {
   async open(endpoint: Endpoint): Promise<Listener> {
     if (this.#byKey.has(endpointKey(endpoint))) {
       throw new TargetError('already_exists', `${endpointText(endpoint)} is listened on already`);
+    }
+    const clash = [...this.#byKey.values()].find(({ actual }) => overlap(actual, endpoint));
+    if (clash !== undefined) {
+      throw new TargetError(
+        'address_unavailable',
+        `expected an address and port that no other listener covers, got ${endpointText(endpoint)}, ` +
+          `which overlaps ${endpointText(clash.actual)}`,
+      );
     }
     const opening = this.#add(endpoint);
     this.#opening.add(opening);

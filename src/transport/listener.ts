@@ -3,8 +3,9 @@
  * configured endpoint.
  */
 
+import { isIPv6 } from 'node:net';
 import type { Endpoint } from '../engine/engine-types.js';
-import { canonicalAddress } from './address.js';
+import { canonicalAddress, isWildcard } from './address.js';
 
 /** Two endpoints are the same if their keys are. */
 export function endpointKey(endpoint: Endpoint): string {
@@ -15,6 +16,18 @@ export function endpointKey(endpoint: Endpoint): string {
 export function endpointText(endpoint: Endpoint): string {
   const address = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
   return `${address}:${endpoint.port}`;
+}
+
+/** Whether two endpoints cannot be listened on at once. */
+export function overlap(left: Endpoint, right: Endpoint): boolean {
+  if (left.port !== right.port || left.port === 0) return false;
+  return covers(left.address, right.address) || covers(right.address, left.address);
+}
+
+/** `::` takes IPv4 too, `0.0.0.0` takes all of IPv4, any other address takes itself. */
+function covers(address: string, other: string): boolean {
+  if (isWildcard(address)) return isIPv6(address) || !isIPv6(other);
+  return canonicalAddress(address) === canonicalAddress(other);
 }
 
 export class Listener {

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "env/env.h"
@@ -106,6 +108,45 @@ TEST_CASE("env: IPv4 and IPv6 listen on the same port, and a taken one is refuse
   CHECK(env->listen({"fe80::1%nosuch", 0}, 4).error().errnum == ENODEV);
   CHECK(env->peer_endpoint(ipv4).error().errnum == ENOTCONN);
   env->close(ipv4);
+}
+
+TEST_CASE("env: :: listens for IPv4 too, whose peers are known by their IPv4 addresses") {
+  auto env = make_linux_env().value();
+  const Result<int> all = env->listen({"::", 0}, 4);
+  if (!all.ok()) {  // a machine without IPv6 has nothing to test here
+    CHECK(all.error().errnum == EAFNOSUPPORT);
+    return;
+  }
+  const uint16_t port = env->local_endpoint(all.value()).value().port;
+  for (const char* const address : {"127.0.0.1", "::1"}) {
+    const SocketAddress target = env->resolve({address, port}).value();
+    const int host = env->make_socket(target).value();
+    REQUIRE(::connect(host, target.raw(), target.length) == 0);
+    const int accepted = ::accept4(all.value(), nullptr, nullptr, SOCK_CLOEXEC);
+    REQUIRE(accepted >= 0);
+    CHECK(env->local_endpoint(accepted).value().address == address);
+    CHECK(env->peer_endpoint(accepted).value().address == address);
+    env->close(accepted);
+    env->close(host);
+  }
+  CHECK(env->listen({"0.0.0.0", port}, 4).error().errnum == EADDRINUSE);
+  env->close(all.value());
+}
+
+TEST_CASE("env: a link-local address is listened on by its zone, and has it when it is asked for") {
+  auto env = make_linux_env().value();
+  bool permitted = false;
+  // A network of the thread's own, in which the loopback interface has such an address.
+  std::thread([&] {
+    permitted = ::unshare(CLONE_NEWNET) == 0;
+    if (!permitted) return;
+    REQUIRE(std::system("ip link set lo up && ip address add fe80::1/64 dev lo nodad") == 0);
+    CHECK(env->listen({"fe80::1", 0}, 4).error().errnum == EINVAL);
+    const int fd = env->listen({"fe80::1%lo", 0}, 4).value();
+    CHECK(env->local_endpoint(fd).value().address == "fe80::1%lo");
+    env->close(fd);
+  }).join();
+  if (!permitted) MESSAGE("not tested: this user may not make a network namespace");
 }
 
 TEST_CASE("env: a file is created once, at its size, and opened for direct I/O where possible") {

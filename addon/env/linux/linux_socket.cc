@@ -16,17 +16,35 @@ namespace {
 constexpr int kBindAttemptsMax = 20;
 constexpr long kBindPauseNs = 25'000'000;
 
-Result<Endpoint> format(const SocketAddress& address) {
+std::string ipv4_text(const void* bytes) {
+  char text[INET_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET, bytes, text, sizeof(text));
+  return text;
+}
+
+/// With its zone if it is link-local: without the zone, the address names nothing.
+std::string ipv6_text(const sockaddr_in6& address) {
+  // A socket of both families has IPv4 peers; nobody shall have to know them by a second name.
+  constexpr size_t kMappedPrefixBytes = 12;
+  if (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr)) {
+    return ipv4_text(address.sin6_addr.s6_addr + kMappedPrefixBytes);
+  }
   char text[INET6_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof(text));
+  if (address.sin6_scope_id == 0) return text;
+  char name[IF_NAMESIZE] = "";
+  const bool named = ::if_indextoname(address.sin6_scope_id, name) != nullptr;
+  return std::string(text) + "%" + (named ? name : std::to_string(address.sin6_scope_id));
+}
+
+Result<Endpoint> format(const SocketAddress& address) {
   if (address.storage.ss_family == AF_INET) {
     const auto* const ipv4 = reinterpret_cast<const sockaddr_in*>(&address.storage);
-    ::inet_ntop(AF_INET, &ipv4->sin_addr, text, sizeof(text));
-    return Endpoint{text, ntohs(ipv4->sin_port)};
+    return Endpoint{ipv4_text(&ipv4->sin_addr), ntohs(ipv4->sin_port)};
   }
   if (address.storage.ss_family == AF_INET6) {
     const auto* const ipv6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
-    ::inet_ntop(AF_INET6, &ipv6->sin6_addr, text, sizeof(text));
-    return Endpoint{text, ntohs(ipv6->sin6_port)};
+    return Endpoint{ipv6_text(*ipv6), ntohs(ipv6->sin6_port)};
   }
   return Error{EAFNOSUPPORT, "the address of a socket that is neither IPv4 nor IPv6"};
 }
@@ -35,11 +53,11 @@ Result<Endpoint> format(const SocketAddress& address) {
 int bind_and_listen(int fd, SocketAddress& address, int backlog) {
   const int on = 1;
   if (::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) return errno;
-  // Otherwise [::] would take the port of 0.0.0.0 too, and the two could not be listeners of
-  // their own.
-  if (address.storage.ss_family == AF_INET6 &&
-      ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) {
-    return errno;
+  if (address.storage.ss_family == AF_INET6) {
+    // [::] is for all addresses, of IPv4 too, whatever the machine's default is.
+    const auto* const ipv6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+    const int only = IN6_IS_ADDR_UNSPECIFIED(&ipv6->sin6_addr) ? 0 : 1;
+    if (::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0) return errno;
   }
   if (::bind(fd, address.raw(), address.length) != 0) return errno;
   if (::listen(fd, backlog) != 0) return errno;

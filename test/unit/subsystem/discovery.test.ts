@@ -117,7 +117,9 @@ t.test('port 0 is advertised as the port that was found', async (t) => {
 for (const [wildcard, local, advertised] of [
   ['0.0.0.0', '192.0.2.7', '192.0.2.7'],
   ['::', '2001:db8::7', '2001:db8::7'],
-  ['::', '192.0.2.7', null],
+  ['::', '192.0.2.7', '192.0.2.7'],
+  ['::', 'fe80::7%eth0', 'fe80::7'],
+  ['fe80::7%eth0', 'fe80::7%eth0', 'fe80::7'],
   ['0.0.0.0', '2001:db8::7', null],
 ] as const) {
   t.test(`${wildcard} is advertised to a host at ${local} as ${String(advertised)}`, async (t) => {

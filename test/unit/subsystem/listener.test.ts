@@ -45,6 +45,34 @@ t.test('an endpoint is opened once, and closed only if it is open', async (t) =>
   await t.rejects(table.close(endpoint), { code: 'not_found' });
 });
 
+for (const [open, asked] of [
+  ['0.0.0.0', '127.0.0.1'],
+  ['0.0.0.0', '::'],
+  ['::', '0.0.0.0'],
+  ['::', '127.0.0.1'],
+  ['::1', '::'],
+] as const) {
+  t.test(`${asked} is refused while ${open} is listened on at the same port`, async (t) => {
+    const table = new ListenerTable(new FakeEngine());
+    await table.open({ address: open, port: 4420 });
+    await t.rejects(table.open({ address: asked, port: 4420 }), {
+      code: 'address_unavailable',
+      message: `expected an address and port that no other listener covers, got ${endpointText({ address: asked, port: 4420 })}, which overlaps ${endpointText({ address: open, port: 4420 })}`,
+    });
+    await table.open({ address: asked, port: 4421 });
+    await table.close({ address: open, port: 4420 });
+    await table.open({ address: asked, port: 4420 });
+  });
+}
+
+t.test('addresses of different families, or of different zones, do not overlap', async (t) => {
+  const table = new ListenerTable(new FakeEngine());
+  for (const address of ['0.0.0.0', '::1', 'fe80::1%eth0', 'fe80::1%eth1']) {
+    await table.open({ address, port: 4420 });
+  }
+  t.equal([...table].length, 4);
+});
+
 t.test('port identifiers are not used twice', async (t) => {
   const table = new ListenerTable(new FakeEngine());
   const first = await table.open({ address: '127.0.0.1', port: 1 });
