@@ -9,6 +9,7 @@ import { hostPortText } from '../config/describe.js';
 import type { AdminOptions } from '../config/normalize.js';
 import { TargetError } from '../errors.js';
 import { isLoopback } from '../transport/address.js';
+import { listenReason } from '../transport/listen-reason.js';
 import { readToken, requireToken } from './authorization.js';
 import { bdevsPlugin } from './bdevs.js';
 import { configurationPlugin } from './configuration.js';
@@ -50,7 +51,11 @@ export async function startAdmin(
     await app.listen({ host: listen.address, port: listen.port });
   } catch (thrown) {
     await app.close();
-    throw listenError(hostPortText(listen), thrown);
+    const reason = `could not listen on ${hostPortText(listen)}: ${listenReason(listen, thrown)}`;
+    throw new TargetError('address_unavailable', `admin.listen: ${reason}`, {
+      field: 'admin.listen',
+      cause: thrown,
+    });
   }
   const bound = app.server.address();
   const port = bound === null || typeof bound === 'string' ? listen.port : bound.port;
@@ -109,16 +114,4 @@ async function v1(app: FastifyInstance, options: { sources: AdminSources }): Pro
     configurationPlugin,
   ];
   for (const resource of resources) await app.register(resource, { sources: options.sources });
-}
-
-function listenError(endpoint: string, thrown: unknown): TargetError {
-  const { code = '', message } = thrown as NodeJS.ErrnoException;
-  const options = { field: 'admin.listen', cause: thrown };
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: `${endpoint} is in use already (\`ss -ltnp\` shows by whom); change admin.listen`,
-    EADDRNOTAVAIL: `${endpoint} is no address of this machine; change admin.listen`,
-    EACCES: `this user may not listen on ${endpoint}; take a port above 1023 for admin.listen`,
-  };
-  const reason = reasons[code] ?? `${endpoint}: ${message}`;
-  return new TargetError('address_unavailable', `cannot listen: ${reason}`, options);
 }

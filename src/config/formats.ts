@@ -57,7 +57,13 @@ function nqnHint(text: string): string {
 }
 
 function parseAddress(text: string): string | undefined {
-  return isIP(text) === 0 || isZoneMissing(text) || isMapped(text) ? undefined : text;
+  const refused = isZoneMissing(text) || isMapped(text) || isMulticast(text);
+  return isIP(text) === 0 || refused ? undefined : text;
+}
+
+/** Of many machines at once, where TCP does not reach; the kernel would let it be listened on. */
+function isMulticast(text: string): boolean {
+  return isIPv6(text) ? /^ff/i.test(text) : /^(22[4-9]|2[3-5][0-9])\./.test(text);
 }
 
 /** Of a link-local address, which every interface may have: it needs the interface's name. */
@@ -76,6 +82,7 @@ function addressHint(text: string): string {
   if (isZoneMissing(text)) {
     return `the zone is missing: write ${text}%eth0, with the name of the interface`;
   }
+  if (isMulticast(text)) return 'it is of many machines at once, which TCP does not reach';
   if (isMapped(text)) return `write ${mappedIPv4(text) ?? ''}`;
   if (/^[0-9.]+:[0-9]+$/.test(text)) return 'the port goes into "port"';
   return /[a-z]/i.test(text) && !text.includes(':') ? 'host names are not resolved' : '';

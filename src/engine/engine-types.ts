@@ -198,6 +198,7 @@ export interface Engine {
   /** Stops every listener and connection, drains I/O, joins the reactors. */
   stop(): Promise<void>;
 
+  /** Errors are TargetError; the message says why, not where. */
   listenerAdd(endpoint: Endpoint): Promise<ListenerAddress>;
   /** Stops accepting; connections that came through it live on. */
   listenerRemove(listener: number): Promise<void>;

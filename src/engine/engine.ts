@@ -6,7 +6,9 @@
  * likely fix.
  */
 
-import { type NativeError, loadAddon, targetError } from './addon.js';
+import { TargetError } from '../errors.js';
+import { listenReason } from '../transport/listen-reason.js';
+import { loadAddon, targetError } from './addon.js';
 import type {
   BdevDescription,
   BdevParameters,
@@ -82,18 +84,11 @@ class AddonEngine implements Engine {
     try {
       return { listener, ...(await this.#native.listenerAdd(listener, endpoint)) };
     } catch (thrown) {
-      const { message, code } = thrown as NativeError;
-      throw targetError(
-        Object.assign(
-          new Error(
-            `cannot listen on ${endpoint.address} port ${String(endpoint.port)}: ${message}` +
-              (code === 'EADDRINUSE' ? ' (`ss -ltnp` shows who has it)' : ''),
-          ),
-          { code },
-        ),
-        'address_unavailable',
-        'listeners',
-      );
+      // The caller says which endpoint it was.
+      throw new TargetError('address_unavailable', listenReason(endpoint, thrown), {
+        field: 'listeners',
+        cause: thrown,
+      });
     }
   }
 

@@ -194,8 +194,31 @@ t.test('the daemon does not start on a port that somebody else has', async (t) =
   t.same(ended, { status: 1, signal: null });
   const line = process.lines.at(-1);
   t.match(line?.msg, /^capsuled cannot start: subsystems\[0\]\.listeners\[0\]: /);
-  t.match(line?.msg, `cannot listen on 127.0.0.1 port ${port}`);
+  t.match(line?.msg, `could not listen on 127.0.0.1:${port}: something listens there already`);
   t.match(line?.msg, /ss -ltnp/, 'and says how to find out who');
+});
+
+t.test('an address that is not of this machine is said once, with the likely fix', async (t) => {
+  const listener = { ...loopback, address: '192.0.2.77', port: 4420 };
+  const reason =
+    'could not listen on 192.0.2.77:4420: this machine does not have the address (`ip address` shows those it has)';
+  const cases = [
+    ['subsystems[0].listeners[0]', { subsystems: [subsystem({ listeners: [listener] })] }],
+    ['discovery.listeners[0]', { discovery: { listeners: [listener] } }],
+    ['admin.listen', { admin: { listen: '192.0.2.77:4420', token_file: 'token' } }],
+  ] as const;
+  for (const [key, overrides] of cases) {
+    const folder = makeFolder(t);
+    writeFileSync(join(folder, 'token'), 'a-token-of-some-length');
+    const { process, ended } = await runToEnd(t, configuration(overrides), folder);
+    t.same(ended, { status: 1, signal: null });
+    const line = process.lines.find(({ msg }) => msg.startsWith('capsuled cannot start'));
+    t.equal(line?.['key'], key);
+    t.equal(
+      line?.msg.replace(/; nothing has changed$/, ''),
+      `capsuled cannot start: ${key}: ${reason}`,
+    );
+  }
 });
 
 t.test('the daemon does not start without its admin port', async (t) => {

@@ -236,7 +236,9 @@ t.test('a port that is taken is an error that names the key', async (t) => {
   await t.rejects(startAdmin({ listen, tokenFile: null }, sources()), {
     code: 'address_unavailable',
     field: 'admin.listen',
-    message: new RegExp(`^cannot listen: 127.0.0.1:${port} is in use already`),
+    message: new RegExp(
+      `^admin.listen: could not listen on 127.0.0.1:${port}: something listens there already`,
+    ),
   });
   other.close();
 });

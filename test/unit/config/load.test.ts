@@ -484,6 +484,14 @@ const advice: readonly (readonly [name: string, text: string, error: string])[] 
     disk().replace('127.0.0.1', '"fe80::1"'),
     '7:28: subsystems[0].listeners[0].address: expected an IPv4 or IPv6 address, got "fe80::1"; the zone is missing: write fe80::1%eth0, with the name of the interface',
   ],
+  ...['224.0.0.1', '255.255.255.255', 'ff02::1'].map(
+    (address) =>
+      [
+        address,
+        disk().replace('127.0.0.1', `"${address}"`),
+        `7:28: subsystems[0].listeners[0].address: expected an IPv4 or IPv6 address, got "${address}"; it is of many machines at once, which TCP does not reach`,
+      ] as const,
+  ),
   [
     'all addresses twice',
     disk('discovery: { listeners: [{ address: "::", port: 4420 }] }').replace(

@@ -56,7 +56,7 @@ export class FakeEngine implements Engine {
   async listenerAdd({ address, port }: Endpoint): Promise<ListenerAddress> {
     this.calls.push(`listenerAdd ${address} ${port}`);
     if (this.takenPorts.has(port)) {
-      throw new TargetError('address_unavailable', `cannot listen on ${address} port ${port}`);
+      throw new TargetError('address_unavailable', 'something listens there already');
     }
     return { listener: this.#nextListener++, address, port: port === 0 ? this.#nextPort++ : port };
   }
