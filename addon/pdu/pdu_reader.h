@@ -156,6 +156,8 @@ class PduReader {
   bool inside_pdu() const {
     return position_ > 0 && state_ != State::Stopped && state_ != State::Stalled;
   }
+  /// Length of the PDU that is being read, once its header says so; else 0.
+  uint32_t pdu_bytes() const { return position_ >= kCommonBytes ? plen_ : 0; }
 
  private:
   enum class Kind : uint8_t {

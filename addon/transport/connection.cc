@@ -77,6 +77,7 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   reason_ = "";
   connect_pending_ = false;
   outstanding_ = 0;
+  ASSERT(with_control_ == 0 && data_answers_ == 0 && awaiting_post_.empty());
   qpair_ = nvmf::Qpair{};
   writer_ = PduWriter{};
   reader_.reset();
@@ -127,6 +128,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
     core_.controllers[attach.controller] = controller_.get();
   }
   set_state(ConnectionState::Live);
+  leave_control(connect);
   connect.cqe.dw0.set(attach.dw0);
   complete(connect, wire::GenericStatus::kSuccess);
 }
@@ -162,8 +164,8 @@ void Connection::check_timeouts(uint64_t now_ns) {
       terminate("icreq_timeout");
       return;
     case ConnectionState::AwaitConnect:
-      // Once Connect is with the control plane, the wait is ours and not the host's fault.
-      if (connect_pending_ || since(state_since_ns_) < options.connect_timeout_ns) break;
+      // Once all of Connect is with the control plane, the wait is ours and not the host's fault.
+      if (with_control_ > 0 || since(state_since_ns_) < options.connect_timeout_ns) break;
       count(core_.stats.error_connect_timeout);
       terminate("connect_timeout");
       return;
@@ -175,14 +177,32 @@ void Connection::check_timeouts(uint64_t now_ns) {
     case ConnectionState::Draining:
     case ConnectionState::Closing: return;
   }
-  const bool host_owes_bytes = reader_.inside_pdu() || claimed_requests_ > 0;
   const bool receiving = receiver_ == ReceiverState::Framing || receiver_ == ReceiverState::InPlace;
   const bool late_in =
-      host_owes_bytes && receiving && since(received_ns_) >= options.pdu_timeout_ns;
+      claimed_requests_ > 0 && receiving && since(received_ns_) >= options.pdu_timeout_ns;
   const bool late_out = batch_ != nullptr && since(send_since_ns_) >= options.pdu_timeout_ns;
-  if (!late_in && !late_out) return;
+  if (!is_pdu_late(now_ns) && !late_in && !late_out) return;
   count(core_.stats.error_pdu_timeout);
   terminate("pdu_timeout");
+}
+
+/// Whether a PDU has been on its way too long. Its time begins when it is first seen here, and no
+/// byte of it renews that: a large PDU has more of it, by its length and kPduBytesPerSecondMin.
+bool Connection::is_pdu_late(uint64_t now_ns) {
+  // While the receiver is stopped by us, the rest of a PDU is not the host's fault.
+  const bool receiving = receiver_ == ReceiverState::Framing || receiver_ == ReceiverState::InPlace;
+  if (!receiving || !reader_.inside_pdu()) {
+    pdu_since_ns_ = 0;
+    return false;
+  }
+  if (pdu_since_ns_ == 0 || watched_pdu_ != pdu_count_) {
+    watched_pdu_ = pdu_count_;
+    // Its first bytes came with the last receive, or before.
+    pdu_since_ns_ = received_ns_;
+  }
+  const uint64_t transfer_ns =
+      uint64_t{reader_.pdu_bytes()} * 1'000'000'000 / kPduBytesPerSecondMin;
+  return now_ns >= pdu_since_ns_ + core_.options.pdu_timeout_ns + transfer_ns;
 }
 
 // ---- Termination --------------------------------------------------------------------------------

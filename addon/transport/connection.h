@@ -87,6 +87,7 @@ class Connection {
   void drain_join();
   void drain_closed();
   void cancel_request(TcpRequest& request);
+  bool is_pdu_late(uint64_t now_ns);
 
   // connection_receive.cc
   void set_receiver(ReceiverState state);
@@ -113,6 +114,10 @@ class Connection {
   void on_buffers(TcpRequest& request);
   void execute(TcpRequest& request);
   void send_to_control(TcpRequest& request);
+  bool may_post(const TcpRequest& request) const;
+  void post_command(TcpRequest& request);
+  void post_commands();
+  void leave_control(TcpRequest& request);
   void unclaim(TcpRequest& request);
   bool leave_line(TcpRequest& request);
   void release_buffers(TcpRequest& request);
@@ -146,9 +151,12 @@ class Connection {
   RequestShare share_;
   uint32_t outstanding_ = 0;  // commands whose answer was not queued
   uint32_t claimed_requests_ = 0;
+  uint32_t with_control_ = 0;  // commands that the control plane has and has not answered
+  uint32_t data_answers_ = 0;  // commands that read, from there until their answer was sent
   IntrusiveList<TcpRequest, &TcpRequest::owner_node> requests_;
   IntrusiveList<TcpRequest, &TcpRequest::claim_node> awaiting_claim_;
   IntrusiveList<TcpRequest, &TcpRequest::quota_node> awaiting_quota_;
+  IntrusiveList<TcpRequest, &TcpRequest::control_node> awaiting_post_;
   uint64_t quota_bytes_ = 0;  // of large buffers that its commands hold or stand in line for
 
   SendQueue send_queue_;
@@ -162,6 +170,9 @@ class Connection {
   uint32_t kept_bytes_ = 0;
 
   uint64_t state_since_ns_ = 0;
+  uint64_t pdu_since_ns_ = 0;  // when the watched PDU was first seen unfinished
+  uint32_t pdu_count_ = 0;     // complete ones; wraps
+  uint32_t watched_pdu_ = 0;   // pdu_count_ when pdu_since_ns_ was written
   uint64_t received_ns_ = 0;
   uint64_t send_since_ns_ = 0;
 

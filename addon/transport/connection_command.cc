@@ -1,4 +1,5 @@
 // Commands: from a complete capsule to whoever carries it out.
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -49,6 +50,8 @@ TcpRequest& Connection::make_request(const PduHeader& header) {
   request.in_capsule = false;
   request.connect = false;
   request.claimed = false;
+  request.with_control = false;
+  request.data_answer = false;
   request.digest_failed = false;
   request.abort_requested = false;
   request.close_after = false;
@@ -193,6 +196,15 @@ bool Connection::has_quota(uint32_t bytes) const {
 
 /// Small buffers are many, and nobody waits long for one; large ones are shared by quota.
 void Connection::request_buffers(TcpRequest& request) {
+  if (request.executor == Executor::Control) {
+    // Strangers send these: what they send fits the request's own memory and takes no buffer.
+    ASSERT(request.plan.bytes <= kControlHostDataMax);
+    request.in_capsule = true;
+    request.data.buffers.iov[0] = iovec{request.capsule_data, request.plan.bytes};
+    request.data.buffers.count = 1;
+    request.data.buffers.bytes = request.plan.bytes;
+    return on_buffers(request);
+  }
   if (request.plan.bytes <= kSmallBufferBytes) return take_buffers(request);
   if (!awaiting_quota_.empty() || !has_quota(request.plan.bytes)) {
     if (request.state != RequestState::AwaitBuffer) {
@@ -287,7 +299,29 @@ void Connection::execute(TcpRequest& request) {
   }
 }
 
+/// Now, or when the control plane has answered enough of the connection's others.
 void Connection::send_to_control(TcpRequest& request) {
+  core_.requests->set_state(request, RequestState::AwaitControl);
+  if (awaiting_post_.empty() && may_post(request)) return post_command(request);
+  awaiting_post_.push_back(request);
+}
+
+bool Connection::may_post(const TcpRequest& request) const {
+  if (with_control_ >= kControlCommandsMax) return false;
+  // Commands that read wait for answers that the host has not taken, too.
+  return request.plan.direction != nvmf::Direction::ControllerToHost ||
+         data_answers_ < kDataAnswersMax;
+}
+
+void Connection::post_commands() {
+  while (TcpRequest* const request = awaiting_post_.front()) {
+    if (!may_post(*request)) return;
+    awaiting_post_.remove(*request);
+    post_command(*request);
+  }
+}
+
+void Connection::post_command(TcpRequest& request) {
   auto event = std::make_unique<ControlEvent>();
   event->type = ControlEventType::Command;
   event->connection = id_;
@@ -306,24 +340,39 @@ void Connection::send_to_control(TcpRequest& request) {
     }
     release_buffers(request);
   }
-  core_.requests->set_state(request, RequestState::AwaitControl);
+  request.with_control = true;
+  ++with_control_;
+  request.data_answer = request.plan.direction == nvmf::Direction::ControllerToHost;
+  if (request.data_answer) ++data_answers_;
   count(core_.stats.control_commands);
   core_.post(std::move(event));
 }
 
+/// The control plane has answered it, or nobody waits for the answer any more.
+void Connection::leave_control(TcpRequest& request) {
+  if (request.control_node.linked()) awaiting_post_.remove(request);
+  if (!request.with_control) return;
+  request.with_control = false;
+  ASSERT(with_control_ > 0);
+  --with_control_;
+}
+
 void Connection::answer(TcpRequest& request, ControlAnswer&& answer) {
   ASSERT(request.state == RequestState::AwaitControl && request.connection == this);
+  leave_control(request);
   const wire::Status status = wire::Status::unpack(answer.status);
   request.cqe.dw0.set(answer.dw0);
   request.cqe.dw1.set(answer.dw1);
   request.close_after = answer.close;
   if (status.is_success() && request.plan.direction == nvmf::Direction::ControllerToHost) {
+    const auto own_bytes = static_cast<uint32_t>(answer.data.size());
     request.control_data = std::move(answer.data);
-    if (request.control_data.size() > request.plan.bytes) {
-      request.control_data.resize(request.plan.bytes);
-    }
+    request.control_page = std::move(answer.page);
+    request.control_page_offset = answer.page_offset;
+    request.control_bytes = std::min(std::max(answer.bytes, own_bytes), request.plan.bytes);
   }
   complete(request, status);
+  post_commands();
 }
 
 bool Connection::abort(uint16_t cid) {
@@ -378,7 +427,14 @@ void Connection::release(TcpRequest& request) {
   unclaim(request);
   release_buffers(request);
   if (current_ == &request) current_ = nullptr;
-  request.control_data = {};
+  if (request.executor == Executor::Control) {
+    leave_control(request);
+    if (request.data_answer) --data_answers_;
+    request.control_data = {};
+    request.control_page = nullptr;
+    request.control_bytes = 0;
+    if (!ended()) post_commands();
+  }
   request.connection = nullptr;
   if (++request.generation == 1u << kHandleGenerationBits) request.generation = 1;
   requests_.remove(request);

@@ -483,7 +483,7 @@ std::vector<Scene> scenes_of_a_command() {
        [](TestTarget&, TestHost& host) {
          REQUIRE(host.connect(0, 16) == 0);
          host.capsule(make_sqe(0x0c, 1));
-         auto send = make_sqe(0x81, 2);
+         auto send = make_sqe(0x09, 2);
          set_transport_sgl(send, 4096);
          host.capsule(send);
          REQUIRE(host.receive().type == PduType::kR2t);

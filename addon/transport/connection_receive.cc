@@ -167,6 +167,7 @@ PduVerdict Connection::on_header(const PduHeader& header, PayloadCursor*& payloa
 
 void Connection::on_pdu(DataDigest digest) {
   count(core_.stats.pdus_received);
+  ++pdu_count_;
   TcpRequest* const request = current_;
   current_ = nullptr;
   if (digest == DataDigest::Wrong) count(core_.stats.error_data_digest);

@@ -1,6 +1,8 @@
 // Sending: answers into the queue, the queue into one gather send at a time.
+#include <algorithm>
 #include <array>
 
+#include "bdev/zero_buffer.h"
 #include "transport/connection.h"
 #include "transport/group_core.h"
 
@@ -24,6 +26,24 @@ bool add(SendBatch& batch, SendItem& item) {
   }
   if (item.tail.iov_len > 0) batch.add(item.tail);
   return true;
+}
+
+/// What a control command answers: data of its own or part of a page, and zeros behind that, which
+/// take no memory however many a host asks for.
+std::span<const iovec> control_parts(TcpRequest& request) {
+  std::span<const std::byte> known(request.control_data);
+  if (request.control_page != nullptr) {
+    const ControlPage& page = *request.control_page;
+    known = std::span(page).subspan(std::min<size_t>(request.control_page_offset, page.size()));
+  }
+  known = known.first(std::min<size_t>(known.size(), request.control_bytes));
+  const std::span<iovec> parts(request.receive_iov);
+  uint32_t count = 0;
+  if (!known.empty()) {
+    parts[count++] = iovec{const_cast<std::byte*>(known.data()), known.size()};
+  }
+  count += zero_slice(request.control_bytes - known.size(), parts.subspan(count));
+  return parts.first(count);
 }
 
 }  // namespace
@@ -81,10 +101,9 @@ void Connection::respond(TcpRequest& request) {
     } else if (request.executor == Executor::Io) {
       data = {request.data.buffers.iov.data(), request.data.buffers.count};
       bytes = request.plan.bytes;
-    } else if (!request.control_data.empty()) {
-      request.control_iov = {request.control_data.data(), request.control_data.size()};
-      data = {&request.control_iov, 1};
-      bytes = static_cast<uint32_t>(request.control_data.size());
+    } else if (request.control_bytes > 0) {
+      data = control_parts(request);
+      bytes = request.control_bytes;
     }
   }
   if (bytes > 0) {

@@ -94,6 +94,12 @@ class ControlQueue {
   void* argument_;
 };
 
+/// Bytes that many answers share, such as a discovery log page. Freed with the last that needs it.
+using ControlPage = std::vector<std::byte>;
+
+/// The most data of its own that an answer has; more is sent from a ControlPage.
+inline constexpr uint32_t kControlAnswerBytesMax = 4096;
+
 /// The control plane's answer to a command; made on the control thread, sent on the connection's
 /// reactor.
 struct ControlAnswer {
@@ -101,8 +107,14 @@ struct ControlAnswer {
   uint16_t status = 0;  ///< as the wire has it: wire::Status::pack()
   uint32_t dw0 = 0;
   uint32_t dw1 = 0;
-  std::vector<std::byte> data = {};  ///< cut to the command's length
-  bool close = false;                ///< close the connection once the answer was sent
+  std::vector<std::byte> data = {};  ///< up to kControlAnswerBytesMax
+  /// Instead of `data`: the page from `page_offset` on.
+  std::shared_ptr<const ControlPage> page = nullptr;
+  uint32_t page_offset = 0;
+  /// Of all that is answered; what data or page are short of this are zeros. Cut to the command's
+  /// length.
+  uint32_t bytes = 0;
+  bool close = false;  ///< close the connection once the answer was sent
 };
 
 /// What an accepted Connect makes of its connection.

@@ -29,6 +29,16 @@ inline constexpr uint64_t kTermReqTimeoutNs = 2'000'000'000;
 /// So long after a small send, small ones of its connection are expected.
 inline constexpr uint64_t kSmallSendsExpectedNs = 1'000'000;
 
+/// The least rate at which a large PDU must come: so many bytes give it one second more.
+inline constexpr uint32_t kPduBytesPerSecondMin = 64 * 1024;
+
+/// Commands of one connection that the control plane has at once: others of it wait here, so that
+/// no connection fills the queue that all share.
+inline constexpr uint32_t kControlCommandsMax = 4;
+/// Answers with data of their own that a connection has at once, from before they are made until
+/// they were sent; each has at most kControlAnswerBytesMax.
+inline constexpr uint32_t kDataAnswersMax = 8;
+
 /// Commands that may be under way on a connection before it is a queue.
 inline constexpr uint32_t kEntriesBeforeConnect = 8;
 

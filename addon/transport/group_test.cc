@@ -306,13 +306,13 @@ TEST_CASE("admin data of a host comes in the capsule or by R2T") {
   auto host = target.open();
   REQUIRE(host->connect(0, 32) == 0);
   const Octets data = pattern(8192, 1);
-  auto send = make_sqe(0x81, 2);
+  auto send = make_sqe(0x09, 2);
   set_capsule_sgl(send, 8192);
   host->capsule(send, data);
   CHECK(host->receive().status() == 0);
   CHECK(target.events().back().data == data);
-  const Octets more = pattern(300'000, 2);
-  set_transport_sgl(send, 300'000);
+  const Octets more = pattern(4096, 2);
+  set_transport_sgl(send, 4096);
   host->capsule(send);
   const Pdu r2t = host->receive();
   REQUIRE(r2t.type == PduType::kR2t);

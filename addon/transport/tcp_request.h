@@ -17,10 +17,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "bdev/zero_buffer.h"
 #include "nvmf/request.h"
 #include "pdu/pdu_reader.h"
+#include "transport/control_queue.h"
 #include "transport/send_list.h"
 
 namespace capsuled::transport {
@@ -32,7 +35,8 @@ enum class RequestState : uint8_t {
                 ///< on
   AwaitHostData,  ///< an R2T was queued: the host moves it on, with H2CData
   Executing,      ///< in a bdev, or parked as an Asynchronous Event Request: on_answer moves it on
-  AwaitControl,   ///< with the control plane: Group::answer() or Group::attach() moves it on
+  AwaitControl,   ///< with the control plane, or waits for its turn there: Group::answer() or
+                  ///< Group::attach() moves it on
   Responding,     ///< its answer is queued or being sent: the completion of the send moves it on
 };
 inline constexpr size_t kRequestStateCount = 7;
@@ -71,13 +75,19 @@ inline constexpr auto kRequestTransitions = [] {
 /// Who carries a command out.
 enum class Executor : uint8_t { Io, Control, KeepAlive, AsynchronousEvent };
 
+/// Parts of the longest answer of a control command: its data, and zeros.
+inline constexpr uint32_t kControlPartsMax =
+    static_cast<uint32_t>(kTransferBytesMax / kZeroBufferBytes) + 2;
+static_assert(kControlPartsMax > kTransferBuffersMax, "a receive in place fits, with its digest");
+
 struct TcpRequest : nvmf::Request {
   static constexpr uint32_t kHeadBytes = sizeof(wire::CapsuleRespHeader) + wire::kDigestSize;
   static constexpr uint32_t kTailBytes = kHeadBytes + wire::kDigestSize;
 
-  ListNode owner_node;  ///< in the connection's list
-  ListNode claim_node;  ///< while AwaitBuffer for want of a claim
-  ListNode quota_node;  ///< while AwaitBuffer because its connection holds its share already
+  ListNode owner_node;    ///< in the connection's list
+  ListNode claim_node;    ///< while AwaitBuffer for want of a claim
+  ListNode control_node;  ///< while AwaitControl because its connection has enough there already
+  ListNode quota_node;    ///< while AwaitBuffer because its connection holds its share already
   QueueNode free_node;
   Connection* connection = nullptr;
   uint32_t generation = 1;
@@ -89,6 +99,8 @@ struct TcpRequest : nvmf::Request {
   bool claimed = false;        ///< counts for the connection's claim
   bool digest_failed = false;  ///< of data
   bool abort_requested = false;
+  bool with_control = false;     ///< counts for its connection: the control plane has it
+  bool data_answer = false;      ///< counts for its connection: has or will have data of its own
   bool close_after = false;      ///< the connection ends when the answer was sent
   uint32_t capsule_bytes = 0;    ///< in-capsule data
   uint32_t quota_bytes = 0;      ///< of large buffers, counted for the connection
@@ -102,11 +114,14 @@ struct TcpRequest : nvmf::Request {
   std::array<std::byte, kTailBytes> tail;
   std::array<std::byte, kHeadBytes> r2t_head;
 
-  std::vector<std::byte> control_data;  ///< what a control command answers
-  iovec control_iov = {};
+  std::vector<std::byte> control_data;  ///< what a control command answers: data of its own,
+  std::shared_ptr<const ControlPage> control_page;  ///< or a page that others read too
+  uint32_t control_page_offset = 0;
+  uint32_t control_bytes = 0;  ///< of the answer, with the zeros behind either
 
   msghdr receive_message = {};  ///< of a receive in place
-  std::array<iovec, kTransferBuffersMax + 1> receive_iov;
+  /// Of a receive in place, or of the data that a control command answers.
+  std::array<iovec, kControlPartsMax> receive_iov;
 };
 
 }  // namespace capsuled::transport
