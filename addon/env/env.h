@@ -49,8 +49,9 @@ struct FileFacts {
   uint64_t bytes = 0;
   uint32_t direct_alignment = 512;  ///< what O_DIRECT needs of offsets and lengths
   bool block_device = false;
-  bool direct = false;  ///< opened with O_DIRECT
-  bool created = false;
+  bool direct = false;   ///< opened with O_DIRECT
+  bool created = false;  ///< open_file() gave it its size
+  bool made = false;     ///< there was no such file before open_file()
 };
 
 struct FileOpen {
@@ -76,9 +77,9 @@ class Env {
                                                        std::function<void()> run) = 0;
   virtual Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) = 0;
   /// Bound and listening, SO_REUSEADDR, close-on-exec; port 0 picks one. `::` listens on all
-  /// addresses of IPv6 and IPv4, any other address on itself. Not O_NONBLOCK: Ring::accept() wants it blocking. EADDRINUSE is tried again for a moment, because
-  /// the kernel lets go of the sockets of a killed process's io_uring a little after the process is
-  /// gone. May block.
+  /// addresses of IPv6 and IPv4, any other address on itself. Not O_NONBLOCK: Ring::accept() wants
+  /// it blocking. EADDRINUSE is tried again for a moment, because the kernel lets go of the sockets
+  /// of a killed process's io_uring a little after the process is gone. May block.
   virtual Result<int> listen(const Endpoint& endpoint, int backlog) = 0;
   /// The kernel's form of an endpoint. EINVAL: not an IPv4 or IPv6 address; names are not resolved.
   virtual Result<SocketAddress> resolve(const Endpoint& endpoint) = 0;
@@ -97,7 +98,10 @@ class Env {
   /// locked until close(), for all others or, if `read_only`, for writers (EAGAIN: locked already,
   /// by this process or another). With `create` a missing or empty file gets `create_bytes`
   /// (sparse) and is durable on return, name and all.
+  /// If that fails, a file that was made is removed again.
   virtual Result<FileFacts> open_file(const FileOpen& request) = 0;
+  /// Closes a file that is not wanted after all, and removes it if open_file() made it.
+  virtual void discard_file(const FileFacts& file) { close(file.fd); }
   /// Kernel release and the io_uring features found, for the log: "recv_provided",
   /// "accept_multishot", …
   virtual std::vector<std::string> features() = 0;

@@ -50,6 +50,9 @@ BdevError open_error(const UringBdevOptions& options, const Error& error) {
               "expected a regular file or a block device for `path`, got the directory " + path};
     case ENOTDIR:
       return {ENOTDIR, "path", "a part of " + path + " is a file where a directory should be"};
+    case ELOOP: return {ELOOP, "path", "the symbolic links of " + path + " lead in a circle"};
+    case ENAMETOOLONG:
+      return {ENAMETOOLONG, "path", "a part of " + path + " is longer than a name may be"};
     case EACCES:
     case EPERM:
       return {error.errnum, "path",
@@ -69,9 +72,12 @@ BdevError open_error(const UringBdevOptions& options, const Error& error) {
                   " is in use: another bdev, or another process such as a second daemon, has "
                   "locked it; remove that bdev, or end that process (`fuser -v " +
                   path + "` names it)"};
+    case EFBIG:
+      return {EFBIG, "size",
+              "cannot create " + path + " with " + bytes_text(options.bytes) +
+                  ": its file system has no files of that size; take a smaller `size`"};
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
       return {
           error.errnum, "size",
           "cannot create " + path + " with " + bytes_text(options.bytes) + ": " + error.message()};
@@ -181,7 +187,7 @@ BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
     block_size = file.direct ? std::max(kBlockSizeMin, file.direct_alignment) : kBlockSizeMin;
   }
   if (auto error = check_file(options, file, block_size)) {
-    env.close(file.fd);
+    env.discard_file(file);
     return *std::move(error);
   }
   return std::unique_ptr<Bdev>(

@@ -215,6 +215,15 @@ TEST_CASE("errors name the key, the path and the sizes") {
     CHECK(mentions(error, "expected a regular file or a block device"));
   }
 
+  std::filesystem::create_symlink("loop", folder.path("loop"));
+  error = error_of({.name = "file", .path = folder.path("loop")});
+  CHECK(error.field == "path");
+  CHECK(mentions(error, "the symbolic links of " + folder.path("loop") + " lead in a circle"));
+
+  error = error_of({.name = "file", .path = folder.path(std::string(300, 'a'))});
+  CHECK(error.field == "path");
+  CHECK(mentions(error, "is longer than a name may be"));
+
   folder.file(kBytes);
   error = error_of({.name = "file", .path = folder.path(), .bytes = 2 * kBytes});
   CHECK(error.field == "size");

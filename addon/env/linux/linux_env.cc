@@ -62,6 +62,7 @@ class LinuxEnv final : public Env {
   void close(int fd) override { ASSERT(::close(fd) == 0 || errno != EBADF); }
 
   Result<FileFacts> open_file(const FileOpen& request) override { return linux_open_file(request); }
+  void discard_file(const FileFacts& file) override { linux_discard_file(file); }
 
   std::vector<std::string> features() override;
 };

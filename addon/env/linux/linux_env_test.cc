@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -147,6 +148,63 @@ TEST_CASE("env: a link-local address is listened on by its zone, and has it when
     env->close(fd);
   }).join();
   if (!permitted) MESSAGE("not tested: this user may not make a network namespace");
+}
+
+/// The process may write no file beyond `bytes` meanwhile: to size a larger one fails.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    const rlimit limit{bytes, before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*const handler_)(int);
+  rlimit before_{};
+};
+
+TEST_CASE("env: what cannot be given its size is not there, and an empty file stays empty") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  const std::string path = directory.path + "/disk";
+  const std::string link = directory.path + "/link";
+  const FileOpen request{.path = path, .create_bytes = 8ull << 20, .create = true};
+  const FileSizeLimit limit(1u << 20);
+  CHECK(env->open_file(request).error().errnum == EFBIG);
+  CHECK(::access(path.c_str(), F_OK) != 0);
+
+  // Who made the empty file, or a link to it, may want to keep it.
+  ::close(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+  REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
+  for (const std::string& name : {path, link}) {
+    CHECK(
+        env->open_file({.path = name, .create_bytes = 8ull << 20, .create = true}).error().errnum ==
+        EFBIG);
+    struct stat status;
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK(status.st_size == 0);
+    CHECK(status.st_mode == (S_IFREG | 0644));
+  }
+  CHECK(::unlink(link.c_str()) == 0);
+}
+
+TEST_CASE("env: a file that is not wanted after all is removed if it was made") {
+  auto env = make_linux_env().value();
+  TemporaryDirectory directory;
+  const FileOpen request{
+      .path = directory.path + "/disk", .create_bytes = 1u << 20, .create = true};
+  env->discard_file(env->open_file(request).value());
+  CHECK(::access(request.path.c_str(), F_OK) != 0);
+  env->close(env->open_file(request).value().fd);
+  env->discard_file(env->open_file(request).value());
+  CHECK(::access(request.path.c_str(), F_OK) == 0);
 }
 
 TEST_CASE("env: a file is created once, at its size, and opened for direct I/O where possible") {

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <string>
 #include <utility>
 
 #include "env/linux/linux_parts.h"
@@ -75,27 +77,62 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// Gives a missing or empty regular file its size. Empty counts as missing, because a crash between
-/// creating and sizing leaves exactly that, and an empty file has nothing to lose. True: created.
-Result<bool> create_if_missing(const FileOpen& request) {
-  // Without O_DIRECT: a file system that refuses it may leave the new file behind.
-  const Descriptor file(::open(request.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (file.get() < 0) return Error{errno, "cannot create the file"};
-  // So that of two who find it empty one sizes it; open_existing() takes a lock of its own.
-  const Result<void> locked = lock_file(file.get(), false);
-  if (!locked.ok()) return locked.error();
-  struct stat facts;
-  if (::fstat(file.get(), &facts) != 0) return Error{errno, "cannot stat the file"};
-  if (!S_ISREG(facts.st_mode) || facts.st_size != 0 || request.create_bytes == 0) return false;
-  if (::ftruncate(file.get(), static_cast<off_t>(request.create_bytes)) != 0) {
+/// Removes the file by its own name: the path that was asked for may be a link, which stays.
+void remove_file(int fd) {
+  char name[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t length = ::readlink(link.c_str(), name, sizeof(name));
+  if (length > 0) ::unlink(std::string(name, static_cast<size_t>(length)).c_str());
+}
+
+/// Gives an empty file its size, durably, name and all.
+Result<void> size_file(int fd, const FileOpen& request) {
+  if (::ftruncate(fd, static_cast<off_t>(request.create_bytes)) != 0) {
     return Error{errno, "cannot size the new file"};
   }
-  if (::fsync(file.get()) != 0) return Error{errno, "cannot sync the new file"};
+  if (::fsync(fd) != 0) return Error{errno, "cannot sync the new file"};
   const Descriptor directory(
       ::open(directory_of(request.path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0) return Error{errno, "cannot open the new file's directory"};
   if (::fsync(directory.get()) != 0) return Error{errno, "cannot sync the new file's directory"};
-  return true;
+  return {};
+}
+
+enum class Creation : uint8_t { None, Sized, Made };
+
+/// Gives a missing or empty regular file its size. Empty counts as missing, because a crash between
+/// creating and sizing leaves exactly that, and an empty file has nothing to lose. What fails
+/// leaves no file that was not there, and an empty one empty.
+Result<Creation> create_if_missing(const FileOpen& request) {
+  // Without O_DIRECT: a file system that refuses it may leave the new file behind. O_EXCL tells a
+  // file of ours, which may be removed, from one that somebody else makes in the same moment.
+  const char* const path = request.path.c_str();
+  int fd = ::open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const bool made = fd >= 0;
+  if (!made && errno == EEXIST) fd = ::open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const Descriptor file(fd);
+  if (fd < 0) return Error{errno, "cannot create the file"};
+  // So that of two who find it empty one sizes it; open_existing() takes a lock of its own.
+  const Result<void> locked = lock_file(fd, false);
+  if (!locked.ok()) {
+    // Whoever has locked it meanwhile uses it.
+    if (made && locked.error().errnum != EAGAIN) remove_file(fd);
+    return locked.error();
+  }
+  struct stat facts;
+  if (::fstat(fd, &facts) != 0) return Error{errno, "cannot stat the file"};
+  if (!S_ISREG(facts.st_mode) || facts.st_size != 0 || request.create_bytes == 0) {
+    return Creation::None;
+  }
+  const Result<void> sized = size_file(fd, request);
+  if (sized.ok()) return made ? Creation::Made : Creation::Sized;
+  // Still under the lock: nobody else has begun to use it.
+  if (made) {
+    remove_file(fd);
+  } else if (::ftruncate(fd, 0) != 0) {
+    return Error{errno, "cannot empty the file again"};
+  }
+  return sized.error();
 }
 
 /// Opens for nobody else to write, with O_DIRECT if the file system has it.
@@ -162,16 +199,24 @@ Result<FileFacts> linux_open_file(const FileOpen& request) {
   if (exists && S_ISDIR(status.st_mode)) return Error{EISDIR, "the path is a directory"};
   if (exists && !block_device && !S_ISREG(status.st_mode)) return not_a_disk();
   if (request.create && !request.read_only && !block_device) {
-    Result<bool> created = create_if_missing(request);
+    const Result<Creation> created = create_if_missing(request);
     if (!created.ok()) return created.error();
-    facts.created = created.value();
+    facts.created = created.value() != Creation::None;
+    facts.made = created.value() == Creation::Made;
   }
   Result<Descriptor> opened = open_existing(request, block_device, facts.direct);
   if (!opened.ok()) return opened.error();
-  const Result<void> measured = measure(opened.value().get(), facts);
-  if (!measured.ok()) return measured.error();
   facts.fd = opened.value().release();
-  return facts;
+  const Result<void> measured = measure(facts.fd, facts);
+  if (measured.ok()) return facts;
+  linux_discard_file(facts);
+  return measured.error();
+}
+
+void linux_discard_file(const FileFacts& file) {
+  // Before it is closed, and with that unlocked.
+  if (file.made) remove_file(file.fd);
+  ::close(file.fd);
 }
 
 }  // namespace capsuled::env

@@ -16,6 +16,7 @@ Result<std::unique_ptr<Region>> linux_allocate(size_t bytes, HugePages huge_page
 
 /// linux_file.cc
 Result<FileFacts> linux_open_file(const FileOpen& request);
+void linux_discard_file(const FileFacts& file);
 
 /// linux_socket.cc
 /// "127.0.0.1", "::", "fe80::1%eth0". Names are not resolved.
