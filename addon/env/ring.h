@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -123,6 +124,17 @@ class Ring {
   virtual void allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset,
                         uint64_t length) = 0;
   virtual void close(RingOp& op, int fd) = 0;
+  /// Says that `change` more (or fewer) file operations may wait within the machine at a time,
+  /// each of which may hold a thread there until it ends. So many do not get in each other's way,
+  /// nor in the way of others. Costs nothing until they do wait. What the machine's limits do not
+  /// allow is not had.
+  virtual void expect_blocking(int32_t change) { (void)change; }
+  /// The size of a regular file or block device as this machine knows it: at once, without asking
+  /// a server or a device.
+  virtual Result<uint64_t> file_bytes(int fd) {
+    (void)fd;
+    return Error{ENOSYS, "sizes of files are not known here"};
+  }
   /// Asks for `op` to end early; its completion comes in any case (-ECANCELED if it was in time).
   /// Nothing if `op` is not in flight.
   virtual void cancel(RingOp& op) = 0;

@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -224,6 +226,26 @@ void LinuxRing::close(RingOp& op, int fd) {
   sqe.user_data = user_data_of(op);
 }
 
+void LinuxRing::expect_blocking(int32_t change) {
+  ASSERT(change >= 0 || blocking_expected_ >= static_cast<uint32_t>(-change));
+  blocking_expected_ += static_cast<uint32_t>(change);
+  if (bound_) allow_workers();
+}
+
+Result<uint64_t> LinuxRing::file_bytes(int fd) {
+  struct statx facts = {};
+  // DONT_SYNC: of what a file server says, what it said last.
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &facts) != 0) {
+    return Error{errno, "cannot stat the file"};
+  }
+  if (!S_ISBLK(facts.stx_mode)) return facts.stx_size;
+  uint64_t bytes = 0;
+  if (::ioctl(fd, BLKGETSIZE64, &bytes) != 0) {
+    return Error{errno, "cannot read the size of the block device"};
+  }
+  return bytes;
+}
+
 void LinuxRing::cancel(RingOp& op) {
   if (!op.in_flight) return;
   op.cancelled = true;
@@ -249,6 +271,22 @@ void LinuxRing::bind_thread() {
   // Saves the kernel a look-up per call; without it the ring works as well.
   (void)io_uring_register_ring_fd(&ring_);
   bound_ = true;
+  allow_workers();
+}
+
+/// The workers are the thread's, so this is for the thread alone. The number is a limit, not a
+/// reservation: the kernel makes a worker when one is needed and ends it after some idle seconds.
+void LinuxRing::allow_workers() {
+  unsigned int counts[2] = {0, 0};  // bounded (files) and unbounded; 0 asks
+  if (workers_of_all_ == 0) {
+    if (io_uring_register_iowq_max_workers(&ring_, counts) != 0) return;
+    workers_of_all_ = std::max(counts[0], 1u);
+    if (blocking_expected_ == 0) return;
+  }
+  counts[0] = workers_of_all_ + blocking_expected_;
+  counts[1] = 0;
+  // A kernel that refuses keeps its own number: a disk that hangs may then hold up others.
+  (void)io_uring_register_iowq_max_workers(&ring_, counts);
 }
 
 void LinuxRing::submit() {

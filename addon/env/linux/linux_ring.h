@@ -13,6 +13,10 @@
 // Reads and writes of files do not wait for the next poll() either: a few together go to the kernel
 // at once, so that a device works while the rest of the turn is made.
 //
+// What the kernel cannot begin without waiting, it gives to a worker: a thread of this ring's
+// thread, made when it is needed. There are at most so many as it is told, for all files together:
+// one for each operation that was said to block, and `workers_of_all_` for everything else.
+//
 // Owner: one reactor. Thread: see ring.h. Invariant: in_flight_ is the number of RingOps with
 // in_flight set; the wake-up operation and cancellations are the ring's own and not counted.
 //
@@ -63,6 +67,8 @@ class alignas(64) LinuxRing final : public Ring {
   void sync_data(RingOp& op, int fd) override;
   void allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset, uint64_t length) override;
   void close(RingOp& op, int fd) override;
+  void expect_blocking(int32_t change) override;
+  Result<uint64_t> file_bytes(int fd) override;
   void cancel(RingOp& op) override;
   Result<std::unique_ptr<ProvidedBuffers>> provide_buffers(uint32_t buffer_bytes,
                                                            uint32_t count) override;
@@ -88,6 +94,7 @@ class alignas(64) LinuxRing final : public Ring {
   void prepare_accept(io_uring_sqe& sqe, RingOp& op);
   void arm_wake();
   void bind_thread();
+  void allow_workers();
   void submit();
   /// Runs the owner's completion; returns 1, or 0 if there was none to run.
   uint32_t dispatch(const io_uring_cqe& cqe);
@@ -98,6 +105,8 @@ class alignas(64) LinuxRing final : public Ring {
   Queue<RingOp, &RingOp::ended_node> ended_;  ///< outside of io_uring; for the next poll()
   int wake_fd_ = -1;
   uint32_t in_flight_ = 0;
+  uint32_t blocking_expected_ = 0;
+  uint32_t workers_of_all_ = 0;      ///< as many as the kernel had chosen
   uint32_t transfers_prepared_ = 0;  ///< of files, since the last submission
   bool sent_directly_ = false;       ///< since the last poll()
   uint16_t buffer_group_next_ = 0;
