@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "bdev/bdev_error.h"
+#include "bdev/bdev_health.h"
 #include "bdev/bdev_io.h"
 #include "bdev/bdev_stats.h"
 
@@ -39,6 +40,7 @@ struct BdevFacts {
   bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
   bool can_compare = false;       ///< else the core reads and compares
   bool volatile_cache = false;    ///< Flush has something to do
+  bool has_device = false;  ///< operations wait for a device, which may hang or fail: see tick()
   /// A Read may go without memory of its own: see BdevChannel::lend(). Only for a bdev without
   /// limits.
   bool lends_reads = false;
@@ -65,6 +67,14 @@ class BdevChannel {
     (void)io;
     return false;
   }
+  /// As submit() of a Flush, but looks whether the bdev's faults are still there, and clears those
+  /// that are not; ends with Success if none is left.
+  virtual void recheck(BdevIo& io);
+  /// About once a second, while there is a channel: for looks at the device that cost nothing.
+  virtual void tick() {}
+  /// When the oldest operation that has not ended was submitted; UINT64_MAX: there is none, or none
+  /// can take long.
+  virtual uint64_t oldest_ns() const { return UINT64_MAX; }
 };
 
 /// Who wants to know when a loan ends; null in BdevIo if nobody does. Reactor's thread.
@@ -83,11 +93,13 @@ class Bdev {
   Bdev(const Bdev&) = delete;
   Bdev& operator=(const Bdev&) = delete;
   const BdevFacts& facts() const { return facts_; }
+  BdevHealth& health() { return health_; }
   /// Reactor's thread. Never blocks, never null.
   virtual std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) = 0;
 
  private:
   const BdevFacts facts_;
+  BdevHealth health_;
 };
 
 /// The backend's last word on `io`: queues it for the loop. Reactor's thread.

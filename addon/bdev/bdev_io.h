@@ -37,6 +37,7 @@ enum class BdevStatus : uint8_t {
   Unsupported,  ///< the backend cannot, and the core cannot emulate it
   ReadOnly,
   Gone,  ///< the device was removed
+  Lost,  ///< refused, because of what was lost before: see BdevHealth
 };
 
 enum class BdevIoState : uint8_t {

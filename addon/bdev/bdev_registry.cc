@@ -60,6 +60,7 @@ Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
   for (uint32_t index = 0; index < reactor_count_; ++index) {
     entry->stats.push_back(std::make_unique<BdevStats>());
   }
+  entry->oldest_ns.assign(reactor_count_, UINT64_MAX);
   entry->bdev = std::move(bdev);
   entries_.emplace(entry->bdev->facts().name, std::move(entry));
   return {};

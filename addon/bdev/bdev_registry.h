@@ -27,9 +27,11 @@ enum class BdevClaim : uint8_t { Shared, Exclusive };
 struct BdevEntry {
   std::unique_ptr<Bdev> bdev;                     ///< null after remove()
   std::vector<std::unique_ptr<BdevStats>> stats;  ///< by reactor index
-  uint32_t open_count = 0;                        ///< control thread
-  BdevClaim claim = BdevClaim::Shared;            ///< control thread; of who has it open
-  std::atomic<uint32_t> channel_count = 0;        ///< CoreChannels on all reactors
+  /// By reactor index, as BdevChannel::oldest_ns() said it less than two seconds ago; read_stat().
+  std::vector<uint64_t> oldest_ns;
+  uint32_t open_count = 0;                  ///< control thread
+  BdevClaim claim = BdevClaim::Shared;      ///< control thread; of who has it open
+  std::atomic<uint32_t> channel_count = 0;  ///< CoreChannels on all reactors
 };
 
 /// An open handle on a bdev. Outlives the channels acquired by its owner.

@@ -4,7 +4,11 @@
 
 namespace capsuled {
 
-BdevStatus bdev_status_from_errno(int errnum) {
+bool changes_blocks(BdevIoType type) {
+  return type == BdevIoType::Write || type == BdevIoType::Unmap || type == BdevIoType::WriteZeroes;
+}
+
+BdevStatus bdev_status_from_errno(int errnum, BdevIoType type) {
   switch (errnum) {
     case ENOSPC:
     case EDQUOT:
@@ -23,6 +27,10 @@ BdevStatus bdev_status_from_errno(int errnum) {
     case EOPNOTSUPP:
     case ENOSYS: return BdevStatus::Unsupported;
     case EROFS: return BdevStatus::ReadOnly;
+    // The file is open for writing; so it became immutable, sealed, or its device was set
+    // read-only.
+    case EPERM:
+    case EACCES: return changes_blocks(type) ? BdevStatus::ReadOnly : BdevStatus::Failed;
     case ENODEV:
     case ENXIO:
     case ENOLINK:   // the block layer's word for a disk that no path leads to

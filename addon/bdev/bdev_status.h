@@ -5,7 +5,9 @@
 
 namespace capsuled {
 
-/// `errnum` is positive.
-BdevStatus bdev_status_from_errno(int errnum);
+/// Of an operation of `type` that failed with `errnum`, which is positive.
+BdevStatus bdev_status_from_errno(int errnum, BdevIoType type);
+/// Whether such an operation changes blocks.
+bool changes_blocks(BdevIoType type);
 
 }  // namespace capsuled

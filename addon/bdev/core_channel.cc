@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "bdev/bdev_status.h"
 #include "bdev/pieces.h"
 #include "bdev/reactor_channels.h"
 #include "reactor/reactor_stats.h"
@@ -27,10 +28,6 @@ bool carries_data(BdevIoType type) {
   return type == BdevIoType::Read || type == BdevIoType::Write || type == BdevIoType::Compare;
 }
 
-bool changes_blocks(BdevIoType type) {
-  return type == BdevIoType::Write || type == BdevIoType::Unmap || type == BdevIoType::WriteZeroes;
-}
-
 uint64_t limit_or_none(uint64_t limit) { return limit == 0 ? UINT64_MAX : limit; }
 
 }  // namespace
@@ -45,6 +42,8 @@ void bdev_complete(BdevIo& io, BdevStatus status) {
   ASSERT_MSG(io.state == BdevIoState::Backend, "completed by a backend that does not have it");
   io.channel->end(io, status);
 }
+
+void BdevChannel::recheck(BdevIo& io) { bdev_complete(io, BdevStatus::Success); }
 
 void bdev_give_back(BdevIo& io) {
   ASSERT(io.lent && io.state == BdevIoState::Idle);
@@ -64,6 +63,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       entry_(std::move(entry)),
       facts_(entry_->bdev->facts()),
       stats_(*entry_->stats.at(reactor.index())),
+      oldest_ns_(entry_->oldest_ns.at(reactor.index())),
       backend_(entry_->bdev->make_channel(reactor)),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)) {
@@ -76,6 +76,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
 }
 
 CoreChannel::~CoreChannel() {
+  set_stat(oldest_ns_, UINT64_MAX);
   pieces_.reset();
   backend_.reset();
   // Release: pairs with the acquire in BdevRegistry::remove, which destroys the bdev that this
@@ -126,7 +127,7 @@ bool CoreChannel::goes_whole(const BdevIo& io, PieceKind& kind) const {
   UNREACHABLE();
 }
 
-void CoreChannel::submit(BdevIo& io) {
+void CoreChannel::begin(BdevIo& io) {
   assert_valid(io);
   io.channel = this;
   io.parent = nullptr;
@@ -135,7 +136,10 @@ void CoreChannel::submit(BdevIo& io) {
   io.progress.kind = PieceKind::Same;
   io.submitted_ns = reactor_.now_ns();
   ++in_flight_;
+}
 
+void CoreChannel::submit(BdevIo& io) {
+  begin(io);
   if (facts_.read_only && changes_blocks(io.type)) return end(io, BdevStatus::ReadOnly);
   if (io.type == BdevIoType::Unmap && !facts_.can_unmap) return end(io, BdevStatus::Unsupported);
   PieceKind kind;
@@ -147,6 +151,18 @@ void CoreChannel::submit(BdevIo& io) {
   // Made on first need: most channels never split, and the pool of pieces has a size.
   if (pieces_ == nullptr) pieces_ = std::make_unique<Pieces>(*this);
   pieces_->start(io, kind);
+}
+
+void CoreChannel::recheck(BdevIo& io) {
+  ASSERT(io.type == BdevIoType::Flush);
+  begin(io);
+  io.set_state(BdevIoState::Backend);
+  backend_->recheck(io);
+}
+
+void CoreChannel::tick() {
+  backend_->tick();
+  set_stat(oldest_ns_, backend_->oldest_ns());
 }
 
 bool CoreChannel::lend(BdevIo& io) {

@@ -34,6 +34,9 @@ class CoreChannel {
   void submit(BdevIo& io);
   /// Before submit(), for a Read of a bdev that lends: see BdevChannel::lend().
   bool lend(BdevIo& io);
+  /// A Flush that finds out whether the bdev's faults are still there: see BdevHealth. Ends with
+  /// Success if none is left.
+  void recheck(BdevIo& io);
   /// Asks for an early end of `io`, which was submitted here and has not completed. It completes in
   /// any case: with Aborted if this was in time, even though some of its blocks may have been
   /// written.
@@ -52,6 +55,9 @@ class CoreChannel {
   ~CoreChannel();
 
   void assert_valid(const BdevIo& io) const;
+  void begin(BdevIo& io);
+  /// About once a second.
+  void tick();
   /// Whether `io` goes to the backend whole; else `kind` says how it is carried out in pieces.
   bool goes_whole(const BdevIo& io, PieceKind& kind) const;
   /// Queues `io` for the loop with `status`.
@@ -65,6 +71,7 @@ class CoreChannel {
   std::shared_ptr<BdevEntry> entry_;
   const BdevFacts& facts_;
   BdevStats& stats_;
+  uint64_t& oldest_ns_;  ///< the entry's
   std::unique_ptr<BdevChannel> backend_;
   std::unique_ptr<Pieces> pieces_;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit

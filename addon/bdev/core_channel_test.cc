@@ -347,5 +347,13 @@ TEST_CASE("users on one reactor share a channel; the last release drops it, even
   CHECK(registry.remove("test0").ok());
 }
 
+TEST_CASE("a bdev that has no faults is well when it is looked at again") {
+  TestReactors reactors;
+  TestBdevUser user(reactors, std::make_unique<TestBdev>(test_facts(8)));
+  TestIo recheck(BdevIoType::Flush, 0, 0);
+  user.start_recheck(recheck);
+  CHECK(recheck.wait() == BdevStatus::Success);
+}
+
 }  // namespace
 }  // namespace capsuled

@@ -112,6 +112,7 @@ bool Pieces::start_next(BdevIo& io) {
   --free_count_;
   piece.io.channel = &channel_;
   piece.io.parent = &io;
+  piece.io.submitted_ns = io.submitted_ns;
   piece.io.status = BdevStatus::Success;
   piece.io.cancel_requested = false;
   io.progress.blocks_started += piece.io.count_blocks;

@@ -13,7 +13,10 @@ ReactorChannels& ReactorChannels::of(Reactor& reactor) {
   return *table;
 }
 
-ReactorChannels::ReactorChannels(Reactor& reactor) : Poller("bdev"), reactor_(reactor) {}
+ReactorChannels::ReactorChannels(Reactor& reactor) : Poller("bdev"), reactor_(reactor) {
+  ticks_.table = this;
+  ticks_.expired = [](Timer& timer) { static_cast<TickTimer&>(timer).table->tick(); };
+}
 
 ReactorChannels::~ReactorChannels() {
   ASSERT_MSG(channels_.empty(), "the reactor ended before its bdev channels were released");
@@ -24,6 +27,9 @@ CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
   CoreChannel*& channel = channels_[entry.get()];
   if (channel == nullptr) channel = new CoreChannel(reactor_, *this, entry);
   ++channel->references_;
+  if (channel->facts_.has_device && !ticks_.started()) {
+    reactor_.start_timer(ticks_, reactor_.now_ns() + kTickNs);
+  }
   if (!registered_) {
     reactor_.add_poller(*this);
     registered_ = true;
@@ -53,8 +59,19 @@ PollResult ReactorChannels::poll() {
   return PollResult::Busy;
 }
 
+void ReactorChannels::tick() {
+  bool devices = false;
+  for (const auto& [entry, channel] : channels_) {
+    if (!channel->facts_.has_device) continue;
+    devices = true;
+    channel->tick();
+  }
+  if (devices) reactor_.start_timer(ticks_, reactor_.now_ns() + kTickNs);
+}
+
 void ReactorChannels::unregister_if_unused() {
   if (!registered_ || polling_ || !channels_.empty()) return;
+  if (ticks_.started()) reactor_.cancel_timer(ticks_);
   reactor_.remove_poller(*this);
   registered_ = false;
 }

@@ -1,5 +1,5 @@
-// ReactorChannels: the CoreChannels of one reactor, and the poller that runs finished operations
-// from its loop.
+// ReactorChannels: the CoreChannels of one reactor, the poller that runs finished operations from
+// its loop, and the timer that has channels of devices look after them.
 //
 // One per reactor thread, made on first use, registered as a poller while it has channels. Thread:
 // the reactor's own.
@@ -13,6 +13,7 @@
 #include "bdev/bdev_registry.h"
 #include "reactor/poller.h"
 #include "reactor/reactor.h"
+#include "reactor/timer.h"
 
 namespace capsuled {
 
@@ -34,11 +35,17 @@ class ReactorChannels final : public Poller {
   PollResult poll() override;
 
  private:
+  static constexpr uint64_t kTickNs = 1'000'000'000;
+  struct TickTimer : Timer {
+    ReactorChannels* table = nullptr;
+  };
   void unregister_if_unused();
+  void tick();
 
   Reactor& reactor_;
   std::map<const BdevEntry*, CoreChannel*> channels_;
   Queue<BdevIo, &BdevIo::ended_node> ended_;
+  TickTimer ticks_;  ///< started while there is a channel of a device
   bool registered_ = false;
   bool polling_ = false;
 };

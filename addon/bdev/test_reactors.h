@@ -132,10 +132,14 @@ class TestBdevUser {
     });
   }
   const BdevFacts& facts() const { return desc_->facts(); }
+  BdevHealth& health() { return desc_->entry()->bdev->health(); }
   const BdevStats& stats(uint32_t index = 0) const { return *desc_->entry()->stats[index]; }
 
   void start(TestIo& io, uint32_t index = 0) {
     reactors_.run(index, [&](Reactor&) { channels_[index]->submit(io.io); });
+  }
+  void start_recheck(TestIo& io) {
+    reactors_.run(0, [&](Reactor&) { channels_[0]->recheck(io.io); });
   }
   BdevStatus run(TestIo& io, uint32_t index = 0) {
     start(io, index);

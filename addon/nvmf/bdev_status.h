@@ -30,6 +30,8 @@ constexpr wire::Status nvme_status(BdevStatus status, BdevIoType type) {
       return wire::Status(wire::GenericStatus::kNamespaceWriteProtected).do_not_retry();
     // The namespace is on its way out of the table; a retry finds it gone.
     case BdevStatus::Gone: return wire::GenericStatus::kNamespaceNotReady;
+    // Stays so until an operator says otherwise: no retry finds it healed.
+    case BdevStatus::Lost: return nvme_status(BdevStatus::MediaError, type).do_not_retry();
   }
   UNREACHABLE();
 }

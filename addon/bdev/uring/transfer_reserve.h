@@ -26,6 +26,9 @@ class TransferReserve {
   static constexpr uint32_t kLoadMin = 8;
   /// At most one of so many waits, whatever was measured.
   static constexpr uint32_t kShare = 3;
+  /// The device has at most so many. A transfer that it cannot begin at once, because it hangs,
+  /// holds a thread of the kernel's, and this bounds the number; so many keep every disk busy.
+  static constexpr uint32_t kInFlightMax = 128;
 
   /// A transfer has come. True: the one that has waited longest, maybe this one, begins.
   [[nodiscard]] bool came(uint64_t now_ns) {
@@ -35,7 +38,7 @@ class TransferReserve {
     } else if (run_ > 0) {
       run_over();
     }
-    return waiting_ > size() && begin();
+    return waiting_ > size() && in_flight_ < kInFlightMax && begin();
   }
   /// One that the device had has ended. True: the one that has waited longest begins.
   [[nodiscard]] bool ended(uint64_t now_ns) {

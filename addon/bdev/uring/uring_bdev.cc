@@ -26,7 +26,7 @@ class UringBdev final : public Bdev {
   UringBdev& operator=(const UringBdev&) = delete;
 
   std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    return std::make_unique<UringChannel>(reactor, reactor.ring(), file_);
+    return std::make_unique<UringChannel>(reactor, reactor.ring(), file_, health());
   }
 
  private:
@@ -168,6 +168,7 @@ BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::
       std::max(1u, std::max(file.direct_alignment, kPageBytes) / block_size);
   facts.read_only = options.read_only;
   facts.volatile_cache = true;
+  facts.has_device = true;
   // A block device is asked when the first operation comes: it has no place behind its end to try.
   // Unmap that it refuses ends as Unsupported.
   facts.can_unmap = !options.read_only && (file.block_device || can_punch_hole(env, file));
@@ -192,7 +193,7 @@ BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
   }
   return std::unique_ptr<Bdev>(
       std::make_unique<UringBdev>(make_facts(env, options, file, block_size), env,
-                                  UringFile{file.fd, block_size, file.block_device}));
+                                  UringFile{file.fd, block_size, file.block_device, file.bytes}));
 }
 
 }  // namespace capsuled

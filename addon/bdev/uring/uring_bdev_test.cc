@@ -152,14 +152,39 @@ TEST_CASE("Unmap and WriteZeroes punch holes that read as zeros") {
   }
 }
 
-TEST_CASE("a file cut short below us is a media error, not an endless loop") {
+TEST_CASE("a file cut short below us is lost, not an endless loop, and nothing extends it again") {
   TestFolder folder;
   TestReactors reactors;
   TestBdevUser user(
       reactors, make(reactors, {.name = "file", .path = folder.file(kBytes), .block_size = 4096}));
   REQUIRE(::truncate(folder.path().c_str(), 8192) == 0);
   Pages data(16384, 1);
-  CHECK(user.run(BdevIoType::Read, 0, data.span()) == BdevStatus::MediaError);
+  CHECK(user.run(BdevIoType::Read, 0, data.span()) == BdevStatus::Lost);
+  CHECK(user.run(BdevIoType::Write, 8, data.span()) == BdevStatus::Lost);
+  CHECK(user.run(BdevIoType::Flush, 0, 0) == BdevStatus::Lost);
+  CHECK(std::filesystem::file_size(folder.path()) == 8192);
+
+  TestIo too_early(BdevIoType::Flush, 0, 0), mended(BdevIoType::Flush, 0, 0);
+  user.start_recheck(too_early);
+  CHECK(too_early.wait() == BdevStatus::Lost);
+  REQUIRE(::truncate(folder.path().c_str(), kBytes) == 0);
+  CHECK(user.run(BdevIoType::Write, 8, data.span()) == BdevStatus::Lost);
+  user.start_recheck(mended);
+  CHECK(mended.wait() == BdevStatus::Success);
+  CHECK(user.run(BdevIoType::Write, 8, data.span()) == BdevStatus::Success);
+}
+
+TEST_CASE("a file cut short below us is found though nobody reads or writes it") {
+  TestFolder folder;
+  TestReactors reactors;
+  TestBdevUser user(
+      reactors, make(reactors, {.name = "file", .path = folder.file(kBytes), .block_size = 4096}));
+  REQUIRE(::truncate(folder.path().c_str(), 8192) == 0);
+  const uint64_t limit_ns = reactors.env().now_ns() + 20'000'000'000;
+  while (user.health().faults() == 0 && reactors.env().now_ns() < limit_ns) {
+    reactors.run(0, [](Reactor&) {});
+  }
+  CHECK(user.health().faults() == kLostData);
 }
 
 TEST_CASE("cancel of an operation in the ring ends it one way or the other") {

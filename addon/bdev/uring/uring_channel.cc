@@ -1,5 +1,6 @@
 #include "bdev/uring/uring_channel.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "bdev/bdev_status.h"
@@ -9,16 +10,18 @@ namespace capsuled {
 
 namespace {
 
-BdevStatus status_of(int32_t result) {
-  return result < 0 ? bdev_status_from_errno(-result) : BdevStatus::Success;
-}
+UringChannel& channel_of(const BdevIo& io) { return *static_cast<UringChannel*>(io.backend); }
 
-/// For operations whose end says it all: Flush.
-void finish(env::RingOp& op, env::Completion completion) {
-  bdev_complete(BdevIo::of(op), status_of(completion.result));
-}
+bool durable(const BdevIo& io) { return io.force_unit_access && changes_blocks(io.type); }
 
 }  // namespace
+
+UringChannel::UringChannel(Reactor& reactor, env::Ring& ring, UringFile file, BdevHealth& health)
+    : reactor_(reactor), ring_(ring), file_(file), health_(health) {
+  ring_.expect_blocking(kWorkersMax);
+}
+
+UringChannel::~UringChannel() { ring_.expect_blocking(-kWorkersMax); }
 
 void UringChannel::submit(BdevIo& io) {
   // The ring's callback has nothing but the operation.
@@ -26,30 +29,116 @@ void UringChannel::submit(BdevIo& io) {
   io.scratch = 0;
   switch (io.type) {
     case BdevIoType::Read:
-    case BdevIoType::Write: return begin(io);
-    case BdevIoType::Flush: io.op.complete = finish; return ring_.sync_data(io.op, file_.fd);
+    case BdevIoType::Write:
+      line_.push_back(io);
+      if (reserve_.came(reactor_.now_ns())) begin_transfers();
+      return;
+    case BdevIoType::Flush:
     case BdevIoType::Unmap:
-    case BdevIoType::WriteZeroes: return zero(io);
+    case BdevIoType::WriteZeroes: blocking_line_.push_back(io); return begin_blocking();
     case BdevIoType::Compare: break;
   }
   UNREACHABLE();  // the core emulates Compare
 }
 
 void UringChannel::cancel(BdevIo& io) {
-  if (!line_.contains(io)) return ring_.cancel(io.op);
-  line_.remove(io);
-  reserve_.left();
+  if (line_.contains(io)) {
+    line_.remove(io);
+    reserve_.left();
+  } else if (blocking_line_.contains(io)) {
+    blocking_line_.remove(io);
+  } else {
+    return ring_.cancel(io.op);
+  }
   bdev_complete(io, BdevStatus::Aborted);
 }
 
-void UringChannel::begin(BdevIo& io) {
-  line_.push_back(io);
-  if (reserve_.came(reactor_.now_ns())) transfer(*line_.pop_front());
+uint64_t UringChannel::oldest_ns() const {
+  uint64_t oldest_ns = UINT64_MAX;
+  for (const List* const list : {&line_, &transfers_, &blocking_line_, &blocking_}) {
+    if (!list->empty()) oldest_ns = std::min(oldest_ns, list->front()->submitted_ns);
+  }
+  return oldest_ns;
 }
 
-void UringChannel::end(BdevIo& io, BdevStatus status) {
-  if (reserve_.ended(reactor_.now_ns())) transfer(*line_.pop_front());
+// ---- What was lost -----------------------------------------------------------------------------
+
+bool UringChannel::refused(const BdevIo& io) const {
+  const uint32_t faults = health_.faults();
+  if (faults == 0) [[likely]]
+    return false;
+  if ((faults & kLostData) != 0) return true;
+  return (faults & kLostFlush) != 0 && (io.type == BdevIoType::Flush || durable(io));
+}
+
+BdevStatus UringChannel::failed(const BdevIo& io, int errnum) {
+  const BdevStatus status = bdev_status_from_errno(errnum, io.type);
+  // Neither is the device's fault: who asked for it, and a file system that never could.
+  if (status == BdevStatus::Aborted || status == BdevStatus::Unsupported) return status;
+  health_.report({io.type, errnum, io.offset_blocks * file_.block_size});
+  if (status == BdevStatus::ReadOnly) health_.raise(kWriteProtected);
+  return status;
+}
+
+/// After it, the kernel has forgotten what it could not make durable.
+BdevStatus UringChannel::sync_failed(const BdevIo& io, int errnum) {
+  const BdevStatus status = failed(io, errnum);
+  if (status != BdevStatus::Aborted && status != BdevStatus::Unsupported) {
+    health_.raise(kLostFlush);
+  }
+  return status;
+}
+
+void UringChannel::changed() {
+  if ((health_.faults() & kWriteProtected) != 0) health_.writable();
+}
+
+/// A file that was cut short is found before most writes could extend it again. What is left is a
+/// cut, and a write of the disk's last block, between two looks.
+void UringChannel::tick() {
+  if (file_.bytes == 0 || (health_.faults() & kLostData) != 0) return;
+  const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
+  if (bytes.ok() && bytes.value() < file_.bytes) health_.raise(kLostData);
+}
+
+void UringChannel::recheck(BdevIo& io) {
+  io.backend = this;
+  io.scratch = health_.word();
+  const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
+  if (file_.bytes != 0 && bytes.ok() && bytes.value() < file_.bytes) {
+    health_.raise(kLostData);
+    return bdev_complete(io, BdevStatus::Lost);
+  }
+  io.op.complete = [](env::RingOp& op, env::Completion completion) {
+    BdevIo& done = BdevIo::of(op);
+    channel_of(done).rechecked(done, completion.result);
+  };
+  ring_.sync_data(io.op, file_.fd);
+}
+
+void UringChannel::rechecked(BdevIo& io, int32_t result) {
+  if (result < 0) return bdev_complete(io, sync_failed(io, -result));
+  bdev_complete(io, health_.clear(io.scratch) ? BdevStatus::Success : BdevStatus::Failed);
+}
+
+// ---- Transfers ---------------------------------------------------------------------------------
+
+void UringChannel::begin_transfers() {
+  for (;;) {
+    BdevIo& io = *line_.pop_front();
+    if (!refused(io)) {
+      transfers_.push_back(io);
+      return transfer(io);
+    }
+    bdev_complete(io, BdevStatus::Lost);
+    if (!reserve_.ended(reactor_.now_ns())) return;
+  }
+}
+
+void UringChannel::end_transfer(BdevIo& io, BdevStatus status) {
+  transfers_.remove(io);
   bdev_complete(io, status);
+  if (reserve_.ended(reactor_.now_ns())) begin_transfers();
 }
 
 void UringChannel::transfer(BdevIo& io) {
@@ -64,7 +153,7 @@ void UringChannel::transfer(BdevIo& io) {
   }
   io.op.complete = [](env::RingOp& op, env::Completion completion) {
     BdevIo& done = BdevIo::of(op);
-    static_cast<UringChannel*>(done.backend)->transferred(done, completion.result);
+    channel_of(done).transferred(done, completion.result);
   };
   const uint64_t offset = io.offset_blocks * file_.block_size + io.scratch;
   const auto iov_count = static_cast<uint32_t>(iov.size());
@@ -77,21 +166,68 @@ void UringChannel::transfer(BdevIo& io) {
 }
 
 void UringChannel::transferred(BdevIo& io, int32_t result) {
-  if (result < 0) return end(io, status_of(result));
+  if (result < 0) {
+    // Of a durable write nobody can say which part failed, the write or the flush in it.
+    const bool may_be_flush =
+        durable(io) && bdev_status_from_errno(-result, io.type) != BdevStatus::NoSpace;
+    return end_transfer(io, may_be_flush ? sync_failed(io, -result) : failed(io, -result));
+  }
   // Nothing moved: the file ends before the blocks do, because someone cut it short below us.
-  if (result == 0) return end(io, BdevStatus::MediaError);
+  if (result == 0) {
+    health_.raise(kLostData);
+    return end_transfer(io, BdevStatus::Lost);
+  }
   io.scratch += static_cast<uint64_t>(result);
   const uint64_t length = io.count_blocks * file_.block_size;
   ASSERT(io.scratch <= length);
-  if (io.scratch == length) return end(io, BdevStatus::Success);
-  if (io.cancel_requested) return end(io, BdevStatus::Aborted);
+  if (io.scratch == length) {
+    if (io.type == BdevIoType::Write) changed();
+    return end_transfer(io, BdevStatus::Success);
+  }
+  if (io.cancel_requested) return end_transfer(io, BdevStatus::Aborted);
+  if (refused(io)) return end_transfer(io, BdevStatus::Lost);
   transfer(io);
+}
+
+// ---- Syncs and zeroing -------------------------------------------------------------------------
+
+void UringChannel::begin_blocking() {
+  while (!blocking_line_.empty() && blocking_.size() < kBlockingMax) {
+    BdevIo& io = *blocking_line_.pop_front();
+    if (refused(io)) {
+      bdev_complete(io, BdevStatus::Lost);
+      continue;
+    }
+    blocking_.push_back(io);
+    if (io.type == BdevIoType::Flush) {
+      sync(io);
+    } else {
+      zero(io);
+    }
+  }
+}
+
+void UringChannel::end_blocking(BdevIo& io, BdevStatus status) {
+  blocking_.remove(io);
+  bdev_complete(io, status);
+  begin_blocking();
+}
+
+void UringChannel::sync(BdevIo& io) {
+  io.op.complete = [](env::RingOp& op, env::Completion completion) {
+    BdevIo& done = BdevIo::of(op);
+    UringChannel& channel = channel_of(done);
+    const int32_t result = completion.result;
+    channel.end_blocking(done,
+                         result < 0 ? channel.sync_failed(done, -result) : BdevStatus::Success);
+  };
+  ring_.sync_data(io.op, file_.fd);
 }
 
 void UringChannel::zero(BdevIo& io) {
   io.op.complete = [](env::RingOp& op, env::Completion completion) {
     BdevIo& done = BdevIo::of(op);
-    static_cast<UringChannel*>(done.backend)->zeroed(done, completion.result);
+    channel_of(done).zeroed(done, completion.result);
   };
   // On a block device, punching a hole is refused by those that cannot zero by themselves; there
   // ZeroRange lets the kernel write the zeros.
@@ -102,10 +238,13 @@ void UringChannel::zero(BdevIo& io) {
 }
 
 void UringChannel::zeroed(BdevIo& io, int32_t result) {
-  const bool durable = io.type == BdevIoType::WriteZeroes && io.force_unit_access;
-  if (result < 0 || !durable) return bdev_complete(io, status_of(result));
-  io.op.complete = finish;
-  ring_.sync_data(io.op, file_.fd);
+  if (result < 0) return end_blocking(io, failed(io, -result));
+  changed();
+  if (!durable(io) || io.type != BdevIoType::WriteZeroes) {
+    return end_blocking(io, BdevStatus::Success);
+  }
+  if (refused(io)) return end_blocking(io, BdevStatus::Lost);
+  sync(io);
 }
 
 }  // namespace capsuled
