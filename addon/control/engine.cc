@@ -143,6 +143,7 @@ void Engine::stop_groups(Done done) {
         // The connections are gone: nothing is under way on any namespace, so the tables can go on
         // their threads.
         on_each(done, [](Lane& lane, Join& join) {
+          lane.views.clear();
           lane.tables.clear();
           join.arrive();
         });

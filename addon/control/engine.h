@@ -94,6 +94,11 @@ class Engine {
   void asynchronous_event(uint32_t controller, uint32_t dw0);
   enum class Queues : uint8_t { Io, All };
   void controller_terminate(uint32_t controller, Queues queues, const char* reason, Done done);
+  /// Keeps the controller's I/O queues, those to come included, from the namespaces `nsids`
+  /// (ascending) of its table until it is called again without them: their commands end with
+  /// Namespace Not Ready and `retry_delay` as CRD. `done`: no queue has the old view any more.
+  void controller_withhold(uint32_t controller, std::vector<uint32_t> nsids, uint8_t retry_delay,
+                           Done done);
   void abort(uint32_t controller, uint16_t sqid, uint16_t cid, std::function<void(bool)> done);
   void connection_terminate(ConnectionId connection, const char* reason);
 
@@ -117,6 +122,18 @@ class Engine {
     StatsBlocks<nvmf::QueueStats> stats;
     std::map<uint16_t, ConnectionId> queues;
     bool terminated = false;
+    uint32_t table = 0;
+    uint32_t view = 0;  ///< not 0: what its I/O queues have in place of the table, on each reactor
+    std::vector<uint32_t> withheld;  ///< ascending
+    uint8_t retry_delay = 0;
+  };
+  using Entries = std::vector<std::shared_ptr<const nvmf::NamespaceEntry>>;
+  /// What a view of a table shows.
+  struct View {
+    uint32_t number = 0;
+    Entries entries;
+    std::vector<uint32_t> withheld;
+    uint8_t retry_delay = 0;
   };
   struct Connection {
     uint32_t controller = 0;
@@ -135,6 +152,11 @@ class Engine {
   void connection_closed(ConnectionId connection);
   void wait_closed(std::set<ConnectionId> connections, Done done);
   void stop_groups(Done done);
+  Entries entries_of(uint32_t table) const;
+  View view_of(const Controller& controller) const;
+  void end_view(Controller& controller, Done done);
+  static std::vector<ConnectionId> io_queues(const Controller& controller);
+  void forget_controller(std::map<uint32_t, Controller>::iterator controller);
   /// Runs `run(lane)` on each reactor; `run` calls Join::arrive() when it is done there.
   void on_each(Done done, std::function<void(Lane& lane, Join& join)> run);
   /// Runs `run(lane)` on one reactor.
@@ -151,6 +173,7 @@ class Engine {
   std::map<uint32_t, std::unique_ptr<Listener>> listeners_;
   std::map<uint32_t, Table> tables_;
   std::map<uint32_t, Controller> controllers_;
+  uint32_t view_next_ = 1;
   std::map<ConnectionId, Connection> connections_;
   std::map<transport::CommandToken, ConnectionId> connects_;  // Connect commands not answered yet
   std::vector<ClosedWaiter> closed_waiters_;

@@ -29,11 +29,14 @@ bool Engine::attach(const transport::QueueAttach& attach) {
     }
   }
   controller.queues[attach.qid] = id;
+  if (attach.table != 0) controller.table = attach.table;
   connection->second = Connection{.controller = attach.controller, .qid = attach.qid};
   nvmf::QueueStats* const stats = controller.stats[lane.reactor->index()].get();
-  on_lane(lane, [attach, stats](Lane& here) {
+  on_lane(lane, [attach, stats, view = controller.view](Lane& here) {
     nvmf::NamespaceTable* table = nullptr;
-    if (attach.table != 0) {
+    if (view != 0) {
+      table = here.views.at(view).get();
+    } else if (attach.table != 0) {
       auto& slot = here.tables[attach.table];
       if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*here.reactor);
       table = slot.get();
@@ -73,11 +76,17 @@ void Engine::controller_terminate(uint32_t controller, Queues queues, const char
     }
     if (queues == Queues::All) {
       found->second.terminated = true;
-      if (found->second.queues.empty()) controllers_.erase(found);
+      if (found->second.queues.empty()) forget_controller(found);
     }
   }
   for (const ConnectionId connection : connections) connection_terminate(connection, reason);
   wait_closed(std::move(connections), std::move(done));
+}
+
+/// Its queues are gone, and with them their commands.
+void Engine::forget_controller(std::map<uint32_t, Controller>::iterator controller) {
+  end_view(controller->second, [] {});
+  controllers_.erase(controller);
 }
 
 void Engine::wait_closed(std::set<ConnectionId> connections, Done done) {
@@ -100,7 +109,7 @@ void Engine::connection_closed(ConnectionId id) {
     const auto queue = owner->second.queues.find(connection.qid);
     if (queue != owner->second.queues.end() && queue->second == id)
       owner->second.queues.erase(queue);
-    if (owner->second.terminated && owner->second.queues.empty()) controllers_.erase(owner);
+    if (owner->second.terminated && owner->second.queues.empty()) forget_controller(owner);
   }
   std::vector<Done> ready;
   std::erase_if(closed_waiters_, [&](ClosedWaiter& waiter) {

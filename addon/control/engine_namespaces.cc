@@ -1,5 +1,7 @@
 // Publishing namespace tables to the reactors.
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/assert.h"
 #include "control/engine.h"
@@ -25,6 +27,10 @@ Result<void> Engine::namespaces_publish(uint32_t table,
     published->request = request;
     published->desc = std::move(desc).value();
     auto entry = std::make_shared<nvmf::NamespaceEntry>();
+    const bool same_content =
+        same != old.end() && same->second->entry->bdev == published->desc->entry();
+    entry->since_version =
+        same_content ? same->second->entry->since_version : nvmf::take_table_version();
     entry->nsid = request.nsid;
     entry->read_only = request.read_only;
     entry->bdev = published->desc->entry();
@@ -36,18 +42,110 @@ Result<void> Engine::namespaces_publish(uint32_t table,
     next[request.nsid] = std::move(published);
   }
 
-  std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
-  for (const auto& [nsid, published] : next) entries.push_back(published->entry);
   // What went away stays open, with its statistics, until no reactor uses it.
   auto gone = std::make_shared<Table>(std::move(tables_[table]));
   tables_[table] = std::move(next);
+  std::vector<View> views;
+  for (const auto& [handle, controller] : controllers_) {
+    if (controller.table == table && controller.view != 0) views.push_back(view_of(controller));
+  }
   on_each([gone, done = std::move(done)] { gone->clear(), done(); },
-          [table, entries](Lane& lane, Join& join) {
+          [table, entries = entries_of(table), views](Lane& lane, Join& join) {
+            // The reactor has arrived when its table and all views of it have drained.
+            auto left = std::make_shared<size_t>(1 + views.size());
+            const auto drained = [left, &join] {
+              if (--*left == 0) join.arrive();
+            };
+            for (const View& view : views) {
+              lane.views.at(view.number)->publish(view.entries, drained);
+            }
             auto& slot = lane.tables[table];
             if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
-            slot->publish(entries, [&join] { join.arrive(); });
+            slot->publish(entries, drained);
           });
   return {};
+}
+
+Engine::Entries Engine::entries_of(uint32_t table) const {
+  Entries entries;
+  const auto found = tables_.find(table);
+  if (found == tables_.end()) return entries;
+  for (const auto& [nsid, published] : found->second) entries.push_back(published->entry);
+  return entries;
+}
+
+Engine::View Engine::view_of(const Controller& controller) const {
+  View view{.number = controller.view,
+            .entries = entries_of(controller.table),
+            .withheld = controller.withheld,
+            .retry_delay = controller.retry_delay};
+  std::erase_if(view.entries, [&](const auto& entry) {
+    return std::binary_search(view.withheld.begin(), view.withheld.end(), entry->nsid);
+  });
+  return view;
+}
+
+void Engine::controller_withhold(uint32_t handle, std::vector<uint32_t> nsids, uint8_t retry_delay,
+                                 Done done) {
+  ASSERT(std::is_sorted(nsids.begin(), nsids.end()));
+  const auto found = controllers_.find(handle);
+  // A controller that is gone, or that has no namespaces, reaches none.
+  if (found == controllers_.end() || found->second.table == 0) {
+    completions_.push(std::move(done));
+    return;
+  }
+  Controller& controller = found->second;
+  controller.withheld = std::move(nsids);
+  controller.retry_delay = retry_delay;
+  if (controller.withheld.empty()) {
+    end_view(controller, std::move(done));
+    return;
+  }
+  if (controller.view == 0) controller.view = view_next_++;
+  on_each(std::move(done),
+          [view = view_of(controller), queues = io_queues(controller)](Lane& lane, Join& join) {
+            auto& slot = lane.views[view.number];
+            if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
+            slot->withhold(view.withheld, view.retry_delay);
+            slot->publish(view.entries, [&join] { join.arrive(); });
+            for (const ConnectionId queue : queues) lane.group->set_table(queue, *slot);
+          });
+}
+
+/// The I/O queues, if it has some, are given the table; the view goes when its commands have ended,
+/// by a message of its own.
+void Engine::end_view(Controller& controller, Done done) {
+  const uint32_t number = std::exchange(controller.view, 0);
+  if (number == 0) {
+    completions_.push(std::move(done));
+    return;
+  }
+  on_each(
+      [this, number, done = std::move(done)] {
+        on_each(done, [number](Lane& lane, Join& join) {
+          lane.views.erase(number);
+          join.arrive();
+        });
+      },
+      [number, table = controller.table, queues = io_queues(controller)](Lane& lane, Join& join) {
+        const auto view = lane.views.find(number);
+        if (view == lane.views.end()) {  // the engine stops
+          join.arrive();
+          return;
+        }
+        auto& slot = lane.tables[table];
+        if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
+        for (const ConnectionId queue : queues) lane.group->set_table(queue, *slot);
+        view->second->publish({}, [&join] { join.arrive(); });
+      });
+}
+
+std::vector<ConnectionId> Engine::io_queues(const Controller& controller) {
+  std::vector<ConnectionId> queues;
+  for (const auto& [qid, connection] : controller.queues) {
+    if (qid != 0) queues.push_back(connection);
+  }
+  return queues;
 }
 
 void Engine::namespaces_delete(uint32_t table, Done done) {

@@ -9,12 +9,14 @@
 
 namespace capsuled::control {
 
-/// One reactor with what lives on it. `tables` and `acceptors` belong to the reactor's thread once
-/// it runs.
+/// One reactor with what lives on it. `tables`, `views` and `acceptors` belong to the reactor's
+/// thread once it runs.
 struct Engine::Lane {
   std::unique_ptr<Reactor> reactor;
   std::unique_ptr<transport::Group> group;
   std::map<uint32_t, std::unique_ptr<nvmf::NamespaceTable>> tables;
+  /// By number: what controllers from which namespaces are withheld have in place of a table.
+  std::map<uint32_t, std::unique_ptr<nvmf::NamespaceTable>> views;
   std::map<uint32_t, std::unique_ptr<transport::Acceptor>> acceptors;
   /// Connections placed here and not reported closed; written by the accepting reactor and the
   /// control thread.

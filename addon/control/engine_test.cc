@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -14,6 +15,7 @@ namespace {
 using transport::testing::make_io;
 using transport::testing::Octets;
 using transport::testing::pattern;
+using transport::testing::Pdu;
 using transport::testing::TestHost;
 
 constexpr uint32_t kTable = testing::TestEngine::kTable;
@@ -134,6 +136,121 @@ TEST_CASE("terminating a controller ends all its connections, its I/O queues alo
   target.wait([&](Done done) {
     target.engine->controller_terminate(1, Engine::Queues::All, "host_removed", std::move(done));
   });
+}
+
+namespace {
+
+/// A host's blocking work on an open connection, while the control thread serves.
+void on_host(Target& target, TestHost& host, const std::function<void(TestHost& host)>& work) {
+  std::atomic<bool> done = false;
+  std::thread thread([&] {
+    work(host);
+    done = true;
+    target.notify();
+  });
+  target.serve_until([&] { return done.load(); });
+  thread.join();
+}
+
+/// Without More, which says that the failure is in the error log page.
+wire::Status read_status(TestHost& host, uint32_t nsid) {
+  auto sqe = make_io(wire::IoOpcode::kRead, 6, 0, 4096);
+  sqe.nsid.set(nsid);
+  host.capsule(sqe);
+  const auto pdu = host.receive();
+  if (pdu.type == wire::PduType::kC2hData) return {};
+  constexpr uint16_t kMore = wire::Status().with_more().pack();
+  return wire::Status::unpack(static_cast<uint16_t>(pdu.status() & ~kMore));
+}
+
+void withhold(Target& target, std::vector<uint32_t> nsids) {
+  target.wait([&](Done done) {
+    target.engine->controller_withhold(1, std::move(nsids), 1, std::move(done));
+  });
+}
+
+const wire::Status kNotReady =
+    wire::Status(wire::GenericStatus::kNamespaceNotReady).with_retry_delay(1);
+
+}  // namespace
+
+TEST_CASE("a namespace is withheld from one controller's queues, old and new, until it is given") {
+  Target target;
+  target.add_bdev("ram1", "malloc", 8 << 20);
+  target.publish({{.nsid = 1, .bdev = "ram0"}, {.nsid = 2, .bdev = "ram1"}});
+  TestHost first(target.dial());
+  TestHost second(target.dial());
+  on_host(target, first, [](TestHost& host) {
+    CHECK(host.connect(1, 16) == 0);
+    CHECK(read_status(host, 1).is_success());
+  });
+  withhold(target, {1});
+  on_host(target, second, [](TestHost& host) { CHECK(host.connect(2, 16) == 0); });
+  for (TestHost* const each : {&first, &second}) {
+    on_host(target, *each, [](TestHost& host) {
+      CHECK(read_status(host, 1) == kNotReady);
+      CHECK(read_status(host, 2).is_success());
+      CHECK(read_status(host, 3) ==
+            wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat).do_not_retry());
+    });
+  }
+  // What is published meanwhile shows in the view, without what is withheld.
+  target.publish({{.nsid = 1, .bdev = "ram1"}, {.nsid = 3, .bdev = "ram0"}});
+  on_host(target, first, [](TestHost& host) {
+    CHECK(read_status(host, 1) == kNotReady);
+    CHECK(read_status(host, 2) ==
+          wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat).do_not_retry());
+    CHECK(read_status(host, 3).is_success());
+  });
+  withhold(target, {});
+  for (TestHost* const each : {&first, &second}) {
+    on_host(target, *each, [](TestHost& host) { CHECK(read_status(host, 1).is_success()); });
+  }
+}
+
+TEST_CASE("a write that was planned on one disk never reaches the next one under its namespace") {
+  Target target;
+  target.add_bdev("ram1", "malloc", 8 << 20);
+  TestHost host(target.dial());
+  constexpr uint32_t kBytes = 64 * 1024;
+  const Octets data = pattern(kBytes, 9);
+  Pdu r2t;
+  on_host(target, host, [&](TestHost& on) {
+    CHECK(on.connect(1, 16) == 0);
+    on.capsule(make_io(wire::IoOpcode::kWrite, 5, 0, kBytes));
+    r2t = on.receive();
+    CHECK(r2t.type == wire::PduType::kR2t);
+  });
+  target.publish({{.nsid = 1, .bdev = "ram1", .read_only = false}});
+  on_host(target, host, [&](TestHost& on) {
+    on.h2c_data(r2t, 0, data, true);
+    CHECK(wire::Status::unpack(on.receive().status()).code() ==
+          static_cast<uint8_t>(wire::GenericStatus::kNamespaceNotReady));
+    on.capsule(make_io(wire::IoOpcode::kRead, 7, 0, 4096));
+    CHECK(on.receive().data == Octets(4096));
+  });
+}
+
+TEST_CASE("a controller that ends takes its view with it, and the engine stops with one") {
+  Target target;
+  {
+    TestHost host(target.dial());
+    on_host(target, host, [](TestHost& on) { CHECK(on.connect(1, 16) == 0); });
+    withhold(target, {1});
+    withhold(target, {});
+    withhold(target, {1});
+    target.wait([&](Done done) {
+      target.engine->controller_terminate(1, Engine::Queues::All, "gone", std::move(done));
+    });
+    CHECK(target.engine->controller_stats(1).empty());
+    withhold(target, {1});  // nobody is there
+  }
+  TestHost again(target.dial());
+  on_host(target, again, [](TestHost& on) {
+    CHECK(on.connect(1, 16) == 0);
+    CHECK(read_status(on, 1).is_success());
+  });
+  withhold(target, {1});
 }
 
 TEST_CASE("a listener that is removed lets its connections live, and its port go") {

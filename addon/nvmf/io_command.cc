@@ -16,6 +16,16 @@ using wire::Status;
 
 Plan refused(Status status) { return Plan{.status = status.do_not_retry()}; }
 
+/// The host has not identified what is there now: it may come again when it has.
+Status not_identified(const NamespaceTable& table) {
+  return Status(GenericStatus::kNamespaceNotReady).with_retry_delay(table.retry_delay());
+}
+
+Plan absent(const NamespaceTable& table, uint32_t nsid) {
+  if (table.withholds(nsid)) return Plan{.status = not_identified(table)};
+  return refused(GenericStatus::kInvalidNamespaceOrFormat);
+}
+
 /// The SGL of a command that moves exactly `bytes`, or up to its own length when `exact` is not
 /// asked.
 Status check_sgl(const wire::SglDescriptor& sgl, Direction direction, uint32_t bytes,
@@ -319,7 +329,7 @@ Plan io_plan(Request& request, uint32_t capsule_bytes) {
   const uint32_t nsid = sqe.nsid.get();
   if (opcode == IoOpcode::kFlush && nsid == wire::kNsidBroadcast) return Plan{};
   const NamespaceChannel* const ns = request.qpair->table->find(nsid);
-  if (ns == nullptr) return refused(GenericStatus::kInvalidNamespaceOrFormat);
+  if (ns == nullptr) return absent(*request.qpair->table, nsid);
   const Plan plan = plan_on(request, *ns, capsule_bytes);
   if (!plan.status.is_success()) count_error(*ns->stats, operation_of(opcode), plan.status);
   return plan;
@@ -350,6 +360,12 @@ void io_execute(Request& request) {
   NamespaceTable& table = *request.qpair->table;
   if (request.table_version != table.version()) {
     // The table changed while the data came in: the command is checked against what is true now.
+    // It was meant for the content that was there when it was planned, and must not reach another.
+    const NamespaceChannel* const now = table.find(request.sqe.nsid.get());
+    if (now != nullptr && now->entry->since_version > request.table_version) {
+      request.answer(not_identified(table));
+      return;
+    }
     const Plan again = io_plan(request, request.plan.bytes);
     // A loan is of the bdev that was there.
     if (!again.status.is_success() || again.bytes != request.plan.bytes || request.io.lent) {

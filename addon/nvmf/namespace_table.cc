@@ -1,6 +1,7 @@
 #include "nvmf/namespace_table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 
 #include "base/assert.h"
@@ -12,6 +13,12 @@ struct NamespaceTable::Drain {
   std::function<void()> drained;
   std::vector<const NamespaceChannel*> waiting;
 };
+
+uint32_t take_table_version() {
+  static std::atomic<uint32_t> next = 1;
+  // Relaxed: a version is compared with versions that messages brought here.
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
 
 NamespaceTable::NamespaceTable(Reactor& reactor) : reactor_(reactor) {}
 
@@ -50,7 +57,7 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
     slot->table = this;
   }
   by_nsid_.swap(next);
-  version_++;
+  version_ = take_table_version();
 
   auto drain = std::make_unique<Drain>();
   drain->drained = std::move(drained);
@@ -69,6 +76,10 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
     return;
   }
   drains_.push_back(std::move(drain));
+}
+
+bool NamespaceTable::withholds(uint32_t nsid) const {
+  return std::binary_search(withheld_.begin(), withheld_.end(), nsid);
 }
 
 void NamespaceTable::release(NamespaceChannel& channel) {

@@ -5,12 +5,17 @@
 // that a new version no longer has is detached: no new command finds it, those under way hold it,
 // and when the last one ended `drained` runs. Nothing else stops.
 //
+// A controller that must not reach a namespace yet, because its host believes that another disk is
+// there, has a table of its own without it: a view. Its queues change from one table to another;
+// commands under way stay with the namespace that they hold.
+//
 // Thread: the reactor's own.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bdev/bdev_core.h"
@@ -25,6 +30,9 @@ inline constexpr uint32_t kNsidMax = 8192;
 struct NamespaceEntry {
   uint32_t nsid = 0;
   bool read_only = false;
+  /// When the content came here, by take_table_version(): later than the version of every table
+  /// that had another one under this identifier.
+  uint32_t since_version = 0;
   std::shared_ptr<BdevEntry> bdev;
   std::vector<NamespaceStats*>
       stats;  ///< by reactor; owned by the publisher, outlives the entry's channels
@@ -45,6 +53,9 @@ struct NamespaceChannel {
   class NamespaceTable* table = nullptr;
 };
 
+/// Of the whole process, ascending: versions of different tables are never the same. Any thread.
+uint32_t take_table_version();
+
 class NamespaceTable {
  public:
   explicit NamespaceTable(Reactor& reactor);
@@ -54,8 +65,18 @@ class NamespaceTable {
   NamespaceChannel* find(uint32_t nsid) const {
     return nsid - 1 < by_nsid_.size() ? by_nsid_[nsid - 1].get() : nullptr;
   }
-  /// Changes with every publish().
+  /// Changes with every publish(); no other table has the same.
   uint32_t version() const { return version_; }
+  /// Whether the namespace is one that this view's controller must identify first.
+  bool withholds(uint32_t nsid) const;
+  /// Before publish(): the namespaces that it will lack though others see them, ascending, and
+  /// which of the controller's Command Retry Delay Times their commands are answered with (0:
+  /// none).
+  void withhold(std::vector<uint32_t> nsids, uint8_t retry_delay) {
+    withheld_ = std::move(nsids);
+    retry_delay_ = retry_delay;
+  }
+  uint8_t retry_delay() const { return retry_delay_; }
   uint32_t nsid_max() const { return static_cast<uint32_t>(by_nsid_.size()); }
 
   /// Replaces the contents. Entries that are the same object keep their channel. `drained` runs
@@ -73,7 +94,9 @@ class NamespaceTable {
   void finish(NamespaceChannel& channel);
 
   Reactor& reactor_;
-  uint32_t version_ = 0;
+  uint32_t version_ = take_table_version();
+  std::vector<uint32_t> withheld_;
+  uint8_t retry_delay_ = 0;
   std::vector<std::unique_ptr<NamespaceChannel>> by_nsid_;
   std::vector<std::unique_ptr<NamespaceChannel>> detached_;
   std::vector<std::unique_ptr<Drain>> drains_;

@@ -100,6 +100,11 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   arm();
 }
 
+void Connection::set_table(nvmf::NamespaceTable& table) {
+  // Also while it drains: the table that it had may go.
+  if (qpair_.table != nullptr && qpair_.qid != 0) qpair_.table = &table;
+}
+
 void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::NamespaceTable* table,
                         nvmf::QueueStats* stats) {
   ASSERT(state_ == ConnectionState::AwaitConnect && connect_pending_);

@@ -45,6 +45,8 @@ class Connection {
   // From the control plane.
   void attach(TcpRequest& connect, const QueueAttach& attach, nvmf::NamespaceTable* table,
               nvmf::QueueStats* stats);
+  /// The namespaces of an I/O queue, from now on.
+  void set_table(nvmf::NamespaceTable& table);
   void answer(TcpRequest& request, ControlAnswer&& answer);
   bool abort(uint16_t cid);
   /// Ends the connection, for a reason that is a stable word. A second reason is ignored.

@@ -252,6 +252,10 @@ void Group::attach(const QueueAttach& attach, nvmf::NamespaceTable* table,
   if (request != nullptr) request->connection->attach(*request, attach, table, stats);
 }
 
+void Group::set_table(ConnectionId connection, nvmf::NamespaceTable& table) {
+  if (Connection* const found = impl_->find_connection(connection)) found->set_table(table);
+}
+
 void Group::terminate(ConnectionId connection, const char* reason) {
   if (Connection* const found = impl_->find_connection(connection)) found->terminate(reason);
 }

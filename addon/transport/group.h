@@ -49,6 +49,8 @@ class Group {
   void answer(ControlAnswer&& answer);
   /// `table` is this reactor's table or null, `stats` the controller's counters on this reactor.
   void attach(const QueueAttach& attach, nvmf::NamespaceTable* table, nvmf::QueueStats* stats);
+  /// The namespaces of a connection that is an I/O queue; nothing if it is none any more.
+  void set_table(ConnectionId connection, nvmf::NamespaceTable& table);
   void terminate(ConnectionId connection, const char* reason);
   void set_keep_alive(uint32_t controller, uint64_t timeout_ms);
   void asynchronous_event(uint32_t controller, uint32_t dw0);
