@@ -17,6 +17,7 @@
 #include "bdev/bdev_health.h"
 #include "bdev/bdev_io.h"
 #include "bdev/bdev_stats.h"
+#include "env/content.h"
 
 namespace capsuled {
 
@@ -47,6 +48,11 @@ struct BdevFacts {
   /// The data of a Write or Compare are not used any more when submit() returns. Only for a bdev
   /// without limits.
   bool takes_data_at_once = false;
+  /// What the content lies in, as it was when the bdev was made; null: in memory, gone with the
+  /// bdev.
+  std::shared_ptr<const env::ContentFacts> content{};
+  /// The file was made for this bdev.
+  bool created = false;
 };
 
 /// The part of a bdev that lives on one reactor. submit() is given operations already checked and

@@ -70,7 +70,61 @@ Napi::Object stat_names(Napi::Env env) {
   return names;
 }
 
+const char* kind_word(env::ContentKind kind) {
+  switch (kind) {
+    case env::ContentKind::File: return "file";
+    case env::ContentKind::BlockDevice: return "block_device";
+    case env::ContentKind::Directory: return "directory";
+    case env::ContentKind::Other: return "other";
+  }
+  return "other";
+}
+
+Napi::Object names_object(Napi::Env env, const env::DeviceNames& names) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const auto& [name, value] : names) object.Set(name, value);
+  return object;
+}
+
+Napi::Value backing_object(Napi::Env env, const env::BackingFile* backing) {
+  if (backing == nullptr) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("path", backing->path);
+  object.Set("offset", Napi::BigInt::New(env, backing->offset));
+  object.Set("limit", Napi::BigInt::New(env, backing->limit));
+  if (backing->facts == nullptr) {
+    object.Set("facts", env.Null());
+  } else {
+    object.Set("facts", content_facts(env, *backing->facts));
+  }
+  return object;
+}
+
 }  // namespace
+
+Napi::Object content_facts(Napi::Env env, const env::ContentFacts& facts) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("kind", kind_word(facts.kind));
+  object.Set("device", Napi::BigInt::New(env, facts.device));
+  object.Set("inode", Napi::BigInt::New(env, facts.inode));
+  object.Set("size", Napi::BigInt::New(env, facts.bytes));
+  object.Set("links", Napi::BigInt::New(env, facts.links));
+  object.Set("bornNs", Napi::BigInt::New(env, facts.born_ns));
+  Napi::Object file_system = Napi::Object::New(env);
+  file_system.Set("id", facts.file_system.id);
+  file_system.Set("type", facts.file_system.type);
+  file_system.Set("source", facts.file_system.source);
+  file_system.Set("mountPoint", facts.file_system.mount_point);
+  object.Set("fileSystem", file_system);
+  object.Set("identity", facts.identity);
+  const char* const errno_name =
+      facts.identity_errnum == 0 ? nullptr : strerrorname_np(facts.identity_errnum);
+  object.Set("identityError", errno_name == nullptr ? "" : errno_name);
+  object.Set("names", names_object(env, facts.names));
+  object.Set("diskNames", names_object(env, facts.disk_names));
+  object.Set("backing", backing_object(env, facts.backing.get()));
+  return object;
+}
 
 Napi::Error make_error(Napi::Env env, int errnum, const std::string& message,
                        const std::string& field) {
@@ -205,6 +259,12 @@ Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
   object.Set("canWriteZeroes", facts.can_write_zeroes);
   object.Set("volatileCache", facts.volatile_cache);
   object.Set("optimalWriteBlocks", facts.optimal_write_blocks);
+  object.Set("created", facts.created);
+  if (facts.content == nullptr) {
+    object.Set("content", env.Null());
+  } else {
+    object.Set("content", content_facts(env, *facts.content));
+  }
   return object;
 }
 

@@ -30,6 +30,7 @@ std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& ent
 transport::ControlAnswer control_answer(uint64_t token, const Napi::Object& answer);
 transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, uint32_t dw0);
 
+Napi::Object content_facts(Napi::Env env, const env::ContentFacts& facts);
 Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts);
 Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event);
 /// Facts that EngineFacts of src/engine/engine-types.ts lists.

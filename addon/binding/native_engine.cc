@@ -6,6 +6,7 @@
 
 #include "bdev/bdev_kinds.h"
 #include "binding/convert.h"
+#include "binding/env_work.h"
 
 namespace capsuled::binding {
 
@@ -88,12 +89,16 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod("listenerRemove", &Self::listener_remove),
                       InstanceMethod("bdevCreate", &Self::bdev_create),
                       InstanceMethod("bdevDelete", &Self::bdev_delete),
+                      InstanceMethod("inspect", &Self::inspect),
+                      InstanceMethod("recordIdentity", &Self::record_identity),
+                      InstanceMethod("lockFile", &Self::lock_file),
                       InstanceMethod("namespacesPublish", &Self::namespaces_publish),
                       InstanceMethod("namespacesDelete", &Self::namespaces_delete),
                       InstanceMethod("complete", &Self::complete),
                       InstanceMethod("completeConnect", &Self::complete_connect),
                       InstanceMethod("controllerKeepAlive", &Self::controller_keep_alive),
                       InstanceMethod("controllerTerminate", &Self::controller_terminate),
+                      InstanceMethod("controllerWithhold", &Self::controller_withhold),
                       InstanceMethod("asynchronousEvent", &Self::asynchronous_event),
                       InstanceMethod("abort", &Self::abort),
                       InstanceMethod("connectionTerminate", &Self::connection_terminate),
@@ -174,6 +179,8 @@ Napi::Value NativeEngine::stop(const Napi::CallbackInfo& info) {
   engine_->stop([this, deferred] {
     // Not from here, inside the engine's own drain(): the engine goes in the next turn of the loop.
     wake_.NonBlockingCall([this, deferred](Napi::Env later, Napi::Function) {
+      for (const int lock : locks_) engine_->env().close(lock);
+      locks_.clear();
       engine_.reset();
       wake_.Release();
       deferred.Resolve(later.Undefined());
@@ -220,6 +227,40 @@ Napi::Value NativeEngine::bdev_delete(const Napi::CallbackInfo& info) {
   return deferred.Promise();
 }
 
+Napi::Value NativeEngine::inspect(const Napi::CallbackInfo& info) {
+  return EnvWork<env::ContentFacts>::start(
+      info.This().As<Napi::Object>(),
+      [&env = engine_->env(), path = info[0].ToString().Utf8Value()] { return env.inspect(path); },
+      [](Napi::Env env, env::ContentFacts& facts) { return content_facts(env, facts); });
+}
+
+Napi::Value NativeEngine::record_identity(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].ToString().Utf8Value();
+  const uint64_t device = token_of(info[1]);
+  const uint64_t inode = token_of(info[2]);
+  const std::string identity = info[3].ToString().Utf8Value();
+  return EnvWork<bool>::start(
+      info.This().As<Napi::Object>(),
+      [&env = engine_->env(), path, device, inode, identity]() -> Result<bool> {
+        const Result<void> recorded = env.record_identity(path, device, inode, identity);
+        if (!recorded) return recorded.error();
+        return true;
+      },
+      [](Napi::Env env, bool&) { return env.Undefined(); });
+}
+
+Napi::Value NativeEngine::lock_file(const Napi::CallbackInfo& info) {
+  return EnvWork<int>::start(
+      info.This().As<Napi::Object>(),
+      [&env = engine_->env(), path = info[0].ToString().Utf8Value()] {
+        return env.lock_file(path);
+      },
+      [this](Napi::Env env, int& fd) {
+        locks_.push_back(fd);
+        return env.Undefined();
+      });
+}
+
 Napi::Value NativeEngine::namespaces_publish(const Napi::CallbackInfo& info) {
   Napi::Promise promise;
   const auto published =
@@ -258,6 +299,19 @@ Napi::Value NativeEngine::controller_terminate(const Napi::CallbackInfo& info) {
                                                              : control::Engine::Queues::All;
   engine_->controller_terminate(uint32_of(info[0]), queues, intern(info[2].ToString().Utf8Value()),
                                 settle(info.Env(), promise));
+  return promise;
+}
+
+Napi::Value NativeEngine::controller_withhold(const Napi::CallbackInfo& info) {
+  std::vector<uint32_t> nsids;
+  const auto array = info[1].As<Napi::Array>();
+  for (uint32_t index = 0; index < array.Length(); index++) {
+    nsids.push_back(array.Get(index).ToNumber().Uint32Value());
+  }
+  Napi::Promise promise;
+  engine_->controller_withhold(uint32_of(info[0]), std::move(nsids),
+                               static_cast<uint8_t>(uint32_of(info[2])),
+                               settle(info.Env(), promise));
   return promise;
 }
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "control/engine.h"
 
@@ -34,12 +35,16 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value listener_remove(const Napi::CallbackInfo& info);
   Napi::Value bdev_create(const Napi::CallbackInfo& info);
   Napi::Value bdev_delete(const Napi::CallbackInfo& info);
+  Napi::Value inspect(const Napi::CallbackInfo& info);
+  Napi::Value record_identity(const Napi::CallbackInfo& info);
+  Napi::Value lock_file(const Napi::CallbackInfo& info);
   Napi::Value namespaces_publish(const Napi::CallbackInfo& info);
   Napi::Value namespaces_delete(const Napi::CallbackInfo& info);
   Napi::Value complete(const Napi::CallbackInfo& info);
   Napi::Value complete_connect(const Napi::CallbackInfo& info);
   Napi::Value controller_keep_alive(const Napi::CallbackInfo& info);
   Napi::Value controller_terminate(const Napi::CallbackInfo& info);
+  Napi::Value controller_withhold(const Napi::CallbackInfo& info);
   Napi::Value asynchronous_event(const Napi::CallbackInfo& info);
   Napi::Value abort(const Napi::CallbackInfo& info);
   Napi::Value connection_terminate(const Napi::CallbackInfo& info);
@@ -63,6 +68,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::ThreadSafeFunction wake_;
   Napi::FunctionReference sink_;
   bool stopped_ = false;
+  std::vector<int> locks_;  ///< descriptors that are locked, until stop()
   static std::set<std::string>& reasons();
 };
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "env/content.h"
 #include "env/ring.h"
 
 namespace capsuled::env {
@@ -102,6 +103,18 @@ class Env {
   virtual Result<FileFacts> open_file(const FileOpen& request) = 0;
   /// Closes a file that is not wanted after all, and removes it if open_file() made it.
   virtual void discard_file(const FileFacts& file) { close(file.fd); }
+  /// May block. What `path` points at now. ENOENT: nothing.
+  virtual Result<ContentFacts> inspect(const std::string& path) = 0;
+  /// May block. As inspect(), of a file or block device that is open.
+  virtual Result<ContentFacts> inspect_open(int fd) = 0;
+  /// May block. Writes `identity` into the file's extended attribute and makes it durable; empty
+  /// removes it. ESTALE: `path` is not the file of `device` and `inode` any more. ENOTSUP, EROFS,
+  /// EACCES, EPERM, ENOSPC, …: it cannot be written there.
+  virtual Result<void> record_identity(const std::string& path, uint64_t device, uint64_t inode,
+                                       const std::string& identity) = 0;
+  /// May block. Creates the file if it is missing and locks it for this process, until close() or
+  /// its end. EAGAIN: another process has it.
+  virtual Result<int> lock_file(const std::string& path) = 0;
   /// Kernel release and the io_uring features found, for the log: "recv_provided",
   /// "accept_multishot", …
   virtual std::vector<std::string> features() = 0;

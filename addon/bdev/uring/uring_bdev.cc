@@ -167,6 +167,7 @@ BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::
   facts.optimal_write_blocks =
       std::max(1u, std::max(file.direct_alignment, kPageBytes) / block_size);
   facts.read_only = options.read_only;
+  facts.created = file.created;
   facts.volatile_cache = true;
   facts.has_device = true;
   // A block device is asked when the first operation comes: it has no place behind its end to try.
@@ -191,9 +192,15 @@ BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
     env.discard_file(file);
     return *std::move(error);
   }
-  return std::unique_ptr<Bdev>(
-      std::make_unique<UringBdev>(make_facts(env, options, file, block_size), env,
-                                  UringFile{file.fd, block_size, file.block_device, file.bytes}));
+  Result<env::ContentFacts> content = env.inspect_open(file.fd);
+  if (!content.ok()) {
+    env.discard_file(file);
+    return open_error(options, content.error());
+  }
+  BdevFacts facts = make_facts(env, options, file, block_size);
+  facts.content = std::make_shared<const env::ContentFacts>(std::move(content).value());
+  return std::unique_ptr<Bdev>(std::make_unique<UringBdev>(
+      std::move(facts), env, UringFile{file.fd, block_size, file.block_device, file.bytes}));
 }
 
 }  // namespace capsuled

@@ -63,6 +63,13 @@ class LinuxEnv final : public Env {
 
   Result<FileFacts> open_file(const FileOpen& request) override { return linux_open_file(request); }
   void discard_file(const FileFacts& file) override { linux_discard_file(file); }
+  Result<ContentFacts> inspect(const std::string& path) override { return linux_inspect(path); }
+  Result<ContentFacts> inspect_open(int fd) override { return linux_inspect_open(fd); }
+  Result<void> record_identity(const std::string& path, uint64_t device, uint64_t inode,
+                               const std::string& identity) override {
+    return linux_record_identity(path, device, inode, identity);
+  }
+  Result<int> lock_file(const std::string& path) override { return linux_lock_file(path); }
 
   std::vector<std::string> features() override;
 };

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "env/linux/descriptor.h"
 #include "env/linux/linux_parts.h"
 
 namespace capsuled::env {
@@ -18,25 +19,6 @@ namespace {
 // How often, and how long apart, a file that someone else has is asked for again: two seconds.
 constexpr int kClaimAttemptsMax = 40;
 constexpr long kClaimPauseNs = 50'000'000;
-
-/// Closes its descriptor unless released.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 /// Calls `claim`, which returns an errno value or 0, until it returns something else than `busy`,
 /// or for a while: the kernel lets go of the files of an io_uring a little after its process was
@@ -189,6 +171,14 @@ Result<void> measure(int fd, FileFacts& facts) {
 }
 
 }  // namespace
+
+Result<int> linux_lock_file(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file.get() < 0) return Error{errno, "cannot create the lock file"};
+  const Result<void> locked = lock_file(file.get(), false);
+  if (!locked.ok()) return locked.error();
+  return file.release();
+}
 
 Result<FileFacts> linux_open_file(const FileOpen& request) {
   FileFacts facts;

@@ -17,6 +17,21 @@ Result<std::unique_ptr<Region>> linux_allocate(size_t bytes, HugePages huge_page
 /// linux_file.cc
 Result<FileFacts> linux_open_file(const FileOpen& request);
 void linux_discard_file(const FileFacts& file);
+Result<int> linux_lock_file(const std::string& path);
+
+/// linux_content.cc
+Result<ContentFacts> linux_inspect(const std::string& path);
+Result<ContentFacts> linux_inspect_open(int fd);
+Result<void> linux_record_identity(const std::string& path, uint64_t device, uint64_t inode,
+                                   const std::string& identity);
+
+/// linux_file_system.cc
+/// Of the file system that the open file or folder is on.
+FileSystemFacts linux_file_system(int fd);
+
+/// linux_device_names.cc
+/// What the block device `device` says of itself, and the whole disk that it is a part of.
+void linux_device_names(uint64_t device, ContentFacts& facts);
 
 /// linux_socket.cc
 /// "127.0.0.1", "::", "fe80::1%eth0". Names are not resolved.

@@ -298,6 +298,13 @@ class FakeEnv : public env::Env {
   void shutdown(int fd) override { ring_->shut_down(fd); }
   void close(int fd) override { ring_->close_now(fd); }
   Result<env::FileFacts> open_file(const env::FileOpen&) override { return Error{ENOSYS, "fake"}; }
+  Result<env::ContentFacts> inspect(const std::string&) override { return Error{ENOSYS, "fake"}; }
+  Result<env::ContentFacts> inspect_open(int) override { return Error{ENOSYS, "fake"}; }
+  Result<void> record_identity(const std::string&, uint64_t, uint64_t,
+                               const std::string&) override {
+    return Error{ENOSYS, "fake"};
+  }
+  Result<int> lock_file(const std::string&) override { return Error{ENOSYS, "fake"}; }
   std::vector<std::string> features() override { return {}; }
 
  private:

@@ -259,6 +259,13 @@ class ReplayEnv final : public env::Env {
   void shutdown(int) override { ring_->shut_down(); }
   void close(int) override {}
   Result<env::FileFacts> open_file(const env::FileOpen&) override { UNREACHABLE(); }
+  Result<env::ContentFacts> inspect(const std::string&) override { UNREACHABLE(); }
+  Result<env::ContentFacts> inspect_open(int) override { UNREACHABLE(); }
+  Result<void> record_identity(const std::string&, uint64_t, uint64_t,
+                               const std::string&) override {
+    UNREACHABLE();
+  }
+  Result<int> lock_file(const std::string&) override { UNREACHABLE(); }
   std::vector<std::string> features() override { return {}; }
 
  private:

@@ -1,0 +1,58 @@
+// EnvWork: a call of Env that may block, on a worker thread, as a promise.
+//
+// Thread: made and settled on JavaScript's; the call runs on a worker. It keeps the JavaScript
+// object alive that owns the environment.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "base/result.h"
+#include "binding/convert.h"
+
+namespace capsuled::binding {
+
+template <typename T>
+class EnvWork : public Napi::AsyncWorker {
+ public:
+  using Call = std::function<Result<T>()>;
+  using Convert = std::function<Napi::Value(Napi::Env env, T& value)>;
+
+  /// `owner` stays alive until the promise is settled.
+  static Napi::Promise start(Napi::Object owner, Call call, Convert convert) {
+    auto* const work = new EnvWork(owner, std::move(call), std::move(convert));
+    const Napi::Promise promise = work->deferred_.Promise();
+    work->Queue();
+    return promise;
+  }
+
+ protected:
+  void Execute() override { result_.emplace(call_()); }
+  void OnOK() override {
+    if (result_->ok()) {
+      deferred_.Resolve(convert_(Env(), result_->value()));
+      return;
+    }
+    const Error& error = result_->error();
+    deferred_.Reject(make_error(Env(), error.errnum, error.what).Value());
+  }
+
+ private:
+  EnvWork(Napi::Object owner, Call call, Convert convert)
+      : Napi::AsyncWorker(owner.Env()),
+        owner_(Napi::Persistent(owner)),
+        call_(std::move(call)),
+        convert_(std::move(convert)),
+        deferred_(Napi::Promise::Deferred::New(owner.Env())) {}
+
+  Napi::ObjectReference owner_;
+  Call call_;
+  Convert convert_;
+  Napi::Promise::Deferred deferred_;
+  std::optional<Result<T>> result_;
+};
+
+}  // namespace capsuled::binding
