@@ -32,13 +32,14 @@ export const errorKinds = {
   not_found: { title: 'There is no such thing', httpStatus: 404 },
   not_ready: { title: 'The target is starting or stopping', httpStatus: 503 },
   out_of_memory: { title: 'There is not enough memory', httpStatus: 507 },
+  permission_needed: { title: 'The change needs permission that was not given', httpStatus: 409 },
   platform_unsupported: {
     title: 'This machine lacks something that capsuled needs',
     httpStatus: 503,
   },
   precondition_failed: { title: 'It was changed since it was read', httpStatus: 412 },
   rollback_failed: {
-    title: 'The configuration was not applied, and the old one is not wholly back',
+    title: 'The configuration was not applied, and the old one is not wholly back yet',
     httpStatus: 500,
   },
   unauthorized: { title: 'The caller is not known', httpStatus: 401 },

@@ -20,12 +20,12 @@ void assert_facts(const BdevFacts& facts) {
   ASSERT(facts.transfer_bytes_max == 0 || facts.transfer_bytes_max >= facts.block_size);
 }
 
-void destroy_bdev(BdevEntry& entry) {
+std::unique_ptr<Bdev> take_bdev(BdevEntry& entry) {
   // Acquire: pairs with the release in CoreChannel's destructor; what the last channel did to the
-  // bdev happened before its destruction here.
+  // bdev happened before whatever follows here, its destruction included.
   ASSERT_MSG(entry.channel_count.load(std::memory_order_acquire) == 0,
              "a channel was not released");
-  entry.bdev.reset();
+  return std::move(entry.bdev);
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ BdevRegistry::BdevRegistry(uint32_t reactor_count) : reactor_count_(reactor_coun
 BdevRegistry::~BdevRegistry() {
   for (auto& [name, entry] : entries_) {
     ASSERT_MSG(entry->open_count == 0, "a bdev is still open");
-    destroy_bdev(*entry);
+    take_bdev(*entry);
   }
 }
 
@@ -67,17 +67,23 @@ Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
 }
 
 Result<void> BdevRegistry::remove(const std::string& name) {
+  const auto taken = take(name);
+  if (!taken) return taken.error();
+  return {};
+}
+
+Result<std::unique_ptr<Bdev>> BdevRegistry::take(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return Error{ENOENT, "remove a bdev: there is none of that name"};
   BdevEntry& entry = *found->second;
   if (entry.open_count > 0) return Error{EBUSY, "remove a bdev: it is open"};
-  // Acquire: see destroy_bdev.
+  // Acquire: see take_bdev.
   if (entry.channel_count.load(std::memory_order_acquire) > 0) {
     return Error{EBUSY, "remove a bdev: a reactor still has a channel"};
   }
-  destroy_bdev(entry);
+  auto bdev = take_bdev(entry);
   entries_.erase(found);
-  return {};
+  return bdev;
 }
 
 Result<std::unique_ptr<BdevDesc>> BdevRegistry::open(const std::string& name, BdevClaim claim) {

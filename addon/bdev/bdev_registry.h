@@ -61,6 +61,8 @@ class BdevRegistry {
   Result<void> add(std::unique_ptr<Bdev> bdev);
   /// EBUSY: still open, or a channel is not released yet. ENOENT: no such name. May block.
   Result<void> remove(const std::string& name);
+  /// As remove(), without destroying it, which may block: a caller may do so on another thread.
+  Result<std::unique_ptr<Bdev>> take(const std::string& name);
   /// ENOENT: no such name. EBUSY: claimed exclusively, or to be and open already.
   Result<std::unique_ptr<BdevDesc>> open(const std::string& name, BdevClaim claim);
   /// Null if there is none.

@@ -39,17 +39,35 @@ std::vector<const Stats*> pointers(const control::StatsBlocks<Stats>& blocks) {
 
 }  // namespace
 
-/// Opens a bdev on a worker thread, since that may block, and registers it back on JavaScript's.
-class NativeEngine::BdevCreation : public Napi::AsyncWorker {
+/// Something that may block on a disk, on a worker thread. The engine stays until it is over.
+class NativeEngine::BdevWork : public Napi::AsyncWorker {
  public:
-  BdevCreation(NativeEngine& owner, BdevParameters parameters)
+  explicit BdevWork(NativeEngine& owner)
       : Napi::AsyncWorker(owner.Env()),
         owner_(owner),
-        parameters_(std::move(parameters)),
+        over_(owner.hold()),
         deferred_(Napi::Promise::Deferred::New(owner.Env())) {
     owner_.Ref();
   }
   Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  /// The last step on JavaScript's thread.
+  void over() {
+    over_(Env());
+    owner_.Unref();
+  }
+
+  NativeEngine& owner_;
+  std::function<void(Napi::Env env)> over_;
+  Napi::Promise::Deferred deferred_;
+};
+
+/// Opens a bdev, and registers it back on JavaScript's thread.
+class NativeEngine::BdevCreation : public BdevWork {
+ public:
+  BdevCreation(NativeEngine& owner, BdevParameters parameters)
+      : BdevWork(owner), parameters_(std::move(parameters)) {}
 
  protected:
   void Execute() override { result_.emplace(make_bdev(owner_.engine_->env(), parameters_)); }
@@ -68,14 +86,29 @@ class NativeEngine::BdevCreation : public Napi::AsyncWorker {
             make_error(env, added.error().errnum, "a bdev of this name exists", "name").Value());
       }
     }
-    owner_.Unref();
+    over();
   }
 
  private:
-  NativeEngine& owner_;
   BdevParameters parameters_;
-  Napi::Promise::Deferred deferred_;
   std::optional<BdevResult> result_;
+};
+
+/// Closes a bdev that was taken out of the registry.
+class NativeEngine::BdevDeletion : public BdevWork {
+ public:
+  BdevDeletion(NativeEngine& owner, std::unique_ptr<Bdev> bdev)
+      : BdevWork(owner), bdev_(std::move(bdev)) {}
+
+ protected:
+  void Execute() override { bdev_.reset(); }
+  void OnOK() override {
+    deferred_.Resolve(Env().Undefined());
+    over();
+  }
+
+ private:
+  std::unique_ptr<Bdev> bdev_;
 };
 
 void NativeEngine::define(Napi::Env env, Napi::Object exports) {
@@ -86,6 +119,7 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod("facts", &Self::facts),
                       InstanceMethod("stop", &Self::stop),
                       InstanceMethod("listenerAdd", &Self::listener_add),
+                      InstanceMethod("listenerStart", &Self::listener_start),
                       InstanceMethod("listenerRemove", &Self::listener_remove),
                       InstanceMethod("bdevCreate", &Self::bdev_create),
                       InstanceMethod("bdevDelete", &Self::bdev_delete),
@@ -179,14 +213,29 @@ Napi::Value NativeEngine::stop(const Napi::CallbackInfo& info) {
   engine_->stop([this, deferred] {
     // Not from here, inside the engine's own drain(): the engine goes in the next turn of the loop.
     wake_.NonBlockingCall([this, deferred](Napi::Env later, Napi::Function) {
-      for (const int lock : locks_) engine_->env().close(lock);
-      locks_.clear();
-      engine_.reset();
-      wake_.Release();
-      deferred.Resolve(later.Undefined());
+      stopping_ = deferred;
+      finish_stop(later);
     });
   });
   return deferred.Promise();
+}
+
+std::function<void(Napi::Env env)> NativeEngine::hold() {
+  works_++;
+  return [this](Napi::Env env) {
+    works_--;
+    finish_stop(env);
+  };
+}
+
+void NativeEngine::finish_stop(Napi::Env env) {
+  if (!stopping_ || works_ > 0) return;
+  for (const int lock : locks_) engine_->env().close(lock);
+  locks_.clear();
+  engine_.reset();
+  wake_.Release();
+  stopping_->Resolve(env.Undefined());
+  stopping_.reset();
 }
 
 Napi::Value NativeEngine::listener_add(const Napi::CallbackInfo& info) {
@@ -200,6 +249,11 @@ Napi::Value NativeEngine::listener_add(const Napi::CallbackInfo& info) {
   result.Set("port", static_cast<uint32_t>(bound.value().port));
   deferred.Resolve(result);
   return deferred.Promise();
+}
+
+Napi::Value NativeEngine::listener_start(const Napi::CallbackInfo& info) {
+  engine_->listener_start(uint32_of(info[0]));
+  return info.Env().Undefined();
 }
 
 Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
@@ -220,18 +274,19 @@ Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
 Napi::Value NativeEngine::bdev_delete(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string name = info[0].ToString().Utf8Value();
-  const auto removed = engine_->bdevs().remove(name);
-  if (!removed) return rejected(env, removed.error().errnum, removed.error().what, "name");
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  deferred.Resolve(env.Undefined());
-  return deferred.Promise();
+  auto taken = engine_->bdevs().take(name);
+  if (!taken) return rejected(env, taken.error().errnum, taken.error().what, "name");
+  auto* const deletion = new BdevDeletion(*this, std::move(taken).value());
+  const Napi::Promise promise = deletion->promise();
+  deletion->Queue();
+  return promise;
 }
 
 Napi::Value NativeEngine::inspect(const Napi::CallbackInfo& info) {
   return EnvWork<env::ContentFacts>::start(
       info.This().As<Napi::Object>(),
       [&env = engine_->env(), path = info[0].ToString().Utf8Value()] { return env.inspect(path); },
-      [](Napi::Env env, env::ContentFacts& facts) { return content_facts(env, facts); });
+      [](Napi::Env env, env::ContentFacts& facts) { return content_facts(env, facts); }, hold());
 }
 
 Napi::Value NativeEngine::record_identity(const Napi::CallbackInfo& info) {
@@ -246,7 +301,7 @@ Napi::Value NativeEngine::record_identity(const Napi::CallbackInfo& info) {
         if (!recorded) return recorded.error();
         return true;
       },
-      [](Napi::Env env, bool&) { return env.Undefined(); });
+      [](Napi::Env env, bool&) { return env.Undefined(); }, hold());
 }
 
 Napi::Value NativeEngine::lock_file(const Napi::CallbackInfo& info) {
@@ -258,17 +313,26 @@ Napi::Value NativeEngine::lock_file(const Napi::CallbackInfo& info) {
       [this](Napi::Env env, int& fd) {
         locks_.push_back(fd);
         return env.Undefined();
-      });
+      },
+      hold());
 }
 
 Napi::Value NativeEngine::namespaces_publish(const Napi::CallbackInfo& info) {
-  Napi::Promise promise;
+  const Napi::Env env = info.Env();
+  Napi::Promise applied;
+  Napi::Promise drained;
   const auto published =
       engine_->namespaces_publish(uint32_of(info[0]), namespace_requests(info[1].As<Napi::Array>()),
-                                  settle(info.Env(), promise));
-  if (!published)
-    return rejected(info.Env(), published.error().errnum, published.error().what, "bdev");
-  return promise;
+                                  settle(env, applied), settle(env, drained));
+  if (!published) {
+    make_error(env, published.error().errnum, published.error().what, "bdev")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  Napi::Object publication = Napi::Object::New(env);
+  publication.Set("applied", applied);
+  publication.Set("drained", drained);
+  return publication;
 }
 
 Napi::Value NativeEngine::namespaces_delete(const Napi::CallbackInfo& info) {

@@ -4,12 +4,15 @@
 //
 // Thread: JavaScript's. The engine's notify() comes from reactors and wakes the event loop by a
 // thread-safe function. Lifecycle: constructor starts the reactors; stop() drains, then joins them
-// and lets the event loop end.
+// and lets the event loop end. What may block on a disk (opening and closing it) is done by worker
+// threads; the engine outlives them.
 #pragma once
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,11 +30,14 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   ~NativeEngine() override;
 
  private:
+  class BdevWork;
   class BdevCreation;
+  class BdevDeletion;
 
   Napi::Value facts(const Napi::CallbackInfo& info);
   Napi::Value stop(const Napi::CallbackInfo& info);
   Napi::Value listener_add(const Napi::CallbackInfo& info);
+  Napi::Value listener_start(const Napi::CallbackInfo& info);
   Napi::Value listener_remove(const Napi::CallbackInfo& info);
   Napi::Value bdev_create(const Napi::CallbackInfo& info);
   Napi::Value bdev_delete(const Napi::CallbackInfo& info);
@@ -61,6 +67,10 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   static void notify(void* argument);
   /// A Done that settles a promise; `promise` is what the method returns.
   control::Done settle(Napi::Env env, Napi::Promise& promise);
+  /// The engine stays until what this returns has run: a worker thread is in it.
+  std::function<void(Napi::Env env)> hold();
+  /// Destroys the stopped engine when no worker thread is in it any more.
+  void finish_stop(Napi::Env env);
   /// Terminate reasons live as long as the process: few words, all from our own code.
   const char* intern(const std::string& reason);
 
@@ -69,6 +79,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::FunctionReference sink_;
   bool stopped_ = false;
   std::vector<int> locks_;  ///< descriptors that are locked, until stop()
+  uint32_t works_ = 0;  ///< on worker threads, which may be in the engine's environment
+  std::optional<Napi::Promise::Deferred> stopping_;  ///< the engine stopped, and waits for works_
   static std::set<std::string>& reasons();
 };
 

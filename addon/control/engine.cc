@@ -160,20 +160,32 @@ Result<env::Endpoint> Engine::listener_add(uint32_t listener, const env::Endpoin
     env_->close(fd.value());
     return local.error();
   }
-  listeners_[listener] = std::make_unique<Listener>(Listener{local.value()});
-  on_lane(*lanes_.front(), [this, listener, socket = fd.value()](Lane& lane) {
+  listeners_[listener] = std::make_unique<Listener>(Listener{local.value(), fd.value()});
+  return local;
+}
+
+void Engine::listener_start(uint32_t listener) {
+  Listener& bound = *listeners_.at(listener);
+  ASSERT_MSG(bound.waiting_fd >= 0, "a listener started twice");
+  on_lane(*lanes_.front(), [this, listener, socket = bound.waiting_fd](Lane& lane) {
     auto acceptor = std::make_unique<transport::Acceptor>(
         *lane.reactor, socket, listener,
         [this](int accepted, uint32_t from) { place(accepted, from); });
     acceptor->start();
     lane.acceptors[listener] = std::move(acceptor);
   });
-  return local;
+  bound.waiting_fd = -1;
 }
 
 void Engine::listener_remove(uint32_t listener, Done done) {
   ASSERT(listeners_.contains(listener));
+  const int waiting_fd = listeners_.at(listener)->waiting_fd;
   listeners_.erase(listener);
+  if (waiting_fd >= 0) {
+    env_->close(waiting_fd);
+    completions_.push(std::move(done));
+    return;
+  }
   // Two steps: the acceptor is destroyed by a message of its own, not from its own last callback.
   Join* const destroyed = Join::make(completions_, 1, std::move(done));
   Join* const stopped = Join::make(completions_, 1, [this, listener, destroyed] {

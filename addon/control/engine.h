@@ -75,16 +75,23 @@ class Engine {
   env::Env& env() { return *env_; }
   uint32_t reactor_count() const { return static_cast<uint32_t>(reactors_.size()); }
 
-  /// Binds and starts accepting; the endpoint carries the real port.
+  /// Binds and listens; the endpoint carries the real port. Nobody is accepted before
+  /// listener_start(): who connects meanwhile waits in the kernel.
   Result<env::Endpoint> listener_add(uint32_t listener, const env::Endpoint& endpoint);
+  /// Begins to accept, once.
+  void listener_start(uint32_t listener);
   void listener_remove(uint32_t listener, Done done);
 
   BdevRegistry& bdevs() { return *bdevs_; }
 
-  /// ENOENT: no such bdev. Nothing is changed then.
+  /// `applied` runs when every reactor uses the new contents, which takes no longer than a message;
+  /// `drained`, when no command is left on a namespace that went away with this call: on a disk
+  /// that hangs, perhaps never. Neither waits for the other. A namespace that stays on the same
+  /// bdev keeps its statistics. ENOENT: no such bdev. Nothing is changed then.
   Result<void> namespaces_publish(uint32_t table, const std::vector<NamespaceRequest>& requests,
-                                  Done done);
-  /// Publishes nothing and forgets the table. No controller may use it any more.
+                                  Done applied, Done drained);
+  /// Publishes nothing, and forgets the table when no command is left on anything that it ever had.
+  /// No controller may use it any more.
   void namespaces_delete(uint32_t table, Done done);
 
   void answer(transport::ControlAnswer answer);

@@ -10,15 +10,17 @@
 namespace capsuled::control {
 
 Result<void> Engine::namespaces_publish(uint32_t table,
-                                        const std::vector<NamespaceRequest>& requests, Done done) {
+                                        const std::vector<NamespaceRequest>& requests, Done applied,
+                                        Done drained) {
   ASSERT(table != 0);
   const Table& old = tables_[table];
   Table next;
   for (const NamespaceRequest& request : requests) {
-    const auto same = old.find(request.nsid);
-    if (same != old.end() && same->second->request.bdev == request.bdev &&
-        same->second->request.read_only == request.read_only) {
-      next[request.nsid] = same->second;
+    const auto before = old.find(request.nsid);
+    const bool same_bdev =
+        before != old.end() && before->second->entry->bdev == bdevs_->find(request.bdev);
+    if (same_bdev && before->second->request.read_only == request.read_only) {
+      next[request.nsid] = before->second;
       continue;
     }
     auto desc = bdevs_->open(request.bdev, BdevClaim::Shared);
@@ -27,16 +29,16 @@ Result<void> Engine::namespaces_publish(uint32_t table,
     published->request = request;
     published->desc = std::move(desc).value();
     auto entry = std::make_shared<nvmf::NamespaceEntry>();
-    const bool same_content =
-        same != old.end() && same->second->entry->bdev == published->desc->entry();
     entry->since_version =
-        same_content ? same->second->entry->since_version : nvmf::take_table_version();
+        same_bdev ? before->second->entry->since_version : nvmf::take_table_version();
     entry->nsid = request.nsid;
     entry->read_only = request.read_only;
     entry->bdev = published->desc->entry();
+    // What a host did is counted on, whatever else of the namespace becomes another.
+    if (same_bdev) published->stats = before->second->stats;
     for (size_t index = 0; index < lanes_.size(); index++) {
-      published->stats.push_back(std::make_shared<nvmf::NamespaceStats>());
-      entry->stats.push_back(published->stats.back().get());
+      if (!same_bdev) published->stats.push_back(std::make_shared<nvmf::NamespaceStats>());
+      entry->stats.push_back(published->stats[index].get());
     }
     published->entry = std::move(entry);
     next[request.nsid] = std::move(published);
@@ -49,19 +51,22 @@ Result<void> Engine::namespaces_publish(uint32_t table,
   for (const auto& [handle, controller] : controllers_) {
     if (controller.table == table && controller.view != 0) views.push_back(view_of(controller));
   }
-  on_each([gone, done = std::move(done)] { gone->clear(), done(); },
-          [table, entries = entries_of(table), views](Lane& lane, Join& join) {
+  Join* const used =
+      Join::make(completions_, static_cast<uint32_t>(lanes_.size()), std::move(applied));
+  on_each([gone, drained = std::move(drained)] { gone->clear(), drained(); },
+          [table, entries = entries_of(table), views, used](Lane& lane, Join& join) {
             // The reactor has arrived when its table and all views of it have drained.
             auto left = std::make_shared<size_t>(1 + views.size());
-            const auto drained = [left, &join] {
+            const auto part_drained = [left, &join] {
               if (--*left == 0) join.arrive();
             };
             for (const View& view : views) {
-              lane.views.at(view.number)->publish(view.entries, drained);
+              lane.views.at(view.number)->publish(view.entries, part_drained);
             }
             auto& slot = lane.tables[table];
             if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
-            slot->publish(entries, drained);
+            slot->publish(entries, part_drained);
+            used->arrive();
           });
   return {};
 }
@@ -149,13 +154,22 @@ std::vector<ConnectionId> Engine::io_queues(const Controller& controller) {
 }
 
 void Engine::namespaces_delete(uint32_t table, Done done) {
-  const auto published = namespaces_publish(table, {}, [this, table, done = std::move(done)] {
-    tables_.erase(table);
+  // Two steps: a table is destroyed by a message of its own, not from its own last callback.
+  const auto forget = [this, table, done = std::move(done)] {
     on_each(done, [table](Lane& lane, Join& join) {
       lane.tables.erase(table);
       join.arrive();
     });
-  });
+  };
+  // Earlier publications may have left namespaces that are not drained yet.
+  const auto published = namespaces_publish(
+      table, {}, [] {},
+      [this, table, forget] {
+        tables_.erase(table);
+        on_each(forget, [table](Lane& lane, Join& join) {
+          lane.tables.at(table)->when_drained([&join] { join.arrive(); });
+        });
+      });
   ASSERT(published.ok());
 }
 

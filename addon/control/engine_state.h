@@ -36,6 +36,7 @@ struct Engine::Arrival {
 /// places connections.
 struct Engine::Listener {
   env::Endpoint endpoint;
+  int waiting_fd = -1;  ///< bound, and nobody is accepted yet; -1: the acceptor has the socket
 };
 
 }  // namespace capsuled::control

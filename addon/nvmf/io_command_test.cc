@@ -252,6 +252,33 @@ TEST_CASE("a namespace that goes drains first, and its later commands find none"
   fixture.take_data(first);
 }
 
+TEST_CASE("what drains of earlier publications is waited for by whoever asks for all of it") {
+  IoFixture fixture;
+  TestRequest first;
+  bool first_drained = false;
+  bool second_drained = false;
+  bool all_drained = false;
+  prepare(first, IoOpcode::kWrite, 0, 1);
+  fixture.on_reactor([&] {
+    fixture.begin(first, 1);
+    fixture.table().publish({fixture.entry(2, true)}, [&] { first_drained = true; });
+    fixture.table().publish({}, [&] { second_drained = true; });
+    fixture.table().when_drained([&] { all_drained = true; });
+    CHECK(!first_drained);
+    CHECK(second_drained);  // nothing was under way on what the second one took away
+    CHECK(!all_drained);
+  });
+  CHECK(fixture.answer(first) == Status());
+  fixture.on_reactor([&] {
+    CHECK(first_drained);
+    CHECK(all_drained);
+    bool at_once = false;
+    fixture.table().when_drained([&] { at_once = true; });
+    CHECK(at_once);
+  });
+  fixture.take_data(first);
+}
+
 TEST_CASE("a command planned before its namespace changed is checked again") {
   IoFixture fixture;
   TestRequest request;

@@ -82,6 +82,17 @@ bool NamespaceTable::withholds(uint32_t nsid) const {
   return std::binary_search(withheld_.begin(), withheld_.end(), nsid);
 }
 
+void NamespaceTable::when_drained(std::function<void()> drained) {
+  if (detached_.empty()) {
+    drained();
+    return;
+  }
+  auto drain = std::make_unique<Drain>();
+  drain->drained = std::move(drained);
+  for (const auto& channel : detached_) drain->waiting.push_back(channel.get());
+  drains_.push_back(std::move(drain));
+}
+
 void NamespaceTable::release(NamespaceChannel& channel) {
   ASSERT(channel.in_flight > 0);
   channel.in_flight--;

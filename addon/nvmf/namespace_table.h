@@ -85,6 +85,10 @@ class NamespaceTable {
   void publish(const std::vector<std::shared_ptr<const NamespaceEntry>>& entries,
                std::function<void()> drained);
 
+  /// Runs `drained` once, from this call or later, when no command is left on any namespace that
+  /// went away so far.
+  void when_drained(std::function<void()> drained);
+
   /// A command begins and ends on a namespace.
   static void hold(NamespaceChannel& channel) { channel.in_flight++; }
   static void release(NamespaceChannel& channel);

@@ -187,6 +187,16 @@ export interface BdevParameters {
   readonly path?: string;
   readonly create?: boolean;
   readonly readOnly?: boolean;
+  /** malloc: a change may empty it without further permission. Not the engine's business. */
+  readonly disposable?: boolean;
+}
+
+/** What a published namespace table still waits for. */
+export interface NamespacePublication {
+  /** Every reactor uses it: takes no longer than a message. */
+  readonly applied: Promise<void>;
+  /** No I/O is left on namespaces that it no longer has: on a disk that hangs, perhaps never. */
+  readonly drained: Promise<void>;
 }
 
 export interface ListenerAddress extends Endpoint {
@@ -198,20 +208,28 @@ export interface Engine {
   /** Stops every listener and connection, drains I/O, joins the reactors. */
   stop(): Promise<void>;
 
-  /** Errors are TargetError; the message says why, not where. */
+  /**
+   * Takes the address; who connects waits in the kernel until {@link listenerStart}. Errors are
+   * TargetError; the message says why, not where.
+   */
   listenerAdd(endpoint: Endpoint): Promise<ListenerAddress>;
-  /** Stops accepting; connections that came through it live on. */
+  /** Begins to accept. */
+  listenerStart(listener: number): void;
+  /** Stops accepting, or never began to; connections that came through it live on. */
   listenerRemove(listener: number): Promise<void>;
 
   /** Errors are TargetError with the field at fault. */
   bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
+  /** Closes it, which may take as long as its disk does. It must not be in a namespace table. */
   bdevDelete(name: string): Promise<void>;
 
   /**
-   * Publishes a namespace table (creates it the first time). Resolves when every reactor uses it
-   * and no I/O is left on namespaces that it no longer has.
+   * Publishes a namespace table (creates it the first time). A namespace that stays on the same
+   * bdev is swapped in place, and goes on counting. Throws, and changes nothing, if there is no
+   * such bdev.
    */
-  namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): Promise<void>;
+  namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
+  /** Resolves when no I/O is left on anything that was ever in it. */
   namespaceTableDelete(table: number): Promise<void>;
 
   /** Answers a command. A token whose connection is gone is ignored. */

@@ -20,6 +20,7 @@ import type {
   EngineOptions,
   ListenerAddress,
   NamespaceEntry,
+  NamespacePublication,
   QueueAttach,
 } from './engine-types.js';
 
@@ -28,10 +29,11 @@ interface NativeEngine {
   facts(): EngineFacts;
   stop(): Promise<void>;
   listenerAdd(listener: number, endpoint: Endpoint): Promise<Endpoint>;
+  listenerStart(listener: number): void;
   listenerRemove(listener: number): Promise<void>;
   bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
   bdevDelete(name: string): Promise<void>;
-  namespacesPublish(table: number, entries: readonly NamespaceEntry[]): Promise<void>;
+  namespacesPublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
   namespacesDelete(table: number): Promise<void>;
   complete(token: bigint, answer: CommandAnswer): void;
   completeConnect(token: bigint, attach: QueueAttach, dw0: number): boolean;
@@ -92,6 +94,10 @@ class AddonEngine implements Engine {
     }
   }
 
+  listenerStart(listener: number): void {
+    this.#native.listenerStart(listener);
+  }
+
   listenerRemove(listener: number): Promise<void> {
     return this.#native.listenerRemove(listener);
   }
@@ -112,9 +118,9 @@ class AddonEngine implements Engine {
     }
   }
 
-  async namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): Promise<void> {
+  namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {
     try {
-      await this.#native.namespacesPublish(table, entries);
+      return this.#native.namespacesPublish(table, entries);
     } catch (thrown) {
       throw targetError(thrown, 'internal', 'bdev');
     }

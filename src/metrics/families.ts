@@ -311,8 +311,8 @@ function bdevFamilies({ engine, target }: MetricSources): Family[] {
   const word =
     (name: string, scale = 1) =>
     () =>
-      target.bdevs.flatMap(({ name: bdev, kind }) =>
-        operationWords(engine.bdevStats(bdev), bdevOperations, bdevOperationWords).map(
+      target.bdevs.flatMap(({ name: bdev, engineName, kind }) =>
+        operationWords(engine.bdevStats(engineName), bdevOperations, bdevOperationWords).map(
           ({ operation, words }) => ({
             labels: { bdev, kind, op: operation },
             value: (words[name] ?? 0) / scale,

@@ -224,10 +224,6 @@ async function connectAdmin(
     const message = `expected CNTLID ffffh (dynamic controllers), got ${request.cntlid}`;
     throw invalidParameter('cntlid_invalid', 'data', dataFields.cntlid, message);
   }
-  if (state.endpointOf(connection) === null) {
-    await state.listeners.opened();
-    if (connection.state !== 'connecting') return;
-  }
   const subsystem = subsystemFor(state, connection, request);
   const controller = createController(state, subsystem, request);
   attach(state, connection, token, request, controller);

@@ -3,6 +3,8 @@
  * it.
  */
 
+import { isDeepStrictEqual } from 'node:util';
+
 import type { BdevDescription, NamespaceEntry } from '../engine/engine-types.js';
 import type { NamespaceConfiguration } from './configuration.js';
 import { derivedNguid, derivedUuid, uuidBytes, uuidText } from './identity.js';
@@ -10,6 +12,7 @@ import type { NamespaceView } from './views.js';
 
 export class Namespace {
   readonly configuration: NamespaceConfiguration;
+  /** With the engine's name of it. */
   readonly bdev: BdevDescription;
   /** 16 bytes. */
   readonly uuid: Buffer;
@@ -31,6 +34,21 @@ export class Namespace {
     return this.configuration.nsid;
   }
 
+  /**
+   * Whether a host that knows the one may take it for the other: identifiers, and the open bdev.
+   */
+  isSameDisk(other: Namespace): boolean {
+    return (
+      this.nsid === other.nsid &&
+      this.bdev.name === other.bdev.name &&
+      isDeepStrictEqual(this.#identifiers, other.#identifiers)
+    );
+  }
+
+  get #identifiers(): readonly (Buffer | null)[] {
+    return [this.uuid, this.nguid, this.eui64];
+  }
+
   /** The bdev may be read-only by itself. */
   get readOnly(): boolean {
     return this.configuration.readOnly || this.bdev.readOnly;
@@ -43,7 +61,7 @@ export class Namespace {
   get view(): NamespaceView {
     return {
       nsid: this.nsid,
-      bdev: this.bdev.name,
+      bdev: this.configuration.bdev,
       readOnly: this.readOnly,
       uuid: uuidText(this.uuid),
       nguid: this.nguid.toString('hex'),

@@ -7,13 +7,17 @@ import type { Endpoint, NamespaceEntry } from '../engine/engine-types.js';
 import { endpointKey } from '../transport/listener.js';
 import type { SubsystemParameters } from './change.js';
 import { CntlidAllocator } from './cntlid-allocator.js';
-import type { SubsystemConfiguration } from './configuration.js';
 import type { Controller } from './controller.js';
 import { noUsage } from './health.js';
 import type { Usage } from './health.js';
 import type { Host } from './host.js';
 import { derivedSerial } from './identity.js';
 import type { Namespace } from './namespace.js';
+
+/** The serial number as configured, else as derived. */
+export function serialOf({ nqn, serial }: Pick<SubsystemParameters, 'nqn' | 'serial'>): string {
+  return serial ?? derivedSerial(nqn);
+}
 
 export class Subsystem {
   readonly kind = 'io';
@@ -44,7 +48,7 @@ export class Subsystem {
   }
 
   get serial(): string {
-    return this.#parameters.serial ?? derivedSerial(this.nqn);
+    return serialOf(this.#parameters);
   }
 
   get parameters(): SubsystemParameters {
@@ -58,15 +62,6 @@ export class Subsystem {
       this.#cntlids = new CntlidAllocator(parameters.cntlidRange);
     }
     this.#parameters = parameters;
-  }
-
-  get configuration(): SubsystemConfiguration {
-    return {
-      ...this.#parameters,
-      hosts: [...this.hosts.keys()],
-      listeners: [...this.listeners.values()],
-      namespaces: this.namespacesByNsid.map((namespace) => namespace.configuration),
-    };
   }
 
   get namespacesByNsid(): Namespace[] {

@@ -1,7 +1,7 @@
 /** What a target is given beside its engine, and what its changes report. */
 
 import type { Logger } from './logger.js';
-import type { ChangeKind } from './change.js';
+import type { Change } from './change.js';
 
 /** Time, so that tests need not wait for it. */
 export interface Clock {
@@ -33,6 +33,12 @@ export interface TargetLimits {
   readonly subsystemsMax: number;
   /** How long a Connect for a QID whose old connection still drains waits for it, ms. */
   readonly duplicateQidWaitMs: number;
+  /**
+   * How long a change waits for what it takes away, ms; what takes longer is overdue, and shows.
+   */
+  readonly drainDeadlineMs: number;
+  /** How long opening a bdev may take, ms. */
+  readonly openDeadlineMs: number;
 }
 
 export const limitsDefault: TargetLimits = {
@@ -41,6 +47,8 @@ export const limitsDefault: TargetLimits = {
   namespacesMax: 1024,
   subsystemsMax: 1024,
   duplicateQidWaitMs: 1000,
+  drainDeadlineMs: 5000,
+  openDeadlineMs: 10_000,
 };
 
 export interface TargetOptions {
@@ -56,20 +64,8 @@ export interface TargetOptions {
   readonly onCommandAnswered?: (opcodeName: string, seconds: number) => void;
 }
 
-/** One change of a plan or of a report. */
-export interface ChangeSummary {
-  readonly kind: ChangeKind;
-  /** The configuration key that it comes from. */
-  readonly key: string;
-  /** One line for people. */
-  readonly text: string;
-}
-
 export interface ApplyReport {
-  readonly changes: readonly ChangeSummary[];
-  /**
-   * What an operator should know: data lost with a RAM disk, hosts that saw a namespace go and come
-   * back.
-   */
+  readonly changes: readonly Change[];
+  /** What an operator should know: what was lost, who was shut out, what does not drain. */
   readonly warnings: readonly string[];
 }

@@ -4,25 +4,25 @@
  * one exception: controllers, whose end the engine may announce at any time.
  */
 
-import type { BdevDescription, BdevParameters, Endpoint, Engine } from '../engine/engine-types.js';
+import type { Endpoint, Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { Connection } from '../transport/connection.js';
 import { ListenerTable } from '../transport/listener-table.js';
-import type { TargetConfiguration } from './configuration.js';
+import { emptyConfiguration } from './configuration.js';
+import type { NamespaceConfiguration, TargetConfiguration } from './configuration.js';
 import { ControllerTable } from './controller-table.js';
 import { TargetCounters } from './counters.js';
 import { DiscoverySubsystem } from './discovery-subsystem.js';
+import { DrainList } from './drain-list.js';
 import { LogLimit } from './log-limit.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
+import { Namespace } from './namespace.js';
+import type { OpenBdev } from './open-bdev.js';
 import type { Subsystem } from './subsystem.js';
 import type { Clock, TargetLimits, TargetOptions } from './target-options.js';
 import { limitsDefault, systemClock } from './target-options.js';
-
-export interface OpenBdev {
-  readonly parameters: BdevParameters;
-  readonly description: BdevDescription;
-}
+import { UnavailableItems } from './unavailable.js';
 
 export class TargetState {
   readonly engine: Engine;
@@ -31,6 +31,14 @@ export class TargetState {
   readonly limits: TargetLimits;
   readonly clock: Clock;
   readonly counters = new TargetCounters();
+  /**
+   * What shall be: the configuration that was last committed. What is missing of it is in
+   * `unavailable`; what is left of an earlier one is in `drains`.
+   */
+  desired: TargetConfiguration = emptyConfiguration;
+  readonly unavailable = new UnavailableItems();
+  readonly drains: DrainList;
+  /** Those that are open, by configured name. */
   readonly bdevs = new Map<string, OpenBdev>();
   /** By NQN. */
   readonly subsystems = new Map<string, Subsystem>();
@@ -42,6 +50,9 @@ export class TargetState {
   readonly startedAtMs: number;
   /** Lines about refused Connects: anybody who reaches a listener can cause them. */
   readonly refusalLines: LogLimit;
+  /** Configured names of bdevs that are being opened. */
+  readonly opening = new Set<string>();
+  readonly #engineNames = new Set<string>();
   #tableNext = 1;
 
   constructor(engine: Engine, options: TargetOptions) {
@@ -52,6 +63,7 @@ export class TargetState {
     this.clock = options.clock ?? systemClock;
     this.listeners = new ListenerTable(engine);
     this.controllers = new ControllerTable(engine, this.logger, this.limits);
+    this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
     this.startedAtMs = this.clock.nowMs();
     this.refusalLines = new LogLimit(this.clock, (count) => {
       this.logger.warn({ count }, 'more Connects refused, not logged one by one');
@@ -64,10 +76,27 @@ export class TargetState {
     return subsystem;
   }
 
-  bdev(name: string): OpenBdev {
-    const bdev = this.bdevs.get(name);
-    if (bdev === undefined) throw new TargetError('not_found', `there is no bdev ${name}`);
-    return bdev;
+  /**
+   * The engine's name for a bdev that is to be opened: the configured one, unless another one of
+   * that name is still open.
+   */
+  takeEngineName(name: string): string {
+    let engineName = name;
+    for (let number = 2; this.#engineNames.has(engineName); number += 1) {
+      engineName = `${name}#${number}`;
+    }
+    this.#engineNames.add(engineName);
+    return engineName;
+  }
+
+  /** It is closed, or was never opened. */
+  freeEngineName(engineName: string): void {
+    this.#engineNames.delete(engineName);
+  }
+
+  /** The namespace that a configuration makes of an open bdev. */
+  namespaceOf(nqn: string, configuration: NamespaceConfiguration, bdev: OpenBdev): Namespace {
+    return new Namespace(nqn, configuration, bdev.description);
   }
 
   /** A number for a new namespace table; never given out twice. */
@@ -80,14 +109,6 @@ export class TargetState {
   /** The endpoint, as configured, that a connection came in on; null if its listener is unknown. */
   endpointOf(connection: Connection): Endpoint | null {
     return this.listeners.byNumber(connection.listener)?.configured ?? null;
-  }
-
-  get configuration(): TargetConfiguration {
-    return {
-      discoveryListeners: [...this.discovery.listeners.values()],
-      bdevs: [...this.bdevs.values()].map((bdev) => bdev.parameters),
-      subsystems: [...this.subsystems.values()].map((subsystem) => subsystem.configuration),
-    };
   }
 
   /** Something changed that the discovery log shows to some host. */

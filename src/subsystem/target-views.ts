@@ -3,7 +3,8 @@
 import type { Connection } from '../transport/connection.js';
 import type { Listener } from '../transport/listener.js';
 import type { Subsystem } from './subsystem.js';
-import type { OpenBdev, TargetState } from './target-state.js';
+import type { OpenBdev } from './open-bdev.js';
+import type { TargetState } from './target-state.js';
 import type { BdevView, ConnectionView, ListenerView, SubsystemView } from './views.js';
 
 export function subsystemView(state: TargetState, subsystem: Subsystem): SubsystemView {
@@ -61,9 +62,16 @@ export function bdevView(state: TargetState, bdev: OpenBdev): BdevView {
   let user: BdevView['namespace'] = null;
   for (const subsystem of state.subsystems.values()) {
     for (const namespace of subsystem.namespaces.values()) {
-      if (namespace.bdev.name !== bdev.parameters.name) continue;
+      if (namespace.bdev.name !== bdev.description.name) continue;
       user = { subsystem: subsystem.nqn, nsid: namespace.nsid };
     }
   }
-  return { ...bdev.description, parameters: bdev.parameters, namespace: user };
+  const { description, parameters } = bdev;
+  return {
+    ...description,
+    name: parameters.name,
+    engineName: description.name,
+    parameters,
+    namespace: user,
+  };
 }

@@ -2,15 +2,21 @@
  * The admin plane: decides what the engine's events ask, and changes what is exported. One per
  * process, made after the engine; give `handleEvents` to the engine as its sink.
  *
- * Changes are made one after the other: a second `apply` waits for the first. Commands of hosts are
- * answered meanwhile, from the state as it is at that moment.
+ * Changes are made one after the other: a second `apply` waits until the first is committed, but
+ * not until what it took away has drained. Commands of hosts are answered meanwhile, from the state
+ * as it is at that moment.
+ *
+ * A change looks before it leaps: it is planned, its steps are held against the permissions that
+ * were given, everything new is opened beside what runs (`preparation.ts`), what must go before
+ * something can come is exchanged (`exchange.ts`), and only then is it committed (`commit.ts`).
  */
 
 import type { Endpoint, Engine, EngineEvent } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
-import { ChangeRunner } from './change-runner.js';
-import { describe, inverse } from './change.js';
-import type { Change } from './change.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
+import { checkPermissions, permissions } from './change.js';
+import type { Change, Permission } from './change.js';
+import { Commit } from './commit.js';
 import { checkConfiguration } from './configuration-check.js';
 import { emptyConfiguration } from './configuration.js';
 import type {
@@ -19,13 +25,18 @@ import type {
   TargetConfiguration,
 } from './configuration.js';
 import type { TargetCounters } from './counters.js';
+import type { Drain } from './drain-list.js';
 import { EventDispatcher } from './event-dispatcher.js';
-import { endpointKey, endpointText } from '../transport/listener.js';
+import { Exchange } from './exchange.js';
 import { planChanges } from './plan.js';
 import type { Plan } from './plan.js';
+import { Preparation } from './preparation.js';
+import type { Missing } from './preparation.js';
+import { RetryTimer } from './retry-timer.js';
 import type { ApplyReport, TargetOptions } from './target-options.js';
 import { TargetState } from './target-state.js';
 import { bdevView, connectionView, listenerView, subsystemView } from './target-views.js';
+import type { UnavailableBdev, UnavailableEndpoint } from './unavailable.js';
 import type {
   BdevView,
   ConnectionView,
@@ -34,17 +45,35 @@ import type {
   SubsystemView,
 } from './views.js';
 
+export interface ApplyOptions {
+  /** What steps of the change may do; none unless given. */
+  readonly allow?: readonly Permission[];
+  /**
+   * `wait`: a disk or an address that cannot be had now is tried again later, as long as anything
+   * can be served. `refuse`: it is a reason to change nothing.
+   */
+  readonly missing?: Missing;
+}
+
+interface Applied {
+  readonly report: ApplyReport;
+  /** Each resolves by its deadline. */
+  readonly drains: readonly Promise<void>[];
+}
+
 export class Target {
   readonly #state: TargetState;
-  readonly #runner: ChangeRunner;
   readonly #dispatcher: EventDispatcher;
+  readonly #retry: RetryTimer;
   /** The change that all later ones wait for. */
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(engine: Engine, options: TargetOptions) {
     this.#state = new TargetState(engine, options);
-    this.#runner = new ChangeRunner(this.#state);
     this.#dispatcher = new EventDispatcher(this.#state, options.onCommandAnswered);
+    this.#retry = new RetryTimer(this.#state.clock, () => {
+      void this.#tryAgain();
+    });
   }
 
   get engine(): Engine {
@@ -60,25 +89,37 @@ export class Target {
     for (const event of events) this.#dispatcher.handle(event);
   };
 
-  /** What {@link apply} would do now, without doing it. Throws `configuration_invalid`. */
+  /**
+   * What {@link apply} would do now, without doing it. Throws `configuration_invalid`, or `in_use`
+   * if something that still drains stands in the way.
+   */
   plan(desired: TargetConfiguration): ApplyReport {
-    return reportOf(this.#plan(desired));
+    return reportOf(this.#plan(desired), []);
   }
 
   /**
-   * Makes the target what `desired` says, all or nothing. Rejects with `configuration_invalid`
-   * before anything was touched, with `apply_failed` when the old configuration is back, or with
-   * `rollback_failed`; `field` is the key at fault and `cause` what went wrong there.
+   * Makes the target what `desired` says, all or nothing. Rejects before anything was touched with
+   * `configuration_invalid`, with `permission_needed` ({@link PermissionError}) if a step needs
+   * what `allow` does not give, or with `in_use`; with `apply_failed` when the old configuration is
+   * in force; or with `rollback_failed` when a part of it is unavailable and tried again. `field`
+   * is the key at fault and `cause` what went wrong there.
+   *
+   * Resolves when what was taken away has drained, or is overdue.
    */
-  apply(desired: TargetConfiguration): Promise<ApplyReport> {
-    return this.update(() => desired);
+  apply(desired: TargetConfiguration, options: ApplyOptions = {}): Promise<ApplyReport> {
+    return this.update(() => desired, options);
   }
 
   /** As {@link apply}, from the configuration in force when its turn comes. */
-  update(edit: (current: TargetConfiguration) => TargetConfiguration): Promise<ApplyReport> {
-    const result = this.#tail.then(() => this.#applyNow(edit(this.configuration)));
-    this.#tail = result.catch(() => undefined);
-    return result;
+  async update(
+    edit: (current: TargetConfiguration) => TargetConfiguration,
+    options: ApplyOptions = {},
+  ): Promise<ApplyReport> {
+    const applied = this.#tail.then(() => this.#applyNow(edit(this.configuration), options));
+    this.#tail = applied.catch(() => undefined);
+    const { report, drains } = await applied;
+    await Promise.all(drains);
+    return report;
   }
 
   subsystemAdd(subsystem: SubsystemConfiguration): Promise<ApplyReport> {
@@ -89,11 +130,11 @@ export class Target {
   }
 
   /** Terminates its controllers. */
-  subsystemRemove(nqn: string): Promise<ApplyReport> {
+  subsystemRemove(nqn: string, options: ApplyOptions = {}): Promise<ApplyReport> {
     return this.update((current) => {
       this.#state.subsystem(nqn);
       return { ...current, subsystems: current.subsystems.filter((other) => other.nqn !== nqn) };
-    });
+    }, options);
   }
 
   namespaceAdd(nqn: string, namespace: NamespaceConfiguration): Promise<ApplyReport> {
@@ -102,10 +143,14 @@ export class Target {
     }));
   }
 
-  namespaceRemove(nqn: string, nsid: number): Promise<ApplyReport> {
-    return this.#edit(nqn, ({ namespaces }) => ({
-      namespaces: without(namespaces, (other) => other.nsid === nsid, `namespace ${nsid}`),
-    }));
+  namespaceRemove(nqn: string, nsid: number, options: ApplyOptions = {}): Promise<ApplyReport> {
+    return this.#edit(
+      nqn,
+      ({ namespaces }) => ({
+        namespaces: without(namespaces, (other) => other.nsid === nsid, `namespace ${nsid}`),
+      }),
+      options,
+    );
   }
 
   hostAdd(nqn: string, host: string): Promise<ApplyReport> {
@@ -134,9 +179,23 @@ export class Target {
     }));
   }
 
-  /** The configuration in force. */
+  /** The configuration in force: what shall be, with {@link unavailable} missing of it. */
   get configuration(): TargetConfiguration {
-    return this.#state.configuration;
+    return this.#state.desired;
+  }
+
+  /** What is configured and cannot be had now. It is tried again. */
+  get unavailable(): {
+    readonly bdevs: readonly UnavailableBdev[];
+    readonly endpoints: readonly UnavailableEndpoint[];
+  } {
+    const { bdevs, endpoints } = this.#state.unavailable;
+    return { bdevs: [...bdevs.values()], endpoints: [...endpoints.values()] };
+  }
+
+  /** What was taken away and is not over yet. */
+  get drains(): readonly Drain[] {
+    return this.#state.drains.all;
   }
 
   get subsystems(): readonly SubsystemView[] {
@@ -162,18 +221,23 @@ export class Target {
   }
 
   /**
-   * Withdraws everything: listeners first, then controllers, namespaces and bdevs, each drained.
-   * The engine itself is the caller's to stop.
+   * Withdraws everything and waits for it, however long it takes. The engine itself is the caller's
+   * to stop.
    */
   async stop(): Promise<void> {
-    await this.apply(emptyConfiguration);
-    const { controllers, discovery } = this.#state;
+    const stopped = this.apply(emptyConfiguration, { allow: permissions });
+    // In the same turn: no retry may come behind it.
+    this.#retry.stop();
+    await stopped;
+    const { controllers, discovery, drains } = this.#state;
+    await drains.over();
     await controllers.terminateAll(discovery.controllers.values(), 'target_stopped');
   }
 
   #edit(
     nqn: string,
     edit: (subsystem: SubsystemConfiguration) => Partial<SubsystemConfiguration>,
+    options: ApplyOptions = {},
   ): Promise<ApplyReport> {
     return this.update((current) => {
       this.#state.subsystem(nqn);
@@ -181,76 +245,123 @@ export class Target {
         subsystem.nqn === nqn ? { ...subsystem, ...edit(subsystem) } : subsystem,
       );
       return { ...current, subsystems };
-    });
+    }, options);
   }
 
   #plan(desired: TargetConfiguration): Plan {
     checkConfiguration(desired, this.#state.limits);
-    return planChanges(this.configuration, desired);
+    return planChanges(this.#state, desired);
   }
 
-  async #applyNow(desired: TargetConfiguration): Promise<ApplyReport> {
-    const plan = this.#plan(desired);
-    const done: Change[] = [];
-    for (const change of plan.changes) {
-      try {
-        await this.#runner.run(change);
-      } catch (error) {
-        throw await this.#rollBack(done, change, TargetError.from(error));
-      }
-      done.push(change);
-      this.#state.logger.info({ change: change.kind, key: change.key }, describe(change));
+  async #applyNow(
+    desired: TargetConfiguration,
+    { allow = [], missing = 'refuse' }: ApplyOptions,
+  ): Promise<Applied> {
+    const first = this.#plan(desired);
+    checkPermissions(first.changes, allow);
+    const preparation = new Preparation(this.#state);
+    const exchange = new Exchange(this.#state, first);
+    let plan: Plan;
+    let drains: Promise<void>[];
+    try {
+      await preparation.open(first, missing);
+      if (missing === 'wait') checkServing(preparation, this.#state, desired);
+      // Hosts may have come while it was prepared; from here on nothing waits before it matters.
+      plan = planChanges(this.#state, desired);
+      checkPermissions(plan.changes, allow);
+      await exchange.run(preparation);
+      drains = await new Commit(this.#state, first, preparation, desired).run();
+    } catch (thrown) {
+      throw await this.#takeBack(preparation, exchange, thrown);
+    } finally {
+      this.#scheduleRetry();
     }
-    for (const warning of plan.warnings) this.#state.logger.warn({}, warning);
-    return reportOf(plan);
+    this.#log(plan.changes);
+    return { report: reportOf(plan, this.#state.drains.overdue), drains };
   }
 
-  /** Undoes what was done, last first; answers the error to throw. */
-  async #rollBack(
-    done: readonly Change[],
-    failed: Change,
-    cause: TargetError,
+  /** Gives back what was opened and brings back what was taken; answers the error to throw. */
+  async #takeBack(
+    preparation: Preparation,
+    exchange: Exchange,
+    thrown: unknown,
   ): Promise<TargetError> {
+    const error = TargetError.from(thrown);
+    const begun = exchange.hasBegun;
+    const stays = await preparation.discard();
+    const lost = await exchange.undo();
+    if (error.code === 'permission_needed') return error;
     const { logger } = this.#state;
     // A stack tells of a defect of ours; what the machine or the configuration refused needs none.
-    const why = cause.code === 'internal' ? { err: cause } : { reason: cause.message };
-    logger.error({ ...why, change: failed.kind, key: failed.key }, `could not ${describe(failed)}`);
-    const lost: string[] = [];
-    for (const change of done.toReversed()) {
-      const undo = inverse(change);
-      try {
-        await this.#runner.run(undo);
-      } catch (error) {
-        logger.error(
-          { err: error, change: undo.kind, key: undo.key },
-          `could not ${describe(undo)}`,
-        );
-        lost.push(describe(undo));
-      }
-    }
-    const what = `${failed.key}: could not ${describe(failed)}: ${cause.message}`;
-    const options = { field: failed.key, cause };
-    if (lost.length > 0) {
-      return new TargetError('rollback_failed', `${what}; could not ${lost.join(', ')}`, options);
-    }
-    const emptied = done.flatMap((change) =>
-      change.kind === 'bdev_delete' && change.bdev.kind === 'malloc' ? [change.bdev.name] : [],
+    if (error.code === 'internal') logger.error({ err: error.cause ?? error }, error.message);
+    const back = begun ? 'the old configuration is back' : 'nothing has changed';
+    const outcome = lost.length > 0 ? `tried again until they are back: ${lost.join(', ')}` : back;
+    const code = lost.length > 0 ? 'rollback_failed' : 'apply_failed';
+    const message = [error.message, outcome, ...stays].join('; ');
+    const cause = error.cause ?? error;
+    return new TargetError(
+      code,
+      message,
+      error.field === undefined ? { cause } : { field: error.field, cause },
     );
-    const back =
-      emptied.length === 0
-        ? 'nothing has changed'
-        : `the old configuration is back, but empty are the RAM disks ${emptied.join(', ')}`;
-    return new TargetError('apply_failed', `${what}; ${back}`, options);
+  }
+
+  #log(changes: readonly Change[]): void {
+    const { logger } = this.#state;
+    for (const { kind, key, text, notice } of changes) {
+      if (notice === null) logger.info({ change: kind, key }, text);
+      else logger.warn({ change: kind, key }, `${text}: ${notice}`);
+    }
+  }
+
+  #scheduleRetry(): void {
+    if (this.#state.unavailable.size === 0) this.#retry.reset();
+    else this.#retry.start();
+  }
+
+  async #tryAgain(): Promise<void> {
+    const before = this.#state.unavailable.size;
+    try {
+      await this.update((current) => current, { missing: 'wait' });
+    } catch (error) {
+      this.#state.logger.warn({ reason: TargetError.from(error).message }, 'not available yet');
+    }
+    if (this.#state.unavailable.size >= before) return;
+    this.#retry.reset();
+    this.#scheduleRetry();
   }
 }
 
-function reportOf(plan: Plan): ApplyReport {
-  const changes = plan.changes.map((change) => ({
-    kind: change.kind,
-    key: change.key,
-    text: describe(change),
-  }));
-  return { changes, warnings: plan.warnings };
+/**
+ * One disk or address that is missing is no reason to serve nothing else; if nothing is left that
+ * could be served, it is.
+ */
+function checkServing(
+  { bdevs, listeners, missingBdevs, missingEndpoints }: Preparation,
+  state: TargetState,
+  desired: TargetConfiguration,
+): void {
+  const [first] = [...missingBdevs, ...missingEndpoints];
+  if (first === undefined || state.desired === desired) return;
+  const isOpen = (endpoint: Endpoint): boolean =>
+    listeners.has(endpointKey(endpoint)) || state.listeners.has(endpointKey(endpoint));
+  const serves = desired.subsystems.some(
+    ({ listeners: offered, namespaces }) =>
+      offered.some(isOpen) &&
+      namespaces.some(({ bdev }) => bdevs.has(bdev) || state.bdevs.has(bdev)),
+  );
+  if (!serves) throw first.error;
+}
+
+function reportOf({ changes }: Plan, overdue: readonly Drain[]): ApplyReport {
+  const noticed = changes.filter(({ notice }) => notice !== null);
+  return {
+    changes,
+    warnings: [
+      ...noticed.map(({ text, notice }) => `${text}: ${notice ?? ''}`),
+      ...overdue.map(({ what }) => `${what} does not drain`),
+    ],
+  };
 }
 
 function without<T>(items: readonly T[], which: (item: T) => boolean, name: string): T[] {

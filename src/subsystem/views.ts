@@ -83,6 +83,10 @@ export interface ConnectionView {
 }
 
 export interface BdevView extends BdevDescription {
+  /** As configured. */
+  readonly name: string;
+  /** For {@link Engine.bdevStats}. */
+  readonly engineName: string;
   readonly parameters: BdevParameters;
   /** The namespace that uses it, or null. */
   readonly namespace: { readonly subsystem: string; readonly nsid: number } | null;

@@ -9,19 +9,16 @@ export class ListenerTable implements Iterable<Listener> {
   readonly #byKey = new Map<string, Listener>();
   /** Removed listeners stay here while connections that came through them live. */
   readonly #byNumber = new Map<number, Listener>();
-  /** Connections by the number of their listener: they may come before the engine's answer does. */
+  /** Connections by the number of their listener. */
   readonly #connectionCounts = new Map<number, number>();
-  readonly #opening = new Set<Promise<unknown>>();
   #portIdNext = 1;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
-  async open(endpoint: Endpoint): Promise<Listener> {
-    if (this.#byKey.has(endpointKey(endpoint))) {
-      throw new TargetError('already_exists', `${endpointText(endpoint)} is listened on already`);
-    }
+  /** Takes the address. Nobody is accepted, and nobody knows of it, before {@link start}. */
+  async bind(endpoint: Endpoint): Promise<Listener> {
     const clash = [...this.#byKey.values()].find(({ actual }) => overlap(actual, endpoint));
     if (clash !== undefined) {
       throw new TargetError(
@@ -30,24 +27,40 @@ export class ListenerTable implements Iterable<Listener> {
           `which overlaps ${endpointText(clash.actual)}`,
       );
     }
-    const opening = this.#add(endpoint);
-    this.#opening.add(opening);
-    try {
-      return await opening;
-    } finally {
-      this.#opening.delete(opening);
-    }
+    const { listener, address, port } = await this.#engine.listenerAdd(endpoint);
+    return new Listener(listener, endpoint, { address, port }, this.#takePortId());
   }
 
+  /** Begins to accept on what was bound; known from now on. */
+  start(listener: Listener): void {
+    if (this.#byKey.has(listener.key)) {
+      const text = endpointText(listener.configured);
+      throw new TargetError('already_exists', `${text} is listened on already`);
+    }
+    this.#byKey.set(listener.key, listener);
+    this.#byNumber.set(listener.listener, listener);
+    this.#engine.listenerStart(listener.listener);
+  }
+
+  /** Gives back what was bound and not started. */
+  discard(listener: Listener): Promise<void> {
+    return this.#engine.listenerRemove(listener.listener);
+  }
+
+  /** Unknown at once; resolves when the address is free. */
   async close(endpoint: Endpoint): Promise<void> {
     const key = endpointKey(endpoint);
     const listener = this.#byKey.get(key);
     if (listener === undefined) {
       throw new TargetError('not_found', `${endpointText(endpoint)} is not listened on`);
     }
-    await this.#engine.listenerRemove(listener.listener);
     this.#byKey.delete(key);
+    await this.#engine.listenerRemove(listener.listener);
     this.#forget(listener);
+  }
+
+  has(key: string): boolean {
+    return this.#byKey.has(key);
   }
 
   get(endpoint: Endpoint): Listener | undefined {
@@ -57,14 +70,6 @@ export class ListenerTable implements Iterable<Listener> {
   /** Also finds listeners that were removed but still have connections. */
   byNumber(listener: number): Listener | undefined {
     return this.#byNumber.get(listener);
-  }
-
-  /**
-   * Resolves when the listeners that are being opened now are known, or failed. A host may be
-   * quicker than the engine's answer.
-   */
-  async opened(): Promise<void> {
-    await Promise.allSettled(this.#opening);
   }
 
   connectionCount(listener: number): number {
@@ -88,14 +93,6 @@ export class ListenerTable implements Iterable<Listener> {
 
   [Symbol.iterator](): Iterator<Listener> {
     return this.#byKey.values();
-  }
-
-  async #add(endpoint: Endpoint): Promise<Listener> {
-    const { listener, address, port } = await this.#engine.listenerAdd(endpoint);
-    const opened = new Listener(listener, endpoint, { address, port }, this.#takePortId());
-    this.#byKey.set(opened.key, opened);
-    this.#byNumber.set(listener, opened);
-    return opened;
   }
 
   /** PORTID has 16 bits and 0 is taken by nobody; after a wrap the ones in use are passed over. */

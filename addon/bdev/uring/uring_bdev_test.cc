@@ -32,7 +32,7 @@ class TestFolder {
   TestFolder(const TestFolder&) = delete;
   TestFolder& operator=(const TestFolder&) = delete;
 
-  std::string path(const char* name = "disk.img") const { return path_ + "/" + name; }
+  std::string path(const std::string& name = "disk.img") const { return path_ + "/" + name; }
   /// A file of `bytes` zeros.
   std::string file(uint64_t bytes) const {
     const int fd = ::open(path().c_str(), O_CREAT | O_RDWR | O_TRUNC | O_CLOEXEC, 0600);

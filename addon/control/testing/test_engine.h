@@ -40,6 +40,7 @@ class TestEngine {
     options.connections_max = 64;
     engine = Engine::create(options, notified, this).value();
     port = engine->listener_add(kListener, {"127.0.0.1", 0}).value().port;
+    engine->listener_start(kListener);
     ASSERT(port != 0);
   }
   ~TestEngine() {
@@ -60,7 +61,7 @@ class TestEngine {
   /// The namespaces of all I/O queues.
   void publish(const std::vector<NamespaceRequest>& requests) {
     wait([&](Done done) {
-      ASSERT(engine->namespaces_publish(kTable, requests, std::move(done)).ok());
+      ASSERT(engine->namespaces_publish(kTable, requests, [] {}, std::move(done)).ok());
     });
   }
 

@@ -20,6 +20,7 @@ subsystems:
   const { target } = configuration!;
   const bdevs: BdevView[] = target.bdevs.map((parameters) => ({
     ...description(parameters),
+    engineName: parameters.name,
     parameters,
     namespace: null,
   }));

@@ -10,6 +10,7 @@ import type {
   Engine,
   EngineFacts,
   ListenerAddress,
+  NamespacePublication,
 } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
 import { description } from '../bdev/description.js';
@@ -61,6 +62,10 @@ export class FakeEngine implements Engine {
     return { listener: this.#nextListener++, address, port: port === 0 ? this.#nextPort++ : port };
   }
 
+  listenerStart(listener: number): void {
+    this.calls.push(`listenerStart ${listener}`);
+  }
+
   async listenerRemove(listener: number): Promise<void> {
     this.calls.push(`listenerRemove ${listener}`);
   }
@@ -74,8 +79,9 @@ export class FakeEngine implements Engine {
     this.calls.push(`bdevDelete ${name}`);
   }
 
-  async namespaceTablePublish(): Promise<void> {
+  namespaceTablePublish(): NamespacePublication {
     this.calls.push('namespaceTablePublish');
+    return { applied: Promise.resolve(), drained: Promise.resolve() };
   }
 
   async namespaceTableDelete(): Promise<void> {

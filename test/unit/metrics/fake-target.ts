@@ -91,6 +91,7 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
     bdevs: [
       {
         ...description(parameters),
+        engineName: 'ram0',
         parameters,
         namespace: { subsystem: NQN, nsid: 1 },
       },

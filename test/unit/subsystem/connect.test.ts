@@ -387,22 +387,6 @@ t.test('registers of a controller that never was enabled can be read', async (t)
   t.match(await host.getProperty(Property.csts), { status: 0, dw0: 0 });
 });
 
-t.test('a host may be quicker than the news that its listener is open', async (t) => {
-  const bed = new Bed();
-  let told = (): void => undefined;
-  bed.engine.listening = new Promise((resolve) => (told = resolve));
-  const applied = bed.target.apply(configuration({ discoveryListeners: [] }));
-  await new Promise(setImmediate);
-  const host = new FakeHost(bed);
-  const answered = host.connect();
-  told();
-  await applied;
-  t.equal((await answered).status, 0);
-  t.equal(bed.target.listeners[0]?.connectionCount, 1);
-  bed.engine.close(host.connection, 'peer_closed');
-  t.equal(bed.target.listeners[0]?.connectionCount, 0);
-});
-
 t.test('a connection of a listener that was removed is offered nothing', async (t) => {
   const bed = await Bed.with();
   const connection = bed.open(4420);

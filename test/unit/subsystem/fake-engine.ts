@@ -14,6 +14,7 @@ import type {
   EngineFacts,
   ListenerAddress,
   NamespaceEntry,
+  NamespacePublication,
   QueueAttach,
 } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
@@ -62,12 +63,18 @@ export class FakeEngine implements Engine {
   /** Calls that fail, by the text in {@link calls}. */
   readonly failing = new Set<string>();
   readonly stats = new Map<string, BigUint64Array>();
+  /** By the engine's name of the bdev. */
+  readonly bdevWords = new Map<string, BigUint64Array>();
   /** While set, terminations wait for it. */
   drained: Promise<void> | null = null;
-  /** While set, namespace tables that are published wait for it. */
+  /** While set, namespace tables that are published wait for it before they are applied. */
   published: Promise<void> | null = null;
-  /** While set, listeners are open before their numbers are told. */
-  listening: Promise<void> | null = null;
+  /** While set, what publications take away waits for it. */
+  hung: Promise<void> | null = null;
+  /** Runs in each call that changes something, with its text; may wait. */
+  onCall: (call: string) => Promise<void> = async () => undefined;
+  /** Of those that are open, the ones that accept. */
+  readonly startedListeners = new Set<number>();
   abortResult: Promise<boolean> = Promise.resolve(true);
   bdevFields: Partial<BdevDescription> = {};
   #listenerNext = 1;
@@ -85,17 +92,24 @@ export class FakeEngine implements Engine {
     this.#listenerNext += 1;
     const port = endpoint.port === 0 ? this.#portNext++ : endpoint.port;
     this.openListeners.set(listener, { address: endpoint.address, port });
-    if (this.listening !== null) await this.listening;
+    await this.onCall('listenerAdd');
     return { listener, address: endpoint.address, port };
+  }
+
+  listenerStart(listener: number): void {
+    this.#call(`listenerStart ${this.openListeners.get(listener)?.port ?? 'unknown'}`);
+    this.startedListeners.add(listener);
   }
 
   async listenerRemove(listener: number): Promise<void> {
     this.#call(`listenerRemove ${this.openListeners.get(listener)?.port ?? 'unknown'}`);
     this.openListeners.delete(listener);
+    this.startedListeners.delete(listener);
   }
 
   async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
     this.#call(`bdevCreate ${parameters.name}`);
+    await this.onCall(`bdevCreate ${parameters.name}`);
     this.bdevNames.add(parameters.name);
     return { ...description(parameters), ...this.bdevFields };
   }
@@ -108,13 +122,14 @@ export class FakeEngine implements Engine {
     this.bdevNames.delete(name);
   }
 
-  async namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): Promise<void> {
+  namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {
     this.#call(`publish ${entries.map((entry) => entry.nsid).join(',')}`);
     for (const { bdev } of entries) {
       if (!this.bdevNames.has(bdev)) throw new Error(`there is no bdev ${bdev}`);
     }
     this.tables.set(table, entries);
-    if (this.published !== null) await this.published;
+    const applied = this.published ?? Promise.resolve();
+    return { applied, drained: this.hung ?? applied };
   }
 
   async namespaceTableDelete(table: number): Promise<void> {
@@ -183,8 +198,9 @@ export class FakeEngine implements Engine {
     return [];
   }
 
-  bdevStats(): readonly BigUint64Array[] {
-    return [];
+  bdevStats(name: string): readonly BigUint64Array[] {
+    const words = this.bdevWords.get(name);
+    return words === undefined ? [] : [words];
   }
 
   /** The host's side went away, or the engine closed it. */

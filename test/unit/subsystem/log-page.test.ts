@@ -48,6 +48,8 @@ function count(bed: Bed, target: Target, reads: bigint, readBytes: bigint, write
   bed.engine.stats.set(`${target.subsystems[0]?.table ?? 0} 1`, stats);
 }
 
+const disconnect = { allow: ['disconnect'] as const };
+
 t.test('the supported pages are those that can be read', async (t) => {
   for (const nqn of [diskNqn, discoveryNqn]) {
     const { host } = await ready(nqn);
@@ -172,13 +174,13 @@ t.test('SMART does not forget what a removed namespace did', async (t) => {
     return new SmartLog(dataOf(page)).hostWriteCommands;
   };
   bed.engine.failing.add('publish ');
-  await t.rejects(bed.target.namespaceRemove(diskNqn, 1));
+  await t.rejects(bed.target.namespaceRemove(diskNqn, 1, disconnect));
   t.equal(await writes(), 80n, 'it is still there');
   bed.engine.failing.clear();
 
   let published = (): void => undefined;
   bed.engine.published = new Promise((resolve) => (published = resolve));
-  const removed = bed.target.namespaceRemove(diskNqn, 1);
+  const removed = bed.target.namespaceRemove(diskNqn, 1, disconnect);
   await new Promise(setImmediate);
   t.equal(await writes(), 80n, 'it is going');
   published();
@@ -204,7 +206,7 @@ t.test('changed namespaces are listed until they are read', async (t) => {
   const { bed, host } = await ready();
   const lid = LogPage.changedNamespaceList;
   await bed.target.namespaceAdd(diskNqn, { nsid: 3, bdev: 'ram1', readOnly: false });
-  await bed.target.namespaceRemove(diskNqn, 1);
+  await bed.target.namespaceRemove(diskNqn, 1, disconnect);
   t.same(changedNsids(dataOf(await host.logPage(lid, { rae: 1 }))), [1, 3]);
   t.same(changedNsids(dataOf(await host.logPage(lid))), [1, 3]);
   t.same(changedNsids(dataOf(await host.logPage(lid))), []);
@@ -216,7 +218,7 @@ t.test(
     const bed = await Bed.with(undefined, { limits: { namespacesMax: 1025 } });
     const host = await FakeHost.ready(bed);
     for (let nsid = 2; nsid <= 1025; nsid += 1) {
-      await bed.target.namespaceRemove(diskNqn, nsid - 1);
+      await bed.target.namespaceRemove(diskNqn, nsid - 1, disconnect);
       await bed.target.namespaceAdd(diskNqn, { nsid, bdev: 'ram0', readOnly: false });
     }
     const list = new NamespaceList(dataOf(await host.logPage(LogPage.changedNamespaceList)));

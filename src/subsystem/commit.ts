@@ -1,0 +1,346 @@
+/**
+ * Makes the target what a configuration says, once everything that it needs is open. Who may
+ * connect comes first; then the engine is given all new namespace tables, which takes no longer
+ * than a message; then the model follows, so that hosts see what is new when the engine serves it,
+ * and what is old no longer when the engine may stop. What is taken away drains behind that, on the
+ * list of drains.
+ *
+ * The engine may refuse a table; then everything is put back as it was before anybody was told.
+ */
+
+import type { NamespacePublication } from '../engine/engine-types.js';
+import { TargetError } from '../errors.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
+import type { SubsystemParameters } from './change.js';
+import type { SubsystemConfiguration, TargetConfiguration } from './configuration.js';
+import { addedUsage, namespaceUsage } from './health.js';
+import type { Usage } from './health.js';
+import { Host } from './host.js';
+import type { Namespace } from './namespace.js';
+import type { OpenBdev } from './open-bdev.js';
+import { endpointPlaces } from './plan-endpoints.js';
+import type { Plan } from './plan.js';
+import type { Preparation } from './preparation.js';
+import { Subsystem, serialOf } from './subsystem.js';
+import type { TargetState } from './target-state.js';
+
+/** A subsystem on its way to what it shall be. */
+interface Switch {
+  readonly key: string;
+  readonly next: SubsystemConfiguration;
+  readonly subsystem: Subsystem;
+  readonly isNew: boolean;
+  /** By NSID. */
+  readonly namespaces: ReadonlyMap<number, Namespace>;
+  /** NSIDs of which a host sees something else, or nothing, or something for the first time. */
+  readonly changed: readonly number[];
+  readonly before: {
+    readonly parameters: SubsystemParameters;
+    readonly serial: string;
+    readonly hosts: ReadonlyMap<string, Host>;
+    readonly namespaces: ReadonlyMap<number, Namespace>;
+    readonly retiredUsage: Usage;
+  };
+  publication: NamespacePublication | null;
+}
+
+export class Commit {
+  readonly #state: TargetState;
+  readonly #plan: Plan;
+  readonly #preparation: Preparation;
+  readonly #desired: TargetConfiguration;
+  readonly #bdevs: ReadonlyMap<string, OpenBdev>;
+  readonly #switches: readonly Switch[];
+  readonly #removed: readonly Subsystem[];
+  /** By table: what must have drained before a bdev of it can be closed. */
+  readonly #tableDrains = new Map<number, Promise<void>>();
+  readonly #drains: Promise<void>[] = [];
+
+  constructor(
+    state: TargetState,
+    plan: Plan,
+    preparation: Preparation,
+    desired: TargetConfiguration,
+  ) {
+    this.#state = state;
+    this.#plan = plan;
+    this.#preparation = preparation;
+    this.#desired = desired;
+    this.#bdevs = this.#nextBdevs();
+    this.#switches = desired.subsystems.map((next, index) =>
+      this.#switch(next, `subsystems[${index}]`),
+    );
+    const stays = new Set(desired.subsystems.map(({ nqn }) => nqn));
+    this.#removed = [...state.subsystems.values()].filter(({ nqn }) => !stays.has(nqn));
+  }
+
+  /**
+   * Answers what drains now; each resolves by its deadline. Rejects, with everything as before, if
+   * the engine refused.
+   */
+  async run(): Promise<Promise<void>[]> {
+    for (const subsystem of this.#removed) subsystem.accepting = false;
+    for (const each of this.#switches) this.#restrict(each);
+    for (const each of this.#switches) {
+      try {
+        await this.#publish(each);
+      } catch (thrown) {
+        await this.#restore();
+        throw refusal(each, thrown);
+      }
+    }
+    this.#state.desired = this.#desired;
+    for (const each of this.#switches) this.#show(each);
+    this.#removeSubsystems();
+    this.#shutOut();
+    this.#switchListeners();
+    this.#switchBdevs();
+    this.#noteMissing();
+    if (this.#plan.changes.some(({ kind }) => !/^(bdev|namespace)_/.test(kind)))
+      this.#state.discoveryChanged();
+    return this.#drains;
+  }
+
+  #nextBdevs(): Map<string, OpenBdev> {
+    const next = new Map<string, OpenBdev>();
+    for (const { name } of this.#desired.bdevs) {
+      const bdev = this.#preparation.bdevs.get(name) ?? this.#plan.bdevs.keep.get(name);
+      if (bdev !== undefined) next.set(name, bdev);
+    }
+    return next;
+  }
+
+  #switch(next: SubsystemConfiguration, key: string): Switch {
+    const old = this.#state.subsystems.get(next.nqn);
+    const subsystem = old ?? new Subsystem(parametersOf(next), this.#state.takeTable());
+    const namespaces = new Map<number, Namespace>();
+    for (const configuration of next.namespaces) {
+      const bdev = this.#bdevs.get(configuration.bdev);
+      if (bdev === undefined) continue;
+      const namespace = this.#state.namespaceOf(next.nqn, configuration, bdev);
+      namespaces.set(namespace.nsid, namespace);
+    }
+    const nsids = new Set([...subsystem.namespaces.keys(), ...namespaces.keys()]);
+    const changed = [...nsids].filter((nsid) => {
+      const before = subsystem.namespaces.get(nsid);
+      const after = namespaces.get(nsid);
+      if (before === undefined || after === undefined) return true;
+      return !after.isSameDisk(before) || after.readOnly !== before.readOnly;
+    });
+    return {
+      key,
+      next,
+      subsystem,
+      isNew: old === undefined,
+      namespaces,
+      changed,
+      before: {
+        parameters: subsystem.parameters,
+        serial: subsystem.serial,
+        hosts: new Map(subsystem.hosts),
+        namespaces: new Map(subsystem.namespaces),
+        retiredUsage: subsystem.retiredUsage,
+      },
+      publication: null,
+    };
+  }
+
+  /** From now on nobody gets in who may not, and nobody is shown what goes. */
+  #restrict({ next, subsystem, namespaces, changed }: Switch): void {
+    subsystem.parameters = parametersOf(next);
+    setHosts(subsystem, next.hosts);
+    for (const nsid of changed) {
+      const old = subsystem.namespaces.get(nsid);
+      if (old === undefined || namespaces.get(nsid)?.isSameDisk(old) === true) continue;
+      // In one step: a SMART log that is read meanwhile counts the namespace once.
+      subsystem.namespaces.delete(nsid);
+      const usage = namespaceUsage(this.#state.engine, subsystem.table, nsid);
+      subsystem.retiredUsage = addedUsage(subsystem.retiredUsage, usage);
+    }
+  }
+
+  async #publish(each: Switch): Promise<void> {
+    const { subsystem, namespaces, changed, isNew } = each;
+    if (changed.length === 0 && !isNew) return;
+    const entries = [...namespaces.values()]
+      .sort((a, b) => a.nsid - b.nsid)
+      .map(({ entry }) => entry);
+    each.publication = this.#state.engine.namespaceTablePublish(subsystem.table, entries);
+    const { drained } = each.publication;
+    // Whoever waits for it hears of a failure; nobody need wait.
+    drained.catch(() => undefined);
+    this.#tableDrains.set(subsystem.table, drained);
+    await each.publication.applied;
+  }
+
+  /** The engine refused a table: all is as it was. */
+  async #restore(): Promise<void> {
+    const { engine, logger } = this.#state;
+    for (const subsystem of this.#removed) subsystem.accepting = true;
+    for (const { subsystem, isNew, before, publication } of this.#switches) {
+      try {
+        if (isNew) {
+          if (publication !== null) await engine.namespaceTableDelete(subsystem.table);
+          continue;
+        }
+        const entries = [...before.namespaces.values()].map(({ entry }) => entry);
+        if (publication === null) subsystem.retiredUsage = before.retiredUsage;
+        else await engine.namespaceTablePublish(subsystem.table, entries).applied;
+      } catch (error) {
+        logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');
+      }
+      subsystem.parameters = before.parameters;
+      setHosts(subsystem, [...before.hosts.keys()]);
+      for (const [nsid, namespace] of before.namespaces) subsystem.namespaces.set(nsid, namespace);
+      // A host that was let in meanwhile.
+      const strangers = [...subsystem.controllers.values()].filter(
+        ({ hostNqn }) => !subsystem.allows(hostNqn),
+      );
+      void this.#state.controllers.terminateAll(strangers, 'host_removed');
+    }
+  }
+
+  /** The engine serves it: the model follows, and hosts are told. */
+  #show({ next, subsystem, isNew, namespaces, changed, before, publication }: Switch): void {
+    subsystem.namespaces.clear();
+    for (const [nsid, namespace] of namespaces) subsystem.namespaces.set(nsid, namespace);
+    subsystem.listeners.clear();
+    for (const endpoint of next.listeners) subsystem.listeners.set(endpointKey(endpoint), endpoint);
+    if (isNew) this.#state.subsystems.set(subsystem.nqn, subsystem);
+    for (const nsid of changed) {
+      if (!isNew) this.#state.namespaceChanged(subsystem, nsid);
+      const old = before.namespaces.get(nsid);
+      if (old === undefined || publication === null) continue;
+      if (namespaces.get(nsid)?.bdev.name === old.bdev.name) continue;
+      const { bdev } = old.configuration;
+      if (this.#isClosing(old)) continue;
+      const what = `namespace ${nsid} of ${subsystem.nqn} (${bdev})`;
+      this.#drain({ what, bdev, path: null }, publication.drained);
+    }
+  }
+
+  #isClosing(namespace: Namespace): boolean {
+    const { name } = namespace.bdev;
+    return this.#plan.bdevs.close.some(({ description }) => description.name === name);
+  }
+
+  #removeSubsystems(): void {
+    const { controllers, engine, subsystems } = this.#state;
+    for (const subsystem of this.#removed) {
+      subsystems.delete(subsystem.nqn);
+      const ended = controllers
+        .terminateAll([...subsystem.controllers.values()], 'subsystem_removed')
+        .then(() => engine.namespaceTableDelete(subsystem.table));
+      this.#tableDrains.set(subsystem.table, ended);
+      this.#drain({ what: `subsystem ${subsystem.nqn}`, bdev: null, path: null }, ended);
+    }
+  }
+
+  /** Controllers of hosts that may no longer be there, or that must see the subsystem anew. */
+  #shutOut(): void {
+    const { controllers } = this.#state;
+    for (const { subsystem, before } of this.#switches) {
+      const renamed =
+        before.serial !== serialOf(subsystem.parameters) ||
+        before.parameters.model !== subsystem.parameters.model;
+      const chosen = [...subsystem.controllers.values()].filter(
+        ({ hostNqn }) => renamed || !subsystem.allows(hostNqn),
+      );
+      if (chosen.length === 0) continue;
+      const reason = renamed ? 'subsystem_changed' : 'host_removed';
+      const what = `${chosen.length} controllers of ${subsystem.nqn}`;
+      this.#drain({ what, bdev: null, path: null }, controllers.terminateAll(chosen, reason));
+    }
+  }
+
+  #switchListeners(): void {
+    const { discovery, listeners, logger } = this.#state;
+    discovery.listeners.clear();
+    for (const endpoint of this.#desired.discoveryListeners) {
+      discovery.listeners.set(endpointKey(endpoint), endpoint);
+    }
+    for (const listener of this.#preparation.listeners.values()) {
+      listeners.start(listener);
+      logger.info({ ...listener.actual, listener: listener.listener }, 'listening');
+    }
+    for (const { actual, configured } of this.#plan.endpoints.close) {
+      const what = `listener ${endpointText(actual)}`;
+      this.#drain({ what, bdev: null, path: null }, listeners.close(configured));
+      logger.info({ ...actual }, 'no longer listening');
+    }
+  }
+
+  #switchBdevs(): void {
+    const { bdevs, engine } = this.#state;
+    bdevs.clear();
+    for (const [name, bdev] of this.#bdevs) bdevs.set(name, bdev);
+    for (const { parameters, description } of this.#plan.bdevs.close) {
+      const { name, path = null } = parameters;
+      const closed = this.#drainedOf(description.name)
+        .then(() => engine.bdevDelete(description.name))
+        .then(() => {
+          this.#state.freeEngineName(description.name);
+        });
+      this.#drain({ what: `bdev ${name}`, bdev: name, path }, closed);
+    }
+  }
+
+  /** When no table has it any more. */
+  async #drainedOf(engineName: string): Promise<void> {
+    const users = [
+      ...this.#switches.map(({ subsystem, before }) => ({ subsystem, before: before.namespaces })),
+      ...this.#removed.map((subsystem) => ({ subsystem, before: subsystem.namespaces })),
+    ].filter(({ before }) => [...before.values()].some(({ bdev }) => bdev.name === engineName));
+    for (const { subsystem } of users) await this.#tableDrains.get(subsystem.table);
+  }
+
+  /** What is configured and could not be had, and what can be had again. */
+  #noteMissing(): void {
+    const { logger, unavailable } = this.#state;
+    for (const { item, error } of this.#preparation.missingBdevs) {
+      if (!unavailable.bdevFailed(item, error)) continue;
+      logger.error({ bdev: item.name }, `${error.message}; its namespaces are unavailable`);
+    }
+    for (const { item, error } of this.#preparation.missingEndpoints) {
+      if (!unavailable.endpointFailed(item, error)) continue;
+      logger.error({ ...item }, `${error.message}; it is tried again`);
+    }
+    for (const name of unavailable.bdevs.keys()) {
+      const isWanted = this.#desired.bdevs.some((bdev) => bdev.name === name);
+      if (isWanted && !this.#bdevs.has(name)) continue;
+      unavailable.bdevs.delete(name);
+      if (isWanted) logger.info({ bdev: name }, `bdev ${name} is available`);
+    }
+    const wanted = endpointPlaces(this.#desired);
+    for (const key of unavailable.endpoints.keys()) {
+      if (wanted.has(key) && !this.#state.listeners.has(key)) continue;
+      unavailable.endpoints.delete(key);
+    }
+  }
+
+  #drain(subject: Parameters<TargetState['drains']['add']>[0], work: Promise<unknown>): void {
+    this.#drains.push(this.#state.drains.add(subject, work));
+  }
+}
+
+function parametersOf(subsystem: SubsystemConfiguration): SubsystemParameters {
+  const { nqn, serial, model, allowAnyHost, cntlidRange } = subsystem;
+  return { nqn, ...(serial === undefined ? {} : { serial }), model, allowAnyHost, cntlidRange };
+}
+
+/** Those that stay are the same objects. */
+function setHosts(subsystem: Subsystem, nqns: readonly string[]): void {
+  const before = new Map(subsystem.hosts);
+  subsystem.hosts.clear();
+  for (const nqn of nqns) subsystem.hosts.set(nqn, before.get(nqn) ?? new Host(nqn));
+}
+
+function refusal({ key, next, isNew }: Switch, thrown: unknown): TargetError {
+  const cause = TargetError.from(thrown);
+  const what = isNew ? `add subsystem ${next.nqn}` : `change the namespaces of ${next.nqn}`;
+  const code = cause.code === 'internal' ? 'internal' : 'apply_failed';
+  return new TargetError(code, `${key}: could not ${what}: ${cause.message}`, {
+    field: key,
+    cause,
+  });
+}

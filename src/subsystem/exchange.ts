@@ -1,0 +1,168 @@
+/**
+ * The part of a change where the old must go before the new can come: a file that is open cannot be
+ * opened again, a port that is taken cannot be taken twice. It comes after everything that can be
+ * prepared and before anything that cannot be undone, as short as it can be; and when it fails, it
+ * brings back what it took.
+ *
+ * What cannot be brought back at once is unavailable, and tried again.
+ */
+
+import { TargetError } from '../errors.js';
+import type { Listener } from '../transport/listener.js';
+import { endpointText } from '../transport/listener.js';
+import { addedUsage, namespaceUsage } from './health.js';
+import type { Namespace } from './namespace.js';
+import type { OpenBdev } from './open-bdev.js';
+import type { Plan } from './plan.js';
+import type { Preparation } from './preparation.js';
+import type { Subsystem } from './subsystem.js';
+import type { TargetState } from './target-state.js';
+
+export class Exchange {
+  readonly #state: TargetState;
+  readonly #plan: Plan;
+  /** What was taken from each subsystem. */
+  readonly #withdrawn = new Map<Subsystem, Namespace[]>();
+  readonly #closedBdevs: OpenBdev[] = [];
+  readonly #closedListeners: Listener[] = [];
+
+  constructor(state: TargetState, plan: Plan) {
+    this.#state = state;
+    this.#plan = plan;
+  }
+
+  /** Whether something was taken away. */
+  get hasBegun(): boolean {
+    return this.#withdrawn.size + this.#closedBdevs.length + this.#closedListeners.length > 0;
+  }
+
+  /** Rejects when the old does not go, or the new does not come; then {@link undo}. */
+  async run(preparation: Preparation): Promise<void> {
+    const { bdevs, endpoints } = this.#plan;
+    await this.#withdraw(bdevs.displaced);
+    for (const bdev of bdevs.displaced) await this.#closeBdev(bdev);
+    for (const listener of endpoints.displaced) {
+      this.#closedListeners.push(listener);
+      await this.#state.listeners.close(listener.configured);
+    }
+    await preparation.openExchanged(this.#plan);
+  }
+
+  /** Brings back what was taken. Answers what could not be had at once. Never rejects. */
+  async undo(): Promise<string[]> {
+    const lost: string[] = [];
+    for (const listener of this.#closedListeners) {
+      if (!(await this.#listenAgain(listener))) lost.push(endpointText(listener.configured));
+    }
+    for (const bdev of this.#closedBdevs) {
+      if (!(await this.#openAgain(bdev))) lost.push(`bdev ${bdev.parameters.name}`);
+    }
+    for (const [subsystem, namespaces] of this.#withdrawn) {
+      await this.#publishAgain(subsystem, namespaces);
+    }
+    return lost;
+  }
+
+  /** Takes the bdevs' namespaces from their hosts, and waits for what is under way on them. */
+  async #withdraw(bdevs: readonly OpenBdev[]): Promise<void> {
+    const { engine, subsystems } = this.#state;
+    const names = new Set(bdevs.map(({ description }) => description.name));
+    const drained: Promise<void>[] = [];
+    for (const subsystem of subsystems.values()) {
+      const gone = subsystem.namespacesByNsid.filter(({ bdev }) => names.has(bdev.name));
+      if (gone.length === 0) continue;
+      this.#withdrawn.set(subsystem, gone);
+      for (const { nsid } of gone) {
+        const usage = namespaceUsage(engine, subsystem.table, nsid);
+        subsystem.namespaces.delete(nsid);
+        subsystem.retiredUsage = addedUsage(subsystem.retiredUsage, usage);
+      }
+      const publication = engine.namespaceTablePublish(subsystem.table, subsystem.entries);
+      await publication.applied;
+      drained.push(publication.drained);
+      for (const { nsid } of gone) this.#state.namespaceChanged(subsystem, nsid);
+    }
+    if (!(await this.#inTime(Promise.all(drained)))) {
+      const list = bdevs.map(({ parameters }) => parameters.name).join(', ');
+      throw new TargetError('in_use', `I/O under way on ${list} did not end in time`);
+    }
+  }
+
+  async #closeBdev(bdev: OpenBdev): Promise<void> {
+    const { engine, drains } = this.#state;
+    const { name: engineName } = bdev.description;
+    const { name, path = null } = bdev.parameters;
+    const closing = engine.bdevDelete(engineName);
+    this.#closedBdevs.push(bdev);
+    const closed = closing.then(() => {
+      this.#state.freeEngineName(engineName);
+    });
+    if (await this.#inTime(closed)) return;
+    void drains.add({ what: `bdev ${name}`, bdev: name, path }, closed);
+    throw new TargetError('in_use', `bdev ${name} could not be closed in time`);
+  }
+
+  /** False: the deadline was earlier. */
+  async #inTime(work: Promise<unknown>): Promise<boolean> {
+    const { clock, limits } = this.#state;
+    let cancel = (): void => undefined;
+    const late = new Promise<false>((resolve) => {
+      cancel = clock.after(limits.drainDeadlineMs, () => {
+        resolve(false);
+      });
+    });
+    try {
+      return await Promise.race([work.then(() => true), late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #listenAgain({ configured }: Listener): Promise<boolean> {
+    const { listeners, unavailable } = this.#state;
+    try {
+      listeners.start(await listeners.bind(configured));
+      return true;
+    } catch (thrown) {
+      unavailable.endpointFailed(configured, TargetError.from(thrown));
+      return false;
+    }
+  }
+
+  async #openAgain({ parameters }: OpenBdev): Promise<boolean> {
+    const { bdevs, engine, unavailable } = this.#state;
+    const engineName = this.#state.takeEngineName(parameters.name);
+    try {
+      // It was there: an empty one in its place would be another disk.
+      const again = { ...parameters, name: engineName, create: false };
+      bdevs.set(parameters.name, { parameters, description: await engine.bdevCreate(again) });
+      return true;
+    } catch (thrown) {
+      this.#state.freeEngineName(engineName);
+      bdevs.delete(parameters.name);
+      unavailable.bdevFailed(parameters, TargetError.from(thrown));
+      return false;
+    }
+  }
+
+  async #publishAgain(subsystem: Subsystem, withdrawn: readonly Namespace[]): Promise<void> {
+    const { bdevs, engine, logger } = this.#state;
+    const back = withdrawn.flatMap(({ configuration }) => {
+      const bdev = bdevs.get(configuration.bdev);
+      return bdev === undefined
+        ? []
+        : [this.#state.namespaceOf(subsystem.nqn, configuration, bdev)];
+    });
+    try {
+      const entries = [...subsystem.entries, ...back.map(({ entry }) => entry)];
+      await engine.namespaceTablePublish(subsystem.table, entries).applied;
+    } catch (error) {
+      logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');
+      return;
+    }
+    for (const namespace of back) {
+      subsystem.namespaces.set(namespace.nsid, namespace);
+      this.#state.namespaceChanged(subsystem, namespace.nsid);
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/** Which bdevs stay, come and go. */
+
+import type { BdevParameters } from '../engine/engine-types.js';
+import { TargetError } from '../errors.js';
+import type { TargetConfiguration } from './configuration.js';
+import { isSameBdev, isSameRequest, losesContent } from './open-bdev.js';
+import type { OpenBdev } from './open-bdev.js';
+import { places } from './plan-steps.js';
+import type { Place, Steps } from './plan-steps.js';
+import type { TargetState } from './target-state.js';
+
+export interface BdevPlan {
+  /** By configured name: what stays open, with the parameters that it is to have. */
+  readonly keep: ReadonlyMap<string, OpenBdev>;
+  /** Opened beside what runs. */
+  readonly open: readonly Place<BdevParameters>[];
+  /** Opened when `displaced` has let go of their files: a file cannot be open twice. */
+  readonly exchange: readonly Place<BdevParameters>[];
+  readonly displaced: readonly OpenBdev[];
+  /** Unavailable before, and no other now: tried again, and no reason to refuse the rest. */
+  readonly retry: readonly Place<BdevParameters>[];
+  /** Closed at the end; without `displaced`. */
+  readonly close: readonly OpenBdev[];
+}
+
+export function planBdevs(
+  state: TargetState,
+  desired: TargetConfiguration,
+  steps: Steps,
+): BdevPlan {
+  const after = places(desired.bdevs, (bdev) => bdev.name, 'bdevs');
+  const keep = new Map<string, OpenBdev>();
+  const retry: Place<BdevParameters>[] = [];
+  const wanted: Place<BdevParameters>[] = [];
+  for (const place of after.values()) {
+    const { name } = place.item;
+    const running = state.bdevs.get(name);
+    const missing = state.unavailable.bdevs.get(name);
+    if (running !== undefined && isSameBdev(running, place.item)) {
+      keep.set(name, { ...running, parameters: place.item });
+      planInPlace(running, place, steps);
+    } else if (missing !== undefined && isSameRequest(missing.parameters, place.item)) {
+      retry.push(place);
+    } else {
+      wanted.push(place);
+    }
+  }
+  const gone = [...state.bdevs.values()].filter(({ parameters }) => !keep.has(parameters.name));
+  const displaced = gone.filter((old) => wanted.some(({ item }) => holdsFileOf(old, item)));
+  const isExchanged = ({ item }: Place<BdevParameters>): boolean =>
+    displaced.some((old) => holdsFileOf(old, item));
+  for (const place of wanted) {
+    checkDrained(state, place);
+    planOpening(state, place, isExchanged(place), steps);
+  }
+  for (const old of gone) {
+    if (after.has(old.parameters.name)) continue;
+    planClosing(state, old, displaced.includes(old), steps);
+  }
+  return {
+    keep,
+    open: wanted.filter((place) => !isExchanged(place)),
+    exchange: wanted.filter(isExchanged),
+    displaced,
+    retry,
+    close: gone.filter((old) => !displaced.includes(old)),
+  };
+}
+
+function holdsFileOf({ parameters }: OpenBdev, { path }: BdevParameters): boolean {
+  return path !== undefined && parameters.path === path;
+}
+
+/** What a bdev that goes holds open, nobody else can open before it has drained. */
+function checkDrained(state: TargetState, { item, key }: Place<BdevParameters>): void {
+  const holder = state.drains.all.find(({ path }) => path !== null && path === item.path);
+  if (holder === undefined) return;
+  throw new TargetError(
+    'in_use',
+    `${key}: ${item.path ?? ''} is still held by ${holder.what}, which drains since ` +
+      `${holder.since.toISOString()}; try again when its I/O has ended`,
+    { field: `${key}.path` },
+  );
+}
+
+/** Parameters that count only when it is opened, or closed. */
+function planInPlace(running: OpenBdev, { item, key }: Place<BdevParameters>, steps: Steps): void {
+  const before = running.parameters;
+  const same =
+    (before.create ?? false) === (item.create ?? false) &&
+    (before.disposable ?? false) === (item.disposable ?? false);
+  if (!same) steps.add('access', { kind: 'bdev_update', key, text: `update bdev ${item.name}` });
+}
+
+function planOpening(
+  state: TargetState,
+  { item, key }: Place<BdevParameters>,
+  exchanged: boolean,
+  steps: Steps,
+): void {
+  const { name, kind } = item;
+  const phase = exchanged ? 'exchange' : 'open';
+  const running = state.bdevs.get(name);
+  if (running === undefined) {
+    steps.add(phase, { kind: 'bdev_create', key, text: `create bdev ${name} (${kind})` });
+    return;
+  }
+  const loss = contentLoss(state, running);
+  const disposable = running.parameters.disposable === true || item.disposable === true;
+  steps.add(phase, {
+    kind: 'bdev_recreate',
+    key,
+    text: `close bdev ${name} and open it again with other parameters`,
+    notice: loss,
+    needs: loss === null || disposable ? [] : ['data-loss'],
+  });
+}
+
+function planClosing(state: TargetState, old: OpenBdev, displaced: boolean, steps: Steps): void {
+  const { name, disposable } = old.parameters;
+  const loss = contentLoss(state, old);
+  const index = state.desired.bdevs.findIndex((bdev) => bdev.name === name);
+  steps.add(displaced ? 'withdraw' : 'close', {
+    kind: 'bdev_delete',
+    key: `bdevs[${index}]`,
+    text: `delete bdev ${name}`,
+    notice: loss,
+    needs: loss === null || disposable === true ? [] : ['data-loss'],
+  });
+}
+
+function contentLoss(state: TargetState, old: OpenBdev): string | null {
+  if (!losesContent(state.engine, old) && !(old.parameters.kind === 'malloc' && isUsed(state, old)))
+    return null;
+  return 'it is a RAM disk, and its content is gone';
+}
+
+/** A host that is connected may be writing to it now. */
+function isUsed(state: TargetState, { description }: OpenBdev): boolean {
+  return [...state.subsystems.values()].some(
+    (subsystem) =>
+      subsystem.controllers.size > 0 &&
+      [...subsystem.namespaces.values()].some(({ bdev }) => bdev.name === description.name),
+  );
+}

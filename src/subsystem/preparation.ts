@@ -1,0 +1,153 @@
+/**
+ * What a plan needs open, opened beside what runs: bdevs under names that the engine does not use
+ * yet, sockets that accept nobody. Until it is committed nothing of it shows, and all of it can be
+ * given back as if it had never been.
+ */
+
+import { access } from 'node:fs/promises';
+
+import type { BdevDescription, BdevParameters, Endpoint } from '../engine/engine-types.js';
+import { TargetError } from '../errors.js';
+import type { Listener } from '../transport/listener.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
+import type { OpenBdev } from './open-bdev.js';
+import type { Place } from './plan-steps.js';
+import type { Plan } from './plan.js';
+import type { TargetState } from './target-state.js';
+
+/** Whether a disk or an address that cannot be had is a reason to refuse, or is waited for. */
+export type Missing = 'refuse' | 'wait';
+
+/** What could not be opened, and why. */
+export interface Failed<T> {
+  readonly item: T;
+  readonly error: TargetError;
+}
+
+export class Preparation {
+  readonly #state: TargetState;
+  /** By configured name. */
+  readonly bdevs = new Map<string, OpenBdev>();
+  /** By {@link endpointKey}; bound, not started. */
+  readonly listeners = new Map<string, Listener>();
+  readonly missingBdevs: Failed<BdevParameters>[] = [];
+  readonly missingEndpoints: Failed<Endpoint>[] = [];
+  /** Files that it created. */
+  readonly #created: string[] = [];
+
+  constructor(state: TargetState) {
+    this.#state = state;
+  }
+
+  /**
+   * Opens all that needs no other to be closed first. Rejects with the first failure, unless that
+   * is waited for; what was waited for before may fail again in any case.
+   */
+  async open({ bdevs, endpoints }: Plan, missing: Missing): Promise<void> {
+    for (const place of endpoints.retry) await this.#bind(place, 'wait');
+    for (const place of bdevs.retry) await this.#openBdev(place, 'wait');
+    for (const place of endpoints.open) await this.#bind(place, missing);
+    // A file that is created is there for good: last, when nothing else can fail any more.
+    const creates = ({ item }: Place<BdevParameters>): boolean => item.create === true;
+    for (const place of bdevs.open) if (!creates(place)) await this.#openBdev(place, missing);
+    for (const place of bdevs.open) if (creates(place)) await this.#openBdev(place, missing);
+  }
+
+  /** Opens what had to wait for something to be closed. */
+  async openExchanged({ bdevs, endpoints }: Plan): Promise<void> {
+    for (const place of endpoints.exchange) await this.#bind(place, 'refuse');
+    for (const place of bdevs.exchange) await this.#openBdev(place, 'refuse');
+  }
+
+  /** Gives everything back. Answers what stays all the same, in words for people. */
+  async discard(): Promise<string[]> {
+    const { engine, listeners, logger } = this.#state;
+    for (const listener of this.listeners.values()) await listeners.discard(listener);
+    for (const { description } of this.bdevs.values()) {
+      try {
+        await engine.bdevDelete(description.name);
+        this.#state.freeEngineName(description.name);
+      } catch (error) {
+        logger.error({ err: error, bdev: description.name }, 'could not close a bdev');
+      }
+    }
+    this.listeners.clear();
+    this.bdevs.clear();
+    return this.#created.map((path) => `the new file ${path} stays`);
+  }
+
+  async #openBdev({ item, key }: Place<BdevParameters>, missing: Missing): Promise<void> {
+    const { name, path, create } = item;
+    const isNew = create === true && path !== undefined && !(await exists(path));
+    try {
+      this.bdevs.set(name, { parameters: item, description: await this.#inTime(item) });
+      if (isNew) this.#created.push(path);
+    } catch (thrown) {
+      const error = failure(key, `open bdev ${name}`, thrown);
+      if (missing === 'refuse') throw error;
+      this.missingBdevs.push({ item, error });
+    }
+  }
+
+  /**
+   * A disk that hangs may hold its opening for ever, and a thread with it: that is not waited for,
+   * nor tried again before it has ended.
+   */
+  async #inTime(parameters: BdevParameters): Promise<BdevDescription> {
+    const { clock, engine, limits, opening } = this.#state;
+    const { name } = parameters;
+    if (opening.has(name)) throw new TargetError('in_use', `an earlier try to open ${name} hangs`);
+    const engineName = this.#state.takeEngineName(name);
+    opening.add(name);
+    let isLate = false;
+    const opened = engine.bdevCreate({ ...parameters, name: engineName });
+    const ended = opened
+      .then(
+        () => (isLate ? engine.bdevDelete(engineName) : null),
+        () => {
+          this.#state.freeEngineName(engineName);
+        },
+      )
+      .finally(() => opening.delete(name));
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(limits.openDeadlineMs, () => {
+        isLate = true;
+        const seconds = limits.openDeadlineMs / 1000;
+        reject(new TargetError('bdev_failed', `its disk did not answer for ${seconds} s`));
+      });
+      // Behind the book-keeping, so that the name is free to be tried again.
+      void ended.finally(cancel).then(() => {
+        opened.then(resolve, reject);
+      }, reject);
+    });
+  }
+
+  async #bind({ item, key }: Place<Endpoint>, missing: Missing): Promise<void> {
+    try {
+      this.listeners.set(endpointKey(item), await this.#state.listeners.bind(item));
+    } catch (thrown) {
+      const error = failure(key, `listen on ${endpointText(item)}`, thrown);
+      if (missing === 'refuse') throw error;
+      this.missingEndpoints.push({ item, error });
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With the key at fault in front; a defect of ours keeps its code. */
+function failure(key: string, what: string, thrown: unknown): TargetError {
+  const cause = TargetError.from(thrown);
+  const code = cause.code === 'internal' ? 'internal' : 'apply_failed';
+  return new TargetError(code, `${key}: could not ${what}: ${cause.message}`, {
+    field: key,
+    cause,
+  });
+}
