@@ -244,11 +244,11 @@ void Connection::drain_requests() {
   cancelling_ = false;
 }
 
-/// Ends what need not wait for a receive or a send; the rest is drain_join()'s.
+/// Ends the request, or asks whoever has it to end it early.
 void Connection::cancel_request(TcpRequest& request) {
   switch (request.state) {
     case RequestState::AwaitBuffer:
-      if (leave_line(request)) release(request);
+      if (leave_line(request)) retire(request);
       return;  // else it was served already: on_buffers() will see that we ended
     case RequestState::Executing:
       if (request.executor == Executor::AsynchronousEvent) {
@@ -257,25 +257,21 @@ void Connection::cancel_request(TcpRequest& request) {
         nvmf::io_cancel(request);
       }
       return;
-    case RequestState::AwaitControl: release(request); return;
     case RequestState::Receiving:
     case RequestState::AwaitHostData:
+    case RequestState::AwaitControl: retire(request); return;
     case RequestState::Responding:
+    case RequestState::Retiring:
+      // While Terminating, what is queued goes out before the C2HTermReq.
+      if (state_ == ConnectionState::Draining) retire(request);
+      return;
     case RequestState::Free: return;
   }
 }
 
 void Connection::drain_join() {
   if (state_ != ConnectionState::Draining || cancelling_) return;
-  if (receive_op_.in_flight || batch_ != nullptr) return;
-  // Nobody writes into their buffers any more.
-  requests_.for_each([this](TcpRequest& request) {
-    if (request.state == RequestState::Receiving || request.state == RequestState::AwaitHostData ||
-        request.state == RequestState::Responding) {
-      release(request);
-    }
-  });
-  if (!requests_.empty()) return;
+  if (receive_op_.in_flight || batch_ != nullptr || !requests_.empty()) return;
   ASSERT(share_.held == 0 && share_.claim == 0 && send_queue_.empty());
   ASSERT(awaiting_quota_.empty() && quota_bytes_ == 0);
   if (core_.quota_line.contains(*this)) core_.quota_line.remove(*this);

@@ -123,7 +123,8 @@ class Connection {
   void unclaim(TcpRequest& request);
   bool leave_line(TcpRequest& request);
   void release_buffers(TcpRequest& request);
-  void release(TcpRequest& request);
+  bool is_held(const TcpRequest& request) const;
+  void retire(TcpRequest& request);
 
   // connection_send.cc
   void complete(TcpRequest& request, wire::Status status);

@@ -251,7 +251,7 @@ void Connection::take_buffers(TcpRequest& request) {
 
 void Connection::on_buffers(TcpRequest& request) {
   if (ended()) {
-    release(request);
+    retire(request);
     drain_join();
     return;
   }
@@ -402,6 +402,7 @@ bool Connection::abort(uint16_t cid) {
       return true;
     case RequestState::AwaitControl:
     case RequestState::Responding:
+    case RequestState::Retiring:
     case RequestState::Free: return false;
   }
   UNREACHABLE();
@@ -420,11 +421,24 @@ void Connection::release_buffers(TcpRequest& request) {
   }
 }
 
-/// The end of a request; nothing refers to it any more.
-void Connection::release(TcpRequest& request) {
-  ASSERT(!request.executing && !request.answer_item.node.queued() &&
-         !request.r2t_item.node.queued());
+/// Whether somebody may still read or write memory of the request: whoever executes it; the ring,
+/// which has its answer or its R2T in a send, queued or in flight, or receives into its buffers.
+bool Connection::is_held(const TcpRequest& request) const {
+  return request.executing || request.answer_item.node.queued() || request.r2t_item.node.queued() ||
+         (current_ == &request && receiver_ == ReceiverState::InPlace);
+}
+
+/// The only way to Free. A request that is held is Retiring until on_sent(), received() or
+/// respond(), whichever it waits for, retires it again.
+void Connection::retire(TcpRequest& request) {
   unclaim(request);
+  if (is_held(request)) {
+    leave_control(request);
+    if (request.state != RequestState::Retiring) {
+      core_.requests->set_state(request, RequestState::Retiring);
+    }
+    return;
+  }
   release_buffers(request);
   if (current_ == &request) current_ = nullptr;
   if (request.executor == Executor::Control) {

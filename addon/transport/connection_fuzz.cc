@@ -406,7 +406,8 @@ class Fuzz {
                stats.connection_closing ==
            0);
     ASSERT(stats.request_receiving + stats.request_await_buffer + stats.request_await_host_data +
-               stats.request_executing + stats.request_await_control + stats.request_responding ==
+               stats.request_executing + stats.request_await_control + stats.request_responding +
+               stats.request_retiring ==
            0);
     ASSERT(reactor_->stats().small_buffers_used == 0 && reactor_->stats().large_buffers_used == 0);
     for (const FuzzHost& host : hosts_) ASSERT(env_.ring().socket(host.fd).closed);

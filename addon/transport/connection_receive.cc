@@ -116,6 +116,7 @@ void Connection::on_received_in_place(env::Completion completion) {
 /// The end of the stream, or an error.
 void Connection::received(int32_t result) {
   set_receiver(ReceiverState::Stopped);
+  if (current_ != nullptr && current_->state == RequestState::Retiring) retire(*current_);
   if (state_ == ConnectionState::Draining) {
     drain_join();
   } else if (state_ == ConnectionState::Terminating) {

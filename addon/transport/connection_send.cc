@@ -62,12 +62,7 @@ void Connection::respond(TcpRequest& request) {
   --outstanding_;
   if (ended()) {
     release_buffers(request);
-    if (request.r2t_item.node.queued()) {
-      // Its R2T is still being sent: drain_join() takes it.
-      core_.requests->set_state(request, RequestState::Responding);
-    } else {
-      release(request);
-    }
+    retire(request);
     drain_join();
     return;
   }
@@ -184,17 +179,22 @@ void Connection::on_sent(SendBatch& batch, env::Completion completion) {
 /// The ring holds nothing of `item` any more.
 void Connection::sent(SendItem& item) {
   switch (item.kind) {
-    case SendKind::Response: release(*item.request); return;
+    case SendKind::Response: retire(*item.request); return;
     case SendKind::R2t:
+      if (item.request->state == RequestState::Retiring) retire(*item.request);
+      return;
     case SendKind::IcResp:
     case SendKind::TermReq: return;
   }
 }
 
-/// Their requests are left to drain_join(): an R2T of one may still be in the ring, when a host
-/// sent data for it before it can have seen it.
+/// What is not with the ring will not be sent.
 void Connection::drop_unsent() {
-  while (send_queue_.pop_front() != nullptr) {
+  while (SendItem* const item = send_queue_.pop_front()) {
+    if (batch_ == nullptr || !item->submitted) continue;
+    // The end of the batch in flight is the beginning of this one.
+    item->pdu_count = 0;
+    batch_->items.push_back(*item);
   }
   if (core_.senders.contains(*this)) core_.senders.remove(*this);
 }

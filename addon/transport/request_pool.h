@@ -52,7 +52,7 @@ class RequestPool {
       &TransportStats::request_free,         &TransportStats::request_receiving,
       &TransportStats::request_await_buffer, &TransportStats::request_await_host_data,
       &TransportStats::request_executing,    &TransportStats::request_await_control,
-      &TransportStats::request_responding,
+      &TransportStats::request_responding,   &TransportStats::request_retiring,
   };
 
   RequestPool(std::unique_ptr<env::Region> requests, std::unique_ptr<env::Region> capsules,

@@ -11,7 +11,9 @@
 //                └────────────────► Responding ◄─┘ (also from Executing and AwaitControl)
 //
 // From every state a request becomes Free: from Responding when its answer was sent, from the
-// others when its connection terminates. What each state waits for is said at its name.
+// others when its connection terminates. Connection::retire() alone does that, and while somebody
+// still has memory of the request, it is Retiring instead. What each state waits for is said at its
+// name.
 #pragma once
 
 #include <array>
@@ -38,8 +40,10 @@ enum class RequestState : uint8_t {
   AwaitControl,   ///< with the control plane, or waits for its turn there: Group::answer() or
                   ///< Group::attach() moves it on
   Responding,     ///< its answer is queued or being sent: the completion of the send moves it on
+  Retiring,  ///< ended, but the ring has memory of it: the completion of the send or of the receive
+             ///< moves it on
 };
-inline constexpr size_t kRequestStateCount = 7;
+inline constexpr size_t kRequestStateCount = 8;
 
 constexpr bool request_may_become(RequestState from, RequestState to) {
   using enum RequestState;
@@ -47,14 +51,17 @@ constexpr bool request_may_become(RequestState from, RequestState to) {
     case Free: return to == Receiving;
     case Receiving:
       return to == AwaitBuffer || to == AwaitHostData || to == Executing || to == AwaitControl ||
-             to == Responding || to == Free;
+             to == Responding || to == Retiring || to == Free;
     case AwaitBuffer:
-      return to == AwaitHostData || to == Executing || to == Responding || to == Free;
+      return to == AwaitHostData || to == Executing || to == Responding || to == Retiring ||
+             to == Free;
     case AwaitHostData:
-      return to == Executing || to == AwaitControl || to == Responding || to == Free;
+      return to == Executing || to == AwaitControl || to == Responding || to == Retiring ||
+             to == Free;
     case Executing:
-    case AwaitControl: return to == Responding || to == Free;
-    case Responding: return to == Free;
+    case AwaitControl: return to == Responding || to == Retiring || to == Free;
+    case Responding: return to == Retiring || to == Free;
+    case Retiring: return to == Free;
   }
   return false;
 }

@@ -26,6 +26,7 @@ namespace capsuled::transport {
   X(request_executing)              \
   X(request_await_control)          \
   X(request_responding)             \
+  X(request_retiring)               \
   X(pdus_received)                  \
   X(pdus_sent)                      \
   X(bytes_received)                 \

@@ -26,6 +26,15 @@
 
 namespace capsuled::transport::testing {
 
+/// What becomes of the send that is in flight.
+enum class SendEnd : uint8_t {
+  Open,       ///< it goes on as the host reads
+  Held,       ///< the host has all of it, and the target is not told, whatever happens
+  Whole,      ///< it completes
+  Failed,     ///< it fails, though the host may have it
+  Cancelled,  ///< the same, in the kernel's words for a cancellation
+};
+
 /// The host's end is the test's, the other end the target's.
 struct FakeSocket {
   std::deque<std::byte> to_target;
@@ -35,6 +44,8 @@ struct FakeSocket {
   bool host_reads = true;    ///< else sends wait
   bool shut_down = false;    ///< by the target
   bool closed = false;       ///< by the target
+  /// Open again when the send ended.
+  SendEnd send_end = SendEnd::Open;
 };
 
 class FakeBuffers : public env::ProvidedBuffers {
@@ -118,12 +129,12 @@ class FakeRing : public env::Ring {
     uint32_t ran = 0;
     for (size_t turns = pending_.size(); turns > 0; --turns) {
       const size_t index = prng_.below(pending_.size());
-      const Pending chosen = pending_[index];
+      env::RingOp& op = *pending_[index].op;
       env::Completion completion{};
       if (!finish(pending_[index], completion)) continue;
       pending_.erase(pending_.begin() + static_cast<ptrdiff_t>(index));
-      chosen.op->in_flight = false;
-      chosen.op->complete(*chosen.op, completion);
+      op.in_flight = false;
+      op.complete(op, completion);
       ++ran;
     }
     return ran + (more ? 1 : 0);
@@ -151,6 +162,7 @@ class FakeRing : public env::Ring {
     msghdr* message = nullptr;
     uint32_t bytes_max = 0;
     size_t moved = 0;
+    std::vector<std::byte> held = {};  ///< what a held send had when it was first looked at
   };
 
   void add(Pending pending) {
@@ -238,7 +250,38 @@ class FakeRing : public env::Ring {
     return pending.moved == all;
   }
 
+  static std::vector<std::byte> bytes_of(const msghdr& message) {
+    std::vector<std::byte> bytes;
+    for (size_t index = 0; index < message.msg_iovlen; ++index) {
+      const iovec& part = message.msg_iov[index];
+      const auto* const at = static_cast<const std::byte*>(part.iov_base);
+      bytes.insert(bytes.end(), at, at + part.iov_len);
+    }
+    return bytes;
+  }
+
+  /// A send whose completion the test decides. Until then the kernel may read its memory at any
+  /// time, so that must stay as it was.
+  static bool finish_held(Pending& pending, FakeSocket& socket, env::Completion& completion) {
+    if (pending.held.empty()) {
+      pending.held = bytes_of(*pending.message);
+      const auto rest = pending.held.begin() + static_cast<ptrdiff_t>(pending.moved);
+      socket.to_host.insert(socket.to_host.end(), rest, pending.held.end());
+    }
+    ASSERT_MSG(bytes_of(*pending.message) == pending.held, "memory of a send was used for others");
+    switch (socket.send_end) {
+      case SendEnd::Open: UNREACHABLE();
+      case SendEnd::Held: return false;
+      case SendEnd::Whole: completion.result = static_cast<int32_t>(pending.held.size()); break;
+      case SendEnd::Failed: completion.result = -ECONNRESET; break;
+      case SendEnd::Cancelled: completion.result = -ECANCELED; break;
+    }
+    socket.send_end = SendEnd::Open;
+    return true;
+  }
+
   bool finish_send(Pending& pending, FakeSocket& socket, env::Completion& completion) {
+    if (socket.send_end != SendEnd::Open) return finish_held(pending, socket, completion);
     if (ended(pending, socket, completion.result)) return true;
     if (!socket.host_reads) return false;
     const size_t all = total(*pending.message);

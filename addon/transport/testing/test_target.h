@@ -143,7 +143,7 @@ class TestTarget {
            now.request_receiving == 0 && now.request_await_buffer == 0 &&
            now.request_await_host_data == 0 && now.request_executing == 0 &&
            now.request_await_control == 0 && now.request_responding == 0 &&
-           read_stat(reactor_->stats().small_buffers_used) == 0 &&
+           now.request_retiring == 0 && read_stat(reactor_->stats().small_buffers_used) == 0 &&
            read_stat(reactor_->stats().large_buffers_used) == 0;
   }
 
