@@ -3,11 +3,16 @@
 
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { OutputErrors } from './cli/output.js';
 import { main } from './cli/program.js';
+import { processTerminal } from './cli/terminal.js';
 
 export { main };
 
 const [, script] = process.argv;
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) {
-  process.exitCode = await main(process.argv.slice(2));
+  const outputErrors = new OutputErrors();
+  outputErrors.watch('standard output', process.stdout, processTerminal.error);
+  outputErrors.watch('standard error', process.stderr, processTerminal.error);
+  process.exitCode = outputErrors.status(await main(process.argv.slice(2)));
 }
