@@ -4,7 +4,8 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { jsonSchema, referencePage } from '../src/config/reference.js';
+import { jsonSchema } from '../src/config/editor-schema.js';
+import { referencePage } from '../src/config/reference.js';
 
 const files: Readonly<Record<string, string>> = {
   'docs/reference/config.md': referencePage(),

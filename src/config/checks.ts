@@ -11,7 +11,6 @@ import type { Endpoint } from '../engine/engine-types.js';
 import { fileReason } from '../system-error.js';
 import { isLoopback } from '../transport/address.js';
 import { endpointKey, endpointText, overlap } from '../transport/listener.js';
-import { discoveryNqn } from '../wire/layout.gen.js';
 import { nearest } from './nearest.js';
 import { reactorCores } from './normalize.js';
 import type { Reader } from './reader.js';
@@ -160,9 +159,6 @@ function checkSubsystems({ subsystems }: DraftConfiguration, reader: Reader): vo
     const path = `subsystems[${String(index)}]`;
     unique(nqns, subsystem.nqn, `${path}.nqn`, 'NQN', reader);
     unique(serials, subsystem.serial, `${path}.serial`, 'serial number', reader);
-    if (subsystem.nqn === discoveryNqn) {
-      reader.error(`${path}.nqn`, 'expected the NQN of an NVM subsystem, got the discovery NQN');
-    }
     const [first, last] = subsystem.cntlid_range ?? [];
     if (first !== undefined && last !== undefined && first > last) {
       reader.error(

@@ -1,6 +1,7 @@
 /** Times in configuration: a number with a unit. */
 
 import { isDecimal, notationHint } from './number-notation.js';
+import { rangePattern } from './range-pattern.js';
 
 const UNITS: ReadonlyMap<string, number> = new Map([
   ['ns', 1],
@@ -14,8 +15,14 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 
 export const DURATION_EXPECTED = 'a time with its unit such as 50us, 10ms or 2s';
 
-/** Matches every time that {@link parseDuration} takes; for the JSON Schema. */
-export const DURATION_PATTERN = `^(0|[1-9][0-9]{0,14}) ?(${[...UNITS.keys()].join('|')})$|^0$`;
+/** Matches the times of a range, ns, as {@link parseDuration} takes them; for the JSON Schema. */
+export function durationPattern(least: number, most: number): string {
+  const shapes = [...UNITS].flatMap(([unit, factor]) => {
+    const [from, to] = [Math.ceil(least / factor), Math.floor(most / factor)];
+    return from > to ? [] : [`${rangePattern(BigInt(from), BigInt(to))} ?${unit}`];
+  });
+  return `^(?:${[...(least === 0 ? ['0'] : []), ...shapes].join('|')})$`;
+}
 
 /** Nanoseconds, or undefined when the text is no time. `0` needs no unit. */
 export function parseDuration(text: string): number | undefined {

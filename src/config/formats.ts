@@ -7,14 +7,17 @@ import { isIP, isIPv6 } from 'node:net';
 import { nqnFault } from '../subsystem/nqn.js';
 import { mappedIPv4 } from '../transport/address.js';
 import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
-import { DURATION_EXPECTED, DURATION_PATTERN, durationHint, parseDuration } from './duration.js';
+import { ADDRESS_PATTERN, HOST_PORT_PATTERN } from './address-pattern.js';
+import { DURATION_EXPECTED, durationHint, durationPattern, parseDuration } from './duration.js';
 import { notationHint } from './number-notation.js';
-import { SIZE_EXPECTED, SIZE_PATTERN, parseSize, sizeHint } from './size.js';
+import type { SchemaNode } from './schema-node.js';
+import { SIZE_EXPECTED, parseSize, sizeHint, sizePattern } from './size.js';
 
 export interface Format {
   /** Completes "expected …". */
   readonly expected: string;
-  readonly pattern?: string;
+  /** The keywords of JSON Schema that take and refuse what `parse` does. */
+  readonly schema: (node: SchemaNode) => Readonly<Record<string, unknown>>;
   /** Whether a bare integer is as good as its digits. */
   readonly takesInteger?: true;
   /** Undefined: the text does not have this format. */
@@ -28,8 +31,22 @@ export interface HostPort {
   readonly port: number;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const UUID_DIGITS = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
+const UUID = new RegExp(`^${UUID_DIGITS}$`);
 const UUID_NQN_PREFIX = 'nqn.2014-08.org.nvmexpress:uuid:';
+/** Before hexadecimal digits, of which not all may be 0. */
+const NOT_ZERO = '(?![0-]*$)';
+const SERIAL = /^[!-~]([ -~]{0,18}[!-~])?$/;
+/** More than any disk has. */
+const SIZE_MAX = 1n << 63n;
+const PORT_MAX = 65535;
+
+const NQN_SPECIAL = [discoveryNqn, UUID_NQN_PREFIX].map((name) => name.replaceAll('.', '\\.'));
+const NQN_PATTERN =
+  `^(?:${NQN_SPECIAL[1] ?? ''}${UUID_DIGITS}|` +
+  `(?!${NQN_SPECIAL[0] ?? ''}$|${NQN_SPECIAL[1] ?? ''})` +
+  'nqn\\.[0-9]{4}-(?:0[1-9]|1[0-2])' +
+  '(?:\\.[^.:\\s\\u0000-\\u0020\\u007f-\\u009f]+)+(?::[^\\u0000-\\u0020\\u007f-\\u009f]+)?)$';
 
 /** NVM Express Base Specification, "NVMe Qualified Names". */
 function parseNqn(text: string): string | undefined {
@@ -43,14 +60,16 @@ function nqnHint(text: string): string {
     return `it is ${String(bytes)} bytes long, the limit is ${String(nqnLengthMax)}`;
   }
   if (!text.startsWith('nqn.')) return 'it must begin with "nqn."';
-  if (text === discoveryNqn) return '';
+  if (text === discoveryNqn) return 'it is that of the discovery service';
   if (text.startsWith(UUID_NQN_PREFIX)) {
     return UUID.test(text.slice(UUID_NQN_PREFIX.length)) ? '' : 'what follows "uuid:" is no UUID';
   }
   // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u0020\u007f]/.test(text)) return 'it must not contain spaces or control characters';
+  if (/[\u0000-\u0020\u007f-\u009f]/.test(text)) {
+    return 'it must not contain spaces or control characters';
+  }
   if (!/^nqn\.[0-9]{4}-(0[1-9]|1[0-2])\./.test(text)) return 'a date such as 2026-11 must follow';
-  if (!/^nqn\.[0-9]{4}-[0-9]{2}\.[^.:]+(\.[^.:]+)*(:.+)?$/.test(text)) {
+  if (!/^nqn\.[0-9]{4}-[0-9]{2}\.[^.:\s]+(\.[^.:\s]+)*(:[^]+)?$/.test(text)) {
     return 'a reversed domain name and ":name" must follow the date';
   }
   return '';
@@ -63,7 +82,7 @@ function parseAddress(text: string): string | undefined {
 
 /** Of many machines at once, where TCP does not reach; the kernel would let it be listened on. */
 function isMulticast(text: string): boolean {
-  return isIPv6(text) ? /^ff/i.test(text) : /^(22[4-9]|2[3-5][0-9])\./.test(text);
+  return isIPv6(text) ? /^ff[0-9a-f]{2}:/i.test(text) : /^(22[4-9]|2[3-5][0-9])\./.test(text);
 }
 
 /** Of a link-local address, which every interface may have: it needs the interface's name. */
@@ -73,7 +92,7 @@ function isZoneMissing(text: string): boolean {
 
 /** Whether it is an IPv4 address in the clothes of IPv6: the same address would have two names. */
 function isMapped(text: string): boolean {
-  return isIPv6(text) && mappedIPv4(text) !== undefined;
+  return mappedIPv4(text.replace(/%.*/, '')) !== undefined;
 }
 
 function addressHint(text: string): string {
@@ -83,7 +102,8 @@ function addressHint(text: string): string {
     return `the zone is missing: write ${text}%eth0, with the name of the interface`;
   }
   if (isMulticast(text)) return 'it is of many machines at once, which TCP does not reach';
-  if (isMapped(text)) return `write ${mappedIPv4(text) ?? ''}`;
+  const mapped = mappedIPv4(text.replace(/%.*/, ''));
+  if (mapped !== undefined) return `write ${mapped}`;
   if (/^[0-9.]+:[0-9]+$/.test(text)) return 'the port goes into "port"';
   return /[a-z]/i.test(text) && !text.includes(':') ? 'host names are not resolved' : '';
 }
@@ -97,8 +117,6 @@ function parseHostPort(text: string): HostPort | undefined {
   const valid = parseAddress(address) !== undefined && (six !== undefined) === isIPv6(address);
   return valid && port <= PORT_MAX ? { address, port } : undefined;
 }
-
-const PORT_MAX = 65535;
 
 function hostPortHint(text: string): string {
   if (/^:?[1-9][0-9]{0,4}$/.test(text)) {
@@ -116,26 +134,59 @@ function hostPortHint(text: string): string {
 }
 
 function parseHexadecimal(text: string, digits: number): string | undefined {
-  const plain = text.replaceAll('-', '').toLowerCase();
-  const valid = plain.length === digits && /^[0-9a-f]+$/.test(plain) && !/^0+$/.test(plain);
-  return valid ? plain : undefined;
+  if (!new RegExp(hexadecimalPattern(digits)).test(text)) return undefined;
+  return text.replaceAll('-', '').toLowerCase();
 }
 
-function matching(pattern: RegExp): (text: string) => string | undefined {
-  return (text) => (pattern.test(text) ? text : undefined);
+function matching(pattern: RegExp): Pick<Format, 'parse' | 'schema'> {
+  return {
+    parse: (text) => (pattern.test(text) ? text : undefined),
+    schema: patternOf(pattern.source),
+  };
+}
+
+function patternOf(pattern: string): Format['schema'] {
+  return () => ({ pattern });
+}
+
+/** Hyphens may stand between digits. */
+function hexadecimalPattern(digits: number): string {
+  return `^${NOT_ZERO}[0-9a-fA-F](?:-?[0-9a-fA-F]){${String(digits - 1)}}$`;
+}
+
+function sizeSchema(node: SchemaNode): Record<string, unknown> {
+  const [minimum = 0n, maximum = SIZE_MAX] = [node['x-least'], node['x-most']].map((text) =>
+    text === undefined ? undefined : parseSize(text),
+  );
+  const pattern = sizePattern(minimum, maximum);
+  return { pattern, minimum: Number(minimum), maximum: Number(maximum) };
+}
+
+/** A bare 0 needs no unit. */
+function durationSchema(node: SchemaNode): Record<string, unknown> {
+  const least = parseDuration(node['x-least'] ?? '0') ?? 0;
+  const most = parseDuration(node['x-most'] ?? '') ?? Number.MAX_SAFE_INTEGER;
+  const bare = least === 0 ? { type: ['string', 'integer'], minimum: 0, maximum: 0 } : {};
+  return { ...bare, pattern: durationPattern(least, most) };
 }
 
 export const FORMATS: Readonly<Record<string, Format>> = {
   size: {
     expected: SIZE_EXPECTED,
-    pattern: SIZE_PATTERN,
+    schema: sizeSchema,
     takesInteger: true,
     parse: parseSize,
     hint: sizeHint,
   },
   block_size: {
     expected: '512 or 4096',
-    pattern: '^(512|4096|4KiB)$',
+    schema: () => ({
+      type: undefined,
+      anyOf: [
+        { type: 'integer', enum: [512, 4096] },
+        { type: 'string', pattern: '^(?:512|512 ?B|4096|4096 ?B|4 ?KiB)$' },
+      ],
+    }),
     takesInteger: true,
     parse: (text) => {
       const size = parseSize(text);
@@ -144,69 +195,84 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   },
   duration: {
     expected: DURATION_EXPECTED,
-    pattern: DURATION_PATTERN,
+    schema: durationSchema,
     takesInteger: true,
     parse: parseDuration,
     hint: durationHint,
   },
   nqn: {
     expected: 'an NQN such as nqn.2026-11.com.example:disk0',
-    pattern: '^nqn\\.',
+    schema: () => ({ pattern: NQN_PATTERN, maxLength: nqnLengthMax }),
     parse: parseNqn,
     hint: nqnHint,
   },
   host_nqn: {
     expected: 'the NQN of a host, as /etc/nvme/hostnqn has it',
-    pattern: '^nqn\\.',
+    schema: () => ({
+      pattern: '^nqn\\.[^\\u0000-\\u001f\\u007f-\\u009f]*$',
+      maxLength: nqnLengthMax,
+    }),
     // Hosts with names that are not formed by the book exist.
     parse: (text) => (nqnFault(text) === null ? text : undefined),
     hint: (text) => (text.startsWith('nqn.') ? '' : 'it must begin with "nqn."'),
   },
   address: {
     expected: 'an IPv4 or IPv6 address',
+    schema: patternOf(ADDRESS_PATTERN),
     parse: parseAddress,
     hint: addressHint,
   },
   host_port: {
     expected: 'an address and port such as 127.0.0.1:9920 or [::1]:9920',
-    pattern: '^.+:[0-9]{1,5}$',
+    schema: patternOf(HOST_PORT_PATTERN),
     parse: parseHostPort,
     hint: hostPortHint,
   },
   name: {
     expected:
       'a name of 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit',
-    pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
-    parse: matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
+    ...matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/),
   },
   serial: {
     expected: '1 to 20 printable ASCII characters without a space at either end',
-    pattern: '^[!-~]([ -~]{0,18}[!-~])?$',
+    ...matching(SERIAL),
+    // Numbers of as many characters.
+    schema: () => ({
+      type: ['string', 'integer'],
+      pattern: SERIAL.source,
+      minimum: -1e19,
+      maximum: 1e20,
+    }),
     takesInteger: true,
-    parse: matching(/^[!-~]([ -~]{0,18}[!-~])?$/),
   },
   model: {
     expected: '1 to 40 printable ASCII characters without a space at either end',
-    pattern: '^[!-~]([ -~]{0,38}[!-~])?$',
-    parse: matching(/^[!-~]([ -~]{0,38}[!-~])?$/),
+    ...matching(/^[!-~]([ -~]{0,38}[!-~])?$/),
   },
   path: {
     expected: 'a file path',
     // eslint-disable-next-line no-control-regex
-    parse: matching(/^[^\u0000]+$/),
+    ...matching(/^[^\u0000]+$/),
   },
   uuid: {
     expected: 'a UUID such as 6ba7b810-9dad-41d1-80b4-00c04fd430c8',
-    pattern: UUID.source,
+    schema: patternOf(`^${NOT_ZERO}${UUID_DIGITS}$`),
     parse: (text) =>
       UUID.test(text) && parseHexadecimal(text, 32) !== undefined ? text.toLowerCase() : undefined,
   },
   nguid: {
     expected: '32 hexadecimal digits, not all zero',
+    schema: patternOf(hexadecimalPattern(32)),
     parse: (text) => parseHexadecimal(text, 32),
   },
   eui64: {
     expected: '16 hexadecimal digits, not all zero',
+    schema: () => ({
+      type: ['string', 'integer'],
+      pattern: hexadecimalPattern(16),
+      minimum: 1e15,
+      exclusiveMaximum: 1e16,
+    }),
     takesInteger: true,
     parse: (text) => parseHexadecimal(text, 16),
   },

@@ -295,11 +295,11 @@ export class Reader {
     const { value, source } = node;
     const isNumber = typeof value === 'number' || typeof value === 'bigint';
     if (!isNumber && typeof value !== 'string') return this.#wrong(path, node, schema);
-    // The digits as written: a number may have lost its leading zeroes or its precision.
+    // The digits as written: a number may have lost its precision.
     const text = isNumber ? (source ?? String(value)) : value;
     const parsed = format.parse(text);
     if (parsed === undefined) return this.#wrong(path, node, schema, format.hint?.(text) ?? '');
-    if (isNumber && !(format.takesInteger === true && /^-?[0-9]+$/.test(text))) {
+    if (isNumber && !(format.takesInteger === true && isDecimal(text))) {
       return this.#wrong(path, node, schema, 'put it in quotes');
     }
     const range = outOfRange(schema, parsed);

@@ -1,11 +1,9 @@
 /**
- * What is generated from the schema: the reference page for readers (docs/reference/config.md) and
- * the JSON Schema for editors (docs/reference/config.schema.json). `scripts/generate-reference.ts`
- * writes them; a test compares.
+ * The reference page for readers (docs/reference/config.md), generated from the schema.
+ * `scripts/generate-reference.ts` writes it; a test compares.
  */
 
 import { expectation } from './expectation.js';
-import { FORMATS } from './formats.js';
 import type { SchemaNode } from './schema-node.js';
 import { configurationSchema } from './schema.js';
 
@@ -120,41 +118,4 @@ function takes(node: SchemaNode): string {
   const most = node['x-most'];
   const range = least === undefined || most === undefined ? '' : `, ${least} to ${most}`;
   return expectation(node) + range;
-}
-
-/** The text of docs/reference/config.schema.json. */
-export function jsonSchema(): string {
-  const schema = {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: 'capsuled config.yaml',
-    ...(editorNode(root) as object),
-  };
-  return `${JSON.stringify(schema, null, 2)}\n`;
-}
-
-/** A node without our own keywords, in standard words. */
-function editorNode(node: SchemaNode): unknown {
-  const pattern = node.format === undefined ? undefined : FORMATS[node.format]?.pattern;
-  const required = node.required?.filter((key) => isRequired(node.properties?.[key]));
-  const kept = Object.entries(node).filter(
-    ([key]) => !key.startsWith('x-') && !['format', 'required'].includes(key),
-  );
-  return {
-    ...Object.fromEntries(kept),
-    ...(pattern === undefined ? {} : { pattern }),
-    ...(required === undefined || required.length === 0 ? {} : { required }),
-    ...(node.properties === undefined ? {} : { properties: mapValues(node.properties) }),
-    ...(node.items === undefined ? {} : { items: editorNode(node.items) }),
-    ...(node.anyOf === undefined ? {} : { anyOf: node.anyOf.map(editorNode) }),
-  };
-}
-
-function mapValues(properties: Readonly<Record<string, SchemaNode>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(properties).map(([key, property]) => [key, editorNode(property)]),
-  );
-}
-
-function isRequired(node: SchemaNode | undefined): boolean {
-  return node !== undefined && node.default === undefined && node.type !== 'object';
 }

@@ -1,6 +1,7 @@
 /** Sizes in configuration: an integer of bytes, or a number with a unit. */
 
 import { notationHint } from './number-notation.js';
+import { rangePattern } from './range-pattern.js';
 
 const UNITS: ReadonlyMap<string, bigint> = new Map([
   ['B', 1n],
@@ -18,15 +19,25 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
 
 export const SIZE_EXPECTED = 'a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal)';
 
-/** Matches every size that {@link parseSize} takes in string form; for the JSON Schema. */
-export const SIZE_PATTERN = `^(0|[1-9][0-9]{0,19}) ?(${[...UNITS.keys()].join('|')})?$`;
+/** Matches the sizes of a range, as {@link parseSize} takes them; for the JSON Schema. */
+export function sizePattern(least: bigint, most: bigint): string {
+  const shapes = [...UNITS].flatMap(([unit, factor]) => {
+    const [from, to] = [(least + factor - 1n) / factor, most / factor];
+    if (from > to) return [];
+    return [
+      `${rangePattern(from, to)} ?${unit}`,
+      ...(unit === 'B' ? [rangePattern(from, to)] : []),
+    ];
+  });
+  return `^(?:${shapes.join('|')})$`;
+}
 
 /** The bytes, or undefined when the text is no size. */
 export function parseSize(text: string): bigint | undefined {
-  const match = /^(0|[1-9][0-9]{0,19}) ?([A-Za-z]*)$/.exec(text);
+  const match = /^(0|[1-9][0-9]{0,19})(?: ?([A-Za-z]+))?$/.exec(text);
   if (match === null) return undefined;
-  const [, digits = '', unit = ''] = match;
-  const factor = UNITS.get(unit === '' ? 'B' : unit);
+  const [, digits = '', unit = 'B'] = match;
+  const factor = UNITS.get(unit);
   return factor === undefined ? undefined : BigInt(digits) * factor;
 }
 

@@ -254,7 +254,9 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
   [
     'the discovery NQN',
     'version: 1\nsubsystems: [{ nqn: nqn.2014-08.org.nvmexpress.discovery }]',
-    ['2:21: subsystems[0].nqn: expected the NQN of an NVM subsystem, got the discovery NQN'],
+    [
+      '2:21: subsystems[0].nqn: expected an NQN such as nqn.2026-11.com.example:disk0, got "nqn.2014-08.org.nvmexpress.discovery"; it is that of the discovery service',
+    ],
   ],
   [
     'a serial number that is too long',
@@ -449,6 +451,11 @@ const advice: readonly (readonly [name: string, text: string, error: string])[] 
     '2:48: subsystems[0].serial: expected 1 to 20 printable ASCII characters without a space at either end, got 0x10; put it in quotes',
   ],
   [
+    'a serial number whose zeros other readers drop',
+    'version: 1\nsubsystems: [{ nqn: "nqn.2026-11.a:b", serial: 0001 }]',
+    '2:48: subsystems[0].serial: expected 1 to 20 printable ASCII characters without a space at either end, got 0001; put it in quotes',
+  ],
+  [
     'a merge key',
     'version: 1\nengine: { <<: { poll: busy } }',
     '2:11: engine.<<: merge keys ("<<") are not taken; write the keys out',
@@ -640,13 +647,13 @@ bdevs:
   - { name: f, kind: uring, path: d/f.img, size: 1GB, create: true }
 subsystems:
   - nqn: nqn.2026-11.com.example:a
-    serial: 0001
+    serial: 1001
     hosts: [nqn.2014-08.org.nvmexpress:NVMf:uuid:1, { nqn: nqn.h }]
     cntlid_range: [5, 9]
     listeners: [{ transport: tcp, address: "::1", port: 0, ana_state: optimized }]
     namespaces:
       - { nsid: 7, bdev: r,
-        uuid: 6BA7B810-9DAD-41D1-80B4-00C04FD430C8, eui64: 0011223344556677, read_only: true }
+        uuid: 6BA7B810-9DAD-41D1-80B4-00C04FD430C8, eui64: 1011223344556677, read_only: true }
 `);
   t.strictSame(issues, []);
   t.strictSame(configuration?.engine.cores, [1, 0]);
@@ -667,7 +674,7 @@ subsystems:
   t.strictSame(configuration?.target.subsystems, [
     {
       nqn: 'nqn.2026-11.com.example:a',
-      serial: '0001',
+      serial: '1001',
       model: 'capsuled',
       allowAnyHost: false,
       hosts: ['nqn.2014-08.org.nvmexpress:NVMf:uuid:1', 'nqn.h'],
@@ -679,7 +686,7 @@ subsystems:
           bdev: 'r',
           readOnly: true,
           uuid: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
-          eui64: '0011223344556677',
+          eui64: '1011223344556677',
         },
       ],
     },

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { formatIssue } from '../../../src/config/issue.js';
 import { loadConfiguration } from '../../../src/config/load.js';
-import { jsonSchema, referencePage } from '../../../src/config/reference.js';
+import { jsonSchema } from '../../../src/config/editor-schema.js';
+import { referencePage } from '../../../src/config/reference.js';
 
 function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
