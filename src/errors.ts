@@ -29,6 +29,7 @@ export const errorKinds = {
   in_use: { title: 'Something else still uses it', httpStatus: 409 },
   internal: { title: 'A defect in capsuled', httpStatus: 500 },
   limit_reached: { title: 'A configured limit is reached', httpStatus: 409 },
+  method_not_allowed: { title: 'The resource does not have this method', httpStatus: 405 },
   not_found: { title: 'There is no such thing', httpStatus: 404 },
   not_ready: { title: 'The target is starting or stopping', httpStatus: 503 },
   out_of_memory: { title: 'There is not enough memory', httpStatus: 507 },

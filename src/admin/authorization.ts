@@ -5,35 +5,64 @@ import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { TOKEN_EXPECTED, parseToken } from '../config/token.js';
 import { TargetError } from '../errors.js';
+import { fileReason } from '../system-error.js';
 
 /** Probes of a supervisor need no secret: they say nothing but up or down. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz']);
 
-export async function readToken(file: string): Promise<string> {
+/** The token in force, and the file that it came from. */
+export class TokenFile {
+  readonly #file: string;
+  #digest: Buffer;
+
+  private constructor(file: string, token: string) {
+    this.#file = file;
+    this.#digest = digest(token);
+  }
+
+  static async open(file: string): Promise<TokenFile> {
+    return new TokenFile(file, await readToken(file));
+  }
+
+  /** Digests have one length: the comparison takes the same time whatever was given. */
+  matches(given: string): boolean {
+    return timingSafeEqual(digest(given), this.#digest);
+  }
+
+  /**
+   * Reads the file again, and answers what puts the token into force that was read: the caller may
+   * have more to do that can fail.
+   */
+  async reread(): Promise<() => void> {
+    const token = await readToken(this.#file);
+    return () => {
+      this.#digest = digest(token);
+    };
+  }
+}
+
+async function readToken(file: string): Promise<string> {
+  const field = 'admin.token_file';
   let content: string;
   try {
     content = await readFile(file, 'utf8');
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    const options = { field: 'admin.token_file', cause: thrown };
-    throw new TargetError('configuration_invalid', `the token cannot be read: ${reason}`, options);
+    const message = `the token cannot be read from ${file}: ${fileReason(thrown)}`;
+    throw new TargetError('configuration_invalid', message, { field, cause: thrown });
   }
   const token = parseToken(content);
   if (token === undefined) {
-    throw new TargetError('configuration_invalid', `expected ${TOKEN_EXPECTED} in ${file}`, {
-      field: 'admin.token_file',
-    });
+    const message = `expected ${TOKEN_EXPECTED} in ${file}`;
+    throw new TargetError('configuration_invalid', message, { field });
   }
   return token;
 }
 
-export function requireToken(app: FastifyInstance, token: string): void {
-  const wanted = digest(token);
+export function requireToken(app: FastifyInstance, token: TokenFile): void {
   app.addHook('onRequest', async (request, reply) => {
     if (OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
     const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    // Digests have one length: the comparison takes the same time whatever was given.
-    if (timingSafeEqual(digest(given), wanted)) return;
+    if (token.matches(given)) return;
     reply.header('www-authenticate', 'Bearer realm="capsuled"');
     throw new TargetError('unauthorized', 'expected the bearer token of admin.token_file');
   });

@@ -41,13 +41,15 @@ export function listRoute<Item extends TSchema, Params extends TSchema = TSchema
 function listQuery(fields: readonly string[]) {
   return Type.Object(
     {
-      limit: Type.Integer({ minimum: 1, maximum: LIMIT_MAX, default: 100 }),
-      offset: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
-      sort: Type.Unsafe<string>({
-        type: 'string',
-        enum: fields.flatMap((field) => [field, `-${field}`]),
-        default: fields[0],
-      }),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMIT_MAX, default: 100 })),
+      offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 })),
+      sort: Type.Optional(
+        Type.Unsafe<string>({
+          type: 'string',
+          enum: fields.flatMap((field) => [field, `-${field}`]),
+          default: fields[0],
+        }),
+      ),
     },
     { additionalProperties: false },
   );
@@ -62,7 +64,8 @@ function listSchema<Item extends TSchema>(item: Item) {
   });
 }
 
-type ListQuery = Static<ReturnType<typeof listQuery>>;
+/** The validator fills in the defaults. */
+type ListQuery = Required<Static<ReturnType<typeof listQuery>>>;
 
 function listed<Item extends object>(items: readonly Item[], query: ListQuery) {
   const { limit, offset, sort } = query;

@@ -22,9 +22,15 @@ const problemSchema = Type.Object(
 );
 
 /** The error responses of every route, for the OpenAPI document. */
-export const problemResponses = { '4xx': problemSchema, '5xx': problemSchema } as const;
+const problemResponse = {
+  description: 'A problem',
+  content: { 'application/problem+json': { schema: problemSchema } },
+} as const;
+export const problemResponses = { '4xx': problemResponse, '5xx': problemResponse } as const;
 
+/** Before the routes: it takes note of their methods. */
 export function registerProblems(app: FastifyInstance): void {
+  const routes = new RouteMethods(app);
   app.setErrorHandler((error: FastifyError | TargetError, request, reply) => {
     const known = targetError(error);
     if (known.code === 'internal') {
@@ -32,12 +38,39 @@ export function registerProblems(app: FastifyInstance): void {
     }
     return sendProblem(reply, known, statusOf(error, known));
   });
-  app.setNotFoundHandler((request: FastifyRequest, reply) =>
-    sendProblem(
-      reply,
-      new TargetError('not_found', `there is no ${request.method} ${request.url}`),
-    ),
-  );
+  app.setNotFoundHandler((request: FastifyRequest, reply) => {
+    const { method, url } = request;
+    const allowed = routes.of(url);
+    if (allowed.length === 0) {
+      return sendProblem(reply, new TargetError('not_found', `there is no ${method} ${url}`));
+    }
+    const list = allowed.join(', ');
+    reply.header('allow', list);
+    const message = `expected one of ${list} for ${url}, got ${method}`;
+    return sendProblem(reply, new TargetError('method_not_allowed', message));
+  });
+}
+
+/** The methods that each path has. */
+class RouteMethods {
+  readonly #methods = new Map<string, Set<string>>();
+
+  constructor(app: FastifyInstance) {
+    app.addHook('onRoute', ({ url, method }) => {
+      const methods = this.#methods.get(url) ?? new Set();
+      for (const one of [method].flat()) methods.add(one);
+      this.#methods.set(url, methods);
+    });
+  }
+
+  of(url: string): string[] {
+    const [path = ''] = url.split('?');
+    for (const [route, methods] of this.#methods) {
+      const pattern = route.replace(/[.]/g, '\\.').replace(/:[a-z_]+/g, '[^/]+');
+      if (new RegExp(`^${pattern}$`).test(path)) return [...methods].sort();
+    }
+    return [];
+  }
 }
 
 function sendProblem(

@@ -10,7 +10,7 @@ import type { AdminOptions } from '../config/normalize.js';
 import { TargetError } from '../errors.js';
 import { isLoopback } from '../transport/address.js';
 import { listenReason } from '../transport/listen-reason.js';
-import { readToken, requireToken } from './authorization.js';
+import { TokenFile, requireToken } from './authorization.js';
 import { bdevsPlugin } from './bdevs.js';
 import { configurationPlugin } from './configuration.js';
 import { connectionsPlugin } from './connections.js';
@@ -26,6 +26,8 @@ import { subsystemsPlugin } from './subsystems.js';
 export interface AdminServer {
   /** `http://127.0.0.1:9920`, with the real port. */
   readonly url: string;
+  /** Reads the token file again; what it answers puts the token into force. */
+  rereadToken: () => Promise<() => void>;
   /** Ends open requests too. */
   close: () => Promise<void>;
 }
@@ -45,7 +47,7 @@ export async function startAdmin(
       { field: 'admin.token_file' },
     );
   }
-  const token = tokenFile === null ? null : await readToken(tokenFile);
+  const token = tokenFile === null ? null : await TokenFile.open(tokenFile);
   const app = await createApp(sources, token);
   try {
     await app.listen({ host: listen.address, port: listen.port });
@@ -61,6 +63,7 @@ export async function startAdmin(
   const port = bound === null || typeof bound === 'string' ? listen.port : bound.port;
   return {
     url: `http://${hostPortText({ address: listen.address, port })}`,
+    rereadToken: async () => (await token?.reread()) ?? (() => undefined),
     close: () => app.close(),
   };
 }
@@ -68,7 +71,7 @@ export async function startAdmin(
 /** The application without a socket; tests inject requests into it. */
 export async function createApp(
   sources: AdminSources,
-  token: string | null,
+  token: TokenFile | null,
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: sources.logger.child({}, { level: 'warn' }),

@@ -170,7 +170,10 @@ export class Daemon {
     if (configuration.log.format !== running.log.format) {
       logger.warn({ section: 'log' }, 'the changed log.format needs a restart to take effect');
     }
+    const isSameFile = configuration.admin.tokenFile === running.admin.tokenFile;
+    const useToken = isSameFile ? await this.#admin?.rereadToken() : undefined;
     const report = await this.target.apply(configuration.target);
+    useToken?.();
     logger.level = configuration.log.level;
     const { engine, admin } = running;
     const log = { ...configuration.log, format: running.log.format };

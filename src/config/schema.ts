@@ -102,7 +102,8 @@ const adminSchema = Type.Object(
     token_file: nullableText('path', {
       description:
         'File whose content is the bearer token that every request but /healthz and /readyz must carry. Required when ' +
-        'listening beyond loopback. A relative path begins at the folder of this file.',
+        'listening beyond loopback. A relative path begins at the folder of this file. The content is read again at ' +
+        'each reload.',
       default: null,
       effect: 'restart',
     }),

@@ -1,7 +1,9 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
+import { TokenFile } from '../../../src/admin/authorization.js';
 import { createApp, startAdmin } from '../../../src/admin/server.js';
 import type { AdminSources } from '../../../src/admin/sources.js';
 import { parseConfiguration } from '../../../src/config/load.js';
@@ -194,7 +196,8 @@ t.test('who has the current answer is told so', async (t) => {
 });
 
 t.test('with a token, all but the probes need it', async (t) => {
-  const app = await createApp(sources(), TOKEN);
+  const file = join(t.testdir({ token: `${TOKEN}\n` }), 'token');
+  const app = await createApp(sources(), await TokenFile.open(file));
   t.equal((await app.inject('/healthz')).statusCode, 200);
   t.equal((await app.inject('/readyz')).statusCode, 200);
   for (const authorization of [undefined, `Basic ${TOKEN}`, 'Bearer', `Bearer ${TOKEN}x`]) {
@@ -207,6 +210,45 @@ t.test('with a token, all but the probes need it', async (t) => {
   }
   const headers = { authorization: `Bearer ${TOKEN}` };
   t.equal((await app.inject({ url: '/v1/subsystems', headers })).statusCode, 200);
+  await app.close();
+});
+
+t.test('the token that is read again counts once it is put into force', async (t) => {
+  const file = join(t.testdir({ token: TOKEN }), 'token');
+  const token = await TokenFile.open(file);
+  const other = `${TOKEN}-2`;
+  writeFileSync(file, other);
+  const use = await token.reread();
+  t.strictSame([token.matches(TOKEN), token.matches(other)], [true, false]);
+  use();
+  t.strictSame([token.matches(TOKEN), token.matches(other)], [false, true]);
+  writeFileSync(file, 'short');
+  await t.rejects(token.reread(), { code: 'configuration_invalid', field: 'admin.token_file' });
+  rmSync(file);
+  await t.rejects(token.reread(), {
+    message: `the token cannot be read from ${file}: there is no such file`,
+  });
+  t.ok(token.matches(other));
+});
+
+t.test('a method that a path does not have is refused with those that it has', async (t) => {
+  const app = await createApp(sources(), null);
+  for (const [method, url] of [
+    ['POST', '/v1/connections'],
+    ['DELETE', '/healthz'],
+    ['PATCH', '/v1/bdevs?limit=1'],
+    ['PUT', `/v1/subsystems/${encodeURIComponent(NQN)}/hosts`],
+    ['OPTIONS', '/openapi.json'],
+  ] as const) {
+    const response = await app.inject({ method, url });
+    t.equal(response.statusCode, 405, `${method} ${url}`);
+    t.equal(response.headers.allow, 'GET, HEAD');
+    t.match(response.json(), {
+      code: 'method_not_allowed',
+      detail: `expected one of GET, HEAD for ${url}, got ${method}`,
+    });
+  }
+  t.equal((await app.inject({ method: 'POST', url: '/openapiXjson' })).statusCode, 404);
   await app.close();
 });
 
@@ -256,7 +298,15 @@ t.test('the OpenAPI document has every resource and its errors', async (t) => {
   const app = await createApp(sources(), null);
   const document = (await app.inject('/openapi.json')).json<{
     openapi: string;
-    paths: Record<string, { get: { responses: Record<string, unknown> } }>;
+    paths: Record<
+      string,
+      {
+        get: {
+          parameters: { name: string; required?: boolean }[];
+          responses: Record<string, unknown>;
+        };
+      }
+    >;
   }>();
   t.equal(document.openapi, '3.1.0');
   t.strictSame(Object.keys(document.paths).sort(), [
@@ -274,6 +324,12 @@ t.test('the OpenAPI document has every resource and its errors', async (t) => {
     '/v1/subsystems/{nqn}/listeners',
     '/v1/subsystems/{nqn}/namespaces',
   ]);
-  t.hasProp(document.paths['/v1/bdevs']!.get.responses, '4XX');
+  const { parameters, responses } = document.paths['/v1/bdevs']!.get;
+  t.strictSame(
+    parameters.map(({ name, required = false }) => ({ name, required })),
+    ['limit', 'offset', 'sort'].map((name) => ({ name, required: false })),
+    'a list needs no parameters',
+  );
+  t.match(responses['4XX'], { content: { 'application/problem+json': {} } });
   await app.close();
 });

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { serve } from '../../../src/cli/serve.js';
 import type { Terminal } from '../../../src/cli/terminal.js';
@@ -31,9 +31,14 @@ subsystems:${names.map((name, index) => disk(name, 5000 + index)).join('')}
 function start(
   t: Test,
   text: string,
-  changes: { engine?: FakeEngine; failure?: Error; starting?: () => void } = {},
+  changes: {
+    engine?: FakeEngine;
+    failure?: Error;
+    starting?: () => void;
+    files?: Record<string, string>;
+  } = {},
 ) {
-  const file = join(t.testdir(), 'c.yaml');
+  const file = join(t.testdir(changes.files), 'c.yaml');
   writeFileSync(file, text);
   const engine = changes.engine ?? new FakeEngine();
   const signals = new EventEmitter();
@@ -222,6 +227,33 @@ t.test(
     t.equal(await daemon.status, 0);
   },
 );
+
+t.test('a reload reads the token again, and is refused while there is none', async (t) => {
+  const [first, second] = ['the-first-token-of-all', 'the-second-of-the-tokens'];
+  const withToken = (...names: string[]) =>
+    yaml(...names).replace('127.0.0.1:0 }', '127.0.0.1:0, token_file: token }');
+  const daemon = start(t, withToken('a'), { files: { token: first } });
+  const token = join(dirname(daemon.file), 'token');
+  const url = `${String((await daemon.line('ready'))['admin'])}/v1/config`;
+  const status = async (given: string): Promise<number> =>
+    (await fetch(url, { headers: { authorization: `Bearer ${given}` } })).status;
+  t.equal(await status(first), 200);
+
+  rmSync(token);
+  writeFileSync(daemon.file, withToken('a', 'b'));
+  daemon.signals.emit('SIGHUP');
+  await daemon.line('the configuration is invalid; the running one stays in force');
+  t.equal(await status(first), 200);
+  t.notOk(daemon.engine.calls.includes('bdevCreate b'));
+
+  writeFileSync(token, second);
+  daemon.signals.emit('SIGHUP');
+  await daemon.line('reloaded');
+  t.equal(await status(first), 401);
+  t.equal(await status(second), 200);
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
 
 t.test('what needs a restart is said at a reload', async (t) => {
   const daemon = start(t, yaml('a'));
