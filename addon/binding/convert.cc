@@ -218,7 +218,8 @@ std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& ent
   return requests;
 }
 
-transport::ControlAnswer control_answer(uint64_t token, const Napi::Object& answer) {
+transport::ControlAnswer control_answer(const control::Engine& engine, uint64_t token,
+                                        const Napi::Object& answer) {
   transport::ControlAnswer result;
   result.token = token;
   // JavaScript leaves the phase bit out; the wire has it at the bottom.
@@ -232,6 +233,11 @@ transport::ControlAnswer control_answer(uint64_t token, const Napi::Object& answ
     const auto* const begin = reinterpret_cast<const std::byte*>(bytes.Data());
     result.data.assign(begin, begin + bytes.ByteLength());
   }
+  if (answer.Has("page")) {
+    result.page = engine.page(uint32_of(answer, "page"));
+    result.page_offset = uint32_of(answer, "pageOffset");
+  }
+  if (answer.Has("dataLength")) result.bytes = uint32_of(answer, "dataLength");
   return result;
 }
 
@@ -309,6 +315,12 @@ Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event) {
                                                  sizeof(event.sqe)));
       object.Set("status", static_cast<uint32_t>(event.status) >> 1);
       break;
+    case transport::ControlEventType::ConnectionsRefused:
+      object.Set("type", "connections_refused");
+      object.Set("count", event.refused);
+      object.Set("listener", event.listener);
+      object.Set("peer", endpoint_object(env, event.peer));
+      break;
     case transport::ControlEventType::KeepAliveExpired:
       object.Set("type", "keep_alive_expired");
       object.Set("controller", event.controller);
@@ -322,6 +334,9 @@ Napi::Object engine_facts(Napi::Env env, control::Engine& engine) {
   facts.Set("features", names_array(env, engine.env().features()));
   facts.Set("transferBytesMax", kTransferBytesMax);
   facts.Set("queueEntriesMax", control::kQueueEntriesMax);
+  facts.Set("connectionsMax", engine.connections_max());
+  facts.Set("openFilesMax", static_cast<double>(engine.open_files_max()));
+  facts.Set("answerBytesMax", transport::kControlAnswerBytesMax);
   facts.Set("inCapsuleBytes", transport::GroupOptions{}.in_capsule_bytes);
   facts.Set("statNames", stat_names(env));
   return facts;

@@ -27,7 +27,8 @@ perf::LoadRunOptions load_run_options(const Napi::Object& options);
 env::Endpoint endpoint(const Napi::Object& endpoint);
 BdevParameters bdev_parameters(const Napi::Object& parameters);
 std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& entries);
-transport::ControlAnswer control_answer(uint64_t token, const Napi::Object& answer);
+transport::ControlAnswer control_answer(const control::Engine& engine, uint64_t token,
+                                        const Napi::Object& answer);
 transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, uint32_t dw0);
 
 Napi::Object content_facts(Napi::Env env, const env::ContentFacts& facts);

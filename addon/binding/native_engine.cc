@@ -12,10 +12,6 @@ namespace capsuled::binding {
 
 namespace {
 
-/// Events handed to JavaScript in one turn of its loop; more wait for the next, so that timers and
-/// sockets get theirs.
-constexpr uint32_t kEventsPerTurn = 256;
-
 uint64_t token_of(const Napi::Value& value) {
   bool lossless = false;
   return value.As<Napi::BigInt>().Uint64Value(&lossless);
@@ -117,6 +113,10 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
       DefineClass(env, "NativeEngine",
                   {
                       InstanceMethod("facts", &Self::facts),
+                      InstanceMethod("drain", &Self::drain),
+                      InstanceMethod("pageCreate", &Self::page_create),
+                      InstanceMethod("pageDelete", &Self::page_delete),
+                      InstanceMethod("addressReserve", &Self::address_reserve),
                       InstanceMethod("stop", &Self::stop),
                       InstanceMethod("listenerAdd", &Self::listener_add),
                       InstanceMethod("listenerStart", &Self::listener_start),
@@ -148,9 +148,6 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
 
 NativeEngine::NativeEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeEngine>(info) {
   const Napi::Env env = info.Env();
-  sink_ = Napi::Persistent(info[1].As<Napi::Function>());
-  // The function that JavaScript would be given is not used: drain() is called on the loop's thread
-  // instead.
   wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "capsuled", 0, 1);
   auto engine = control::Engine::create(engine_options(info[0].As<Napi::Object>()), notify, this);
   if (!engine) {
@@ -166,21 +163,24 @@ NativeEngine::~NativeEngine() = default;
 
 void NativeEngine::notify(void* argument) {
   auto* const self = static_cast<NativeEngine*>(argument);
-  self->wake_.NonBlockingCall([self](Napi::Env env, Napi::Function) { self->drain(env); });
+  // One call at a time: many would run in one turn of the event loop. Acquire and release: the
+  // drain() that the call asks for sees what was pushed before this.
+  if (self->woken_.exchange(true, std::memory_order_acq_rel)) return;
+  self->wake_.NonBlockingCall([](Napi::Env, Napi::Function wake) { wake.Call({}); });
 }
 
-void NativeEngine::drain(Napi::Env env) {
-  if (engine_ == nullptr) return;
-  const Napi::HandleScope scope(env);
-  const auto events = engine_->drain(kEventsPerTurn);
-  if (!events.empty()) {
-    Napi::Array batch = Napi::Array::New(env, events.size());
-    for (uint32_t index = 0; index < events.size(); index++) {
-      batch.Set(index, event_object(env, *events[index]));
-    }
-    sink_.Call({batch});
+/// (limit): what the reactors reported, at most so much. Fewer: there is nothing left.
+Napi::Value NativeEngine::drain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  // Before looking: what comes from here on asks for another call.
+  (void)woken_.exchange(false, std::memory_order_acq_rel);
+  if (engine_ == nullptr) return Napi::Array::New(env);
+  const auto events = engine_->drain(uint32_of(info[0]));
+  Napi::Array batch = Napi::Array::New(env, events.size());
+  for (uint32_t index = 0; index < events.size(); index++) {
+    batch.Set(index, event_object(env, *events[index]));
   }
-  if (events.size() == kEventsPerTurn) notify(this);
+  return batch;
 }
 
 control::Done NativeEngine::settle(Napi::Env env, Napi::Promise& promise) {
@@ -342,7 +342,25 @@ Napi::Value NativeEngine::namespaces_delete(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeEngine::complete(const Napi::CallbackInfo& info) {
-  engine_->answer(control_answer(token_of(info[0]), info[1].As<Napi::Object>()));
+  engine_->answer(control_answer(*engine_, token_of(info[0]), info[1].As<Napi::Object>()));
+  return info.Env().Undefined();
+}
+
+/// (bytes): the page's number, or 0 if there is no room for it.
+Napi::Value NativeEngine::page_create(const Napi::CallbackInfo& info) {
+  const auto bytes = info[0].As<Napi::Uint8Array>();
+  const auto* const begin = reinterpret_cast<const std::byte*>(bytes.Data());
+  const uint32_t page = engine_->page_create({begin, begin + bytes.ByteLength()});
+  return Napi::Number::New(info.Env(), page);
+}
+
+Napi::Value NativeEngine::page_delete(const Napi::CallbackInfo& info) {
+  engine_->page_delete(uint32_of(info[0]));
+  return info.Env().Undefined();
+}
+
+Napi::Value NativeEngine::address_reserve(const Napi::CallbackInfo& info) {
+  engine_->address_reserve(info[0].ToString().Utf8Value(), uint32_of(info[1]));
   return info.Env().Undefined();
 }
 

@@ -3,13 +3,15 @@
 // engine, and hands back a promise where the reactors have to agree.
 //
 // Thread: JavaScript's. The engine's notify() comes from reactors and wakes the event loop by a
-// thread-safe function. Lifecycle: constructor starts the reactors; stop() drains, then joins them
-// and lets the event loop end. What may block on a disk (opening and closing it) is done by worker
-// threads; the engine outlives them.
+// thread-safe function, which asks JavaScript to call drain() when it has time
+// (src/engine/event-pump.ts). Lifecycle: constructor starts the reactors; stop() drains, then joins
+// them and lets the event loop end. What may block on a disk (opening and closing it) is done by
+// worker threads; the engine outlives them.
 #pragma once
 
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,8 +26,8 @@ namespace capsuled::binding {
 class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
  public:
   static void define(Napi::Env env, Napi::Object exports);
-  /// (options: EngineOptions, sink: (events) => void). Throws an Error with `code` when the machine
-  /// refuses.
+  /// (options: EngineOptions, wake: () => void): `wake` asks for drain(). Throws an Error with
+  /// `code` when the machine refuses.
   explicit NativeEngine(const Napi::CallbackInfo& info);
   ~NativeEngine() override;
 
@@ -35,6 +37,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   class BdevDeletion;
 
   Napi::Value facts(const Napi::CallbackInfo& info);
+  Napi::Value drain(const Napi::CallbackInfo& info);
   Napi::Value stop(const Napi::CallbackInfo& info);
   Napi::Value listener_add(const Napi::CallbackInfo& info);
   Napi::Value listener_start(const Napi::CallbackInfo& info);
@@ -46,6 +49,9 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value lock_file(const Napi::CallbackInfo& info);
   Napi::Value namespaces_publish(const Napi::CallbackInfo& info);
   Napi::Value namespaces_delete(const Napi::CallbackInfo& info);
+  Napi::Value page_create(const Napi::CallbackInfo& info);
+  Napi::Value page_delete(const Napi::CallbackInfo& info);
+  Napi::Value address_reserve(const Napi::CallbackInfo& info);
   Napi::Value complete(const Napi::CallbackInfo& info);
   Napi::Value complete_connect(const Napi::CallbackInfo& info);
   Napi::Value controller_keep_alive(const Napi::CallbackInfo& info);
@@ -61,8 +67,6 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value controller_stats(const Napi::CallbackInfo& info);
   Napi::Value bdev_stats(const Napi::CallbackInfo& info);
 
-  /// The event loop: hands what the reactors reported to the sink.
-  void drain(Napi::Env env);
   /// Any thread.
   static void notify(void* argument);
   /// A Done that settles a promise; `promise` is what the method returns.
@@ -76,7 +80,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
 
   std::unique_ptr<control::Engine> engine_;
   Napi::ThreadSafeFunction wake_;
-  Napi::FunctionReference sink_;
+  std::atomic<bool> woken_{false};  ///< a call of `wake` is on its way
   bool stopped_ = false;
   std::vector<int> locks_;  ///< descriptors that are locked, until stop()
   uint32_t works_ = 0;  ///< on worker threads, which may be in the engine's environment

@@ -15,12 +15,20 @@ constexpr uint32_t kControlQueueCapacity = 16384;
 constexpr int kListenBacklog = 4096;
 constexpr uint32_t kRequestsMax = 32768;
 
+/// Descriptors beside those of connections: files of bdevs, listeners, HTTP, and Node's own.
+constexpr uint64_t kOtherFilesMax = 512;
+constexpr uint32_t kConnectionsMin = 16;
+/// How often the control plane is told of refused connections.
+constexpr uint64_t kRefusedTellNs = 1'000'000'000;
+
 /// Requests and receive buffers in proportion to the I/O memory, within what the transport can
 /// name.
-transport::GroupOptions group_options(const EngineOptions& options, uint64_t memory_bytes) {
+transport::GroupOptions group_options(const EngineOptions& options, uint64_t memory_bytes,
+                                      uint32_t connections_max, transport::Admission& admission) {
   transport::GroupOptions group;
-  const auto reactors = static_cast<uint32_t>(options.cores.size());
-  group.connections_max = std::max(1u, (options.connections_max + reactors - 1) / reactors);
+  group.admission = &admission;
+  // Admission bounds all reactors' together, and a slot that is not used takes no memory.
+  group.connections_max = connections_max;
   group.requests_max = kRequestsMax;
   group.receive_buffers = static_cast<uint32_t>(
       std::clamp<uint64_t>(memory_bytes / 8 / group.receive_buffer_bytes, 64, 2048));
@@ -53,6 +61,10 @@ Result<void> Engine::start(const EngineOptions& options) {
   const auto count = static_cast<uint32_t>(options.cores.size());
   const uint64_t memory_bytes = options.memory_bytes / count;
   bdevs_ = std::make_unique<BdevRegistry>(count);
+  if (const auto fits = fit_open_files(options); !fits) return fits.error();
+  const auto limits = transport::AdmissionLimits::of(connections_max_);
+  const uint32_t slots = connections_max_ + limits.leaving_max;
+  admission_ = std::make_unique<transport::Admission>(limits);
   for (uint32_t index = 0; index < count; index++) {
     auto lane = std::make_unique<Lane>();
     ReactorOptions reactor_options;
@@ -65,8 +77,8 @@ Result<void> Engine::start(const EngineOptions& options) {
     auto reactor = Reactor::create(*env_, reactor_options);
     if (!reactor) return reactor.error();
     lane->reactor = std::move(reactor).value();
-    auto group =
-        transport::Group::create(*lane->reactor, group_options(options, memory_bytes), queue_);
+    auto group = transport::Group::create(
+        *lane->reactor, group_options(options, memory_bytes, slots, *admission_), queue_);
     if (!group) return group.error();
     lane->group = std::move(group).value();
     lanes_.push_back(std::move(lane));
@@ -75,6 +87,23 @@ Result<void> Engine::start(const EngineOptions& options) {
     if (const auto started = lane->reactor->start(); !started) return started.error();
     reactors_.push_back(lane->reactor.get());
   }
+  return {};
+}
+
+/// As many connections as were asked for, and those that are closing, need a descriptor each.
+Result<void> Engine::fit_open_files(const EngineOptions& options) {
+  open_files_max_ = env::raise_open_files_max();
+  connections_max_ = options.connections_max;
+  const auto needed = [](uint32_t connections) {
+    return connections + transport::AdmissionLimits::of(connections).leaving_max + kOtherFilesMax;
+  };
+  if (needed(connections_max_) <= open_files_max_) return {};
+  if (needed(kConnectionsMin) > open_files_max_) {
+    return Error{EMFILE, "the limit of open files (RLIMIT_NOFILE) leaves none for connections"};
+  }
+  // A connection and its part of those that close.
+  connections_max_ = std::max(
+      kConnectionsMin, static_cast<uint32_t>((open_files_max_ - kOtherFilesMax - 16) * 8 / 9));
   return {};
 }
 
@@ -98,7 +127,8 @@ std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t lim
         if (event->controller == 0) connects_[event->token] = event->connection;
         break;
       case transport::ControlEventType::KeepAliveExpired:
-      case transport::ControlEventType::CommandFailed: break;
+      case transport::ControlEventType::CommandFailed:
+      case transport::ControlEventType::ConnectionsRefused: break;
     }
   }
   return events;
@@ -201,6 +231,15 @@ void Engine::listener_remove(uint32_t listener, Done done) {
 
 /// First reactor's thread: hands an accepted socket to the reactor with the fewest connections.
 void Engine::place(int fd, uint32_t listener) {
+  const auto local = env_->local_endpoint(fd);
+  const auto peer = env_->peer_endpoint(fd);
+  if (!local || !peer) {  // the host is gone already
+    env_->close(fd);
+    return;
+  }
+  const auto admitted = admission_->enter(peer.value().address);
+  if (admitted.displaced != 0) displace(admitted.displaced);
+  if (admitted.ticket == 0) return refuse(fd, listener, peer.value());
   Lane* best = lanes_.front().get();
   for (auto& lane : lanes_) {
     // Relaxed: a hint for balance, nothing depends on it.
@@ -209,16 +248,11 @@ void Engine::place(int fd, uint32_t listener) {
       best = lane.get();
     }
   }
-  const auto local = env_->local_endpoint(fd);
-  const auto peer = env_->peer_endpoint(fd);
-  if (!local || !peer) {  // the host is gone already
-    env_->close(fd);
-    return;
-  }
   env_->prepare_connection(fd);
   // Counted before it is there, so that a storm of connections is spread too.
   best->placed.fetch_add(1, std::memory_order_relaxed);
-  auto* const arrival = new Arrival{best, fd, listener, local.value(), peer.value()};
+  auto* const arrival =
+      new Arrival{best, fd, listener, local.value(), peer.value(), *admission_, admitted.ticket};
   if (best == lanes_.front().get()) return arrive(arrival);
   const bool sent = best->reactor->send_message(Message{
       .run = [](Reactor&, void* argument) { arrive(static_cast<Arrival*>(argument)); },
@@ -232,12 +266,52 @@ void Engine::place(int fd, uint32_t listener) {
   arrive(arrival);
 }
 
+/// First reactor's thread: the connection's place was given to another.
+void Engine::displace(ConnectionId connection) {
+  lanes_.front()->group->count_displaced();
+  Lane& lane = *lanes_[transport::handle_reactor(connection)];
+  struct Displaced {
+    Lane& lane;
+    ConnectionId connection;
+  };
+  auto* const displaced = new Displaced{lane, connection};
+  const Message message{
+      .run =
+          [](Reactor&, void* argument) {
+            const std::unique_ptr<Displaced> here(static_cast<Displaced*>(argument));
+            here->lane.group->terminate(here->connection, "displaced");
+          },
+      .argument = displaced,
+  };
+  if (&lane == lanes_.front().get()) return message.run(*lane.reactor, displaced);
+  // A reactor that cannot take it in now leaves it to the time-outs before Connect.
+  if (!lane.reactor->send_message(message)) delete displaced;
+}
+
+/// First reactor's thread: tells the control plane now and then.
+void Engine::refuse(int fd, uint32_t listener, const env::Endpoint& peer) {
+  env_->close(fd);
+  lanes_.front()->group->count_rejected();
+  ++refused_;
+  const uint64_t now_ns = lanes_.front()->reactor->now_ns();
+  if (now_ns - refused_told_ns_ < kRefusedTellNs) return;
+  auto event = std::make_unique<transport::ControlEvent>();
+  event->type = transport::ControlEventType::ConnectionsRefused;
+  event->listener = listener;
+  event->peer = peer;
+  event->refused = refused_;
+  if (!queue_.try_push(event)) return;
+  refused_ = 0;
+  refused_told_ns_ = now_ns;
+}
+
 /// The reactor's thread: the connection's first moment there.
 void Engine::arrive(Arrival* arrival) {
   const std::unique_ptr<Arrival> here(arrival);
   Lane& lane = *here->lane;
   // Nobody reports the end of a connection that did not begin.
-  if (!lane.group->adopt(here->fd, here->listener, here->local, here->peer)) {
+  if (!lane.group->adopt(here->fd, here->listener, here->local, here->peer, here->ticket)) {
+    here->admission.leave(here->ticket);
     lane.placed.fetch_sub(1, std::memory_order_relaxed);
   }
 }

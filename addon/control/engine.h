@@ -8,6 +8,7 @@
 // stop() -> its completion -> destructor (joins the reactors).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "nvmf/queue_stats.h"
 #include "reactor/reactor.h"
 #include "transport/acceptor.h"
+#include "transport/admission.h"
 #include "transport/control_queue.h"
 #include "transport/group.h"
 
@@ -44,6 +46,9 @@ struct EngineOptions {
   uint64_t connect_timeout_ns = 10'000'000'000;
   uint64_t pdu_timeout_ns = 30'000'000'000;
 };
+
+/// Of all pages that answers share, those included that are deleted and still being sent.
+inline constexpr uint64_t kPagesBytesMax = 64ull << 20;
 
 /// A namespace to publish.
 struct NamespaceRequest {
@@ -74,6 +79,9 @@ class Engine {
 
   env::Env& env() { return *env_; }
   uint32_t reactor_count() const { return static_cast<uint32_t>(reactors_.size()); }
+  /// What was asked for, or what the process's limit of open files leaves of it.
+  uint32_t connections_max() const { return connections_max_; }
+  uint64_t open_files_max() const { return open_files_max_; }
 
   /// Binds and listens; the endpoint carries the real port. Nobody is accepted before
   /// listener_start(): who connects meanwhile waits in the kernel.
@@ -94,6 +102,13 @@ class Engine {
   /// No controller may use it any more.
   void namespaces_delete(uint32_t table, Done done);
 
+  /// Keeps bytes that many answers share, until page_delete() and the last answer that is sent from
+  /// them; 0 if that would be more than kPagesBytesMax.
+  uint32_t page_create(transport::ControlPage bytes);
+  void page_delete(uint32_t page) { pages_.erase(page); }
+  /// Null: there is no such page.
+  std::shared_ptr<const transport::ControlPage> page(uint32_t page) const;
+
   void answer(transport::ControlAnswer answer);
   /// False: the connection is gone already.
   bool attach(const transport::QueueAttach& attach);
@@ -108,6 +123,8 @@ class Engine {
                            Done done);
   void abort(uint32_t controller, uint16_t sqid, uint16_t cid, std::function<void(bool)> done);
   void connection_terminate(ConnectionId connection, const char* reason);
+  /// Connections that hosts of this address were granted and have not made yet.
+  void address_reserve(const std::string& address, uint32_t count);
 
   // Statistics; empty when there is no such object.
   std::vector<const ReactorStats*> reactor_stats();
@@ -153,8 +170,11 @@ class Engine {
 
   Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument);
   Result<void> start(const EngineOptions& options);
+  Result<void> fit_open_files(const EngineOptions& options);
   struct Arrival;
   void place(int fd, uint32_t listener);
+  void displace(ConnectionId connection);
+  void refuse(int fd, uint32_t listener, const env::Endpoint& peer);
   static void arrive(Arrival* arrival);
   void connection_closed(ConnectionId connection);
   void wait_closed(std::set<ConnectionId> connections, Done done);
@@ -174,6 +194,14 @@ class Engine {
   void* notify_argument_;
   Completions completions_;
   transport::ControlQueue queue_;
+  std::atomic<uint64_t> page_bytes_{0};  // outlives the reactors, which free pages too
+  uint32_t connections_max_ = 0;
+  uint64_t open_files_max_ = 0;
+  std::unique_ptr<transport::Admission> admission_;
+  uint32_t refused_ = 0;  // first reactor's: since it was told
+  uint64_t refused_told_ns_ = 0;
+  uint32_t page_next_ = 1;
+  std::map<uint32_t, std::shared_ptr<const transport::ControlPage>> pages_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Reactor*> reactors_;
   std::unique_ptr<BdevRegistry> bdevs_;

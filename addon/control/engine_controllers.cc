@@ -5,6 +5,26 @@
 
 namespace capsuled::control {
 
+uint32_t Engine::page_create(transport::ControlPage bytes) {
+  const uint64_t size = bytes.size();
+  // Relaxed: a bound on memory, nothing else depends on it.
+  if (page_bytes_.load(std::memory_order_relaxed) + size > kPagesBytesMax) return 0;
+  page_bytes_.fetch_add(size, std::memory_order_relaxed);
+  auto* const kept = new transport::ControlPage(std::move(bytes));
+  const uint32_t page = page_next_++;
+  pages_[page] = std::shared_ptr<const transport::ControlPage>(
+      kept, [this, size](const transport::ControlPage* gone) {
+        delete gone;
+        page_bytes_.fetch_sub(size, std::memory_order_relaxed);
+      });
+  return page;
+}
+
+std::shared_ptr<const transport::ControlPage> Engine::page(uint32_t page) const {
+  const auto found = pages_.find(page);
+  return found == pages_.end() ? nullptr : found->second;
+}
+
 void Engine::answer(transport::ControlAnswer answer) {
   connects_.erase(answer.token);
   Lane& lane = *lanes_[transport::handle_reactor(answer.token)];
@@ -65,6 +85,10 @@ void Engine::connection_terminate(ConnectionId connection, const char* reason) {
   if (!connections_.contains(connection)) return;
   on_lane(*lanes_[transport::handle_reactor(connection)],
           [connection, reason](Lane& here) { here.group->terminate(connection, reason); });
+}
+
+void Engine::address_reserve(const std::string& address, uint32_t count) {
+  admission_->set_reserve(address, count);
 }
 
 void Engine::controller_terminate(uint32_t controller, Queues queues, const char* reason,

@@ -30,6 +30,8 @@ struct Engine::Arrival {
   uint32_t listener;
   env::Endpoint local;
   env::Endpoint peer;
+  transport::Admission& admission;
+  transport::Admission::Ticket ticket;
 };
 
 /// The control thread's record of a listener. All listeners accept on the first reactor, which

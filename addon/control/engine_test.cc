@@ -60,7 +60,7 @@ TEST_CASE("connections are spread over the reactors, and the control thread hear
   hosts.clear();
   target.serve_until([&] { return target.closed.size() == 8; });
   // The event goes out just before the reactor gives the connection back to its pool.
-  CHECK(await([&] { return total(target, &transport::TransportStats::connection_free) == 64; }));
+  CHECK(await([&] { return total(target, &transport::TransportStats::connection_closing) == 0; }));
 }
 
 TEST_CASE("data written through one reactor are read through another") {
@@ -382,6 +382,73 @@ TEST_CASE("the engine stops with connections open") {
     target.serve_until([&] { return target.reactors.size() == 4; });
   }
   for (auto& host : hosts) CHECK(host->receive().closed);
+}
+
+TEST_CASE("strangers of one address or of many keep no host out") {
+  Target target;
+  std::vector<std::unique_ptr<TestHost>> strangers;
+  std::map<ConnectionId, std::string>& closed = target.closed;
+  // 64 connections: 16 of them before Connect, 8 from one address.
+  SUBCASE("one") {
+    for (int index = 0; index < 40; index++) {
+      strangers.push_back(std::make_unique<TestHost>(target.dial(INADDR_LOOPBACK + 1)));
+      target.serve_until([&] { return target.reactors.size() == strangers.size(); });
+    }
+    target.serve_until([&] { return closed.size() == 32; });
+  }
+  SUBCASE("many") {
+    for (uint32_t index = 0; index < 100; index++) {
+      const uint32_t from = INADDR_LOOPBACK + 1 + index % 20;
+      strangers.push_back(std::make_unique<TestHost>(target.dial(from)));
+      target.serve_until([&] { return target.reactors.size() == strangers.size(); });
+    }
+    target.serve_until([&] { return closed.size() == 84; });
+  }
+  for (const auto& [connection, reason] : closed) CHECK(reason == "displaced");
+  CHECK(total(target, &transport::TransportStats::connections_displaced) == closed.size());
+  target.with_host([&](TestHost& host) {
+    CHECK(host.connect(1, 16) == 0);
+    host.capsule(make_io(wire::IoOpcode::kRead, 6, 0, 512));
+    CHECK(host.receive().data.size() == 512);
+  });
+}
+
+TEST_CASE("connections that cannot be had are refused, and the control thread hears of it") {
+  Target target;
+  std::vector<std::unique_ptr<TestHost>> hosts;
+  for (int index = 0; index < 64; index++) {
+    std::atomic<bool> connected = false;
+    std::thread thread([&] {
+      hosts.push_back(std::make_unique<TestHost>(target.dial()));
+      CHECK(hosts.back()->connect(static_cast<uint16_t>(index), 16) == 0);
+      connected = true;
+      target.notify();
+    });
+    target.serve_until([&] { return connected.load(); });
+    thread.join();
+  }
+  TestHost late(target.dial());
+  CHECK(late.receive().closed);
+  target.serve_until([&] { return target.refused > 0; });
+  CHECK(total(target, &transport::TransportStats::connections_rejected) == 1);
+}
+
+TEST_CASE("pages that answers share have a bound, and give their bytes back") {
+  Target target;
+  Engine& engine = *target.engine;
+  std::vector<uint32_t> pages;
+  for (uint64_t bytes = 0; bytes < kPagesBytesMax; bytes += 16 << 20) {
+    pages.push_back(engine.page_create(transport::ControlPage(16 << 20)));
+    REQUIRE(pages.back() != 0);
+  }
+  CHECK(engine.page_create(transport::ControlPage(1)) == 0);
+  // An answer that is being sent keeps its page.
+  auto sent = engine.page(pages.front());
+  engine.page_delete(pages.front());
+  CHECK(engine.page(pages.front()) == nullptr);
+  CHECK(engine.page_create(transport::ControlPage(1)) == 0);
+  sent.reset();
+  CHECK(engine.page_create(transport::ControlPage(16 << 20)) != 0);
 }
 
 }  // namespace capsuled::control

@@ -88,8 +88,8 @@ class Env {
   virtual Result<int> make_socket(const SocketAddress& address) = 0;
   virtual Result<Endpoint> local_endpoint(int fd) = 0;
   virtual Result<Endpoint> peer_endpoint(int fd) = 0;
-  /// TCP_NODELAY of a connection. Its buffer sizes are left to the kernel, which adapts
-  /// them.
+  /// TCP_NODELAY of a connection, and the end of one whose peer has vanished: after a minute without
+  /// a word, asked for or not. Its buffer sizes are left to the kernel, which adapts them.
   virtual void prepare_connection(int fd) = 0;
   /// Both directions: pending receives and sends of `fd` complete, later ones fail.
   virtual void shutdown(int fd) = 0;
@@ -119,6 +119,9 @@ class Env {
   /// "accept_multishot", …
   virtual std::vector<std::string> features() = 0;
 };
+
+/// Raises this process's limit of open files as far as it may; returns it.
+uint64_t raise_open_files_max();
 
 /// The production environment. Error: io_uring missing or forbidden, kernel too old; `what` says
 /// which and the fix.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "nvmf/io_command.h"
+#include "transport/admission.h"
 #include "transport/group_core.h"
 
 namespace capsuled::transport {
@@ -70,10 +71,12 @@ void Connection::set_state(ConnectionState state) {
 }
 
 void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
-                      const env::Endpoint& peer) {
+                      const env::Endpoint& peer, uint32_t ticket) {
   generation_ = next_generation(generation_);
   id_ = make_handle(core_.reactor.index(), slot_, generation_);
   fd_ = fd;
+  ticket_ = ticket;
+  if (core_.options.admission != nullptr) core_.options.admission->opened(ticket_, id_);
   reason_ = "";
   connect_pending_ = false;
   outstanding_ = 0;
@@ -133,6 +136,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
     core_.controllers[attach.controller] = controller_.get();
   }
   set_state(ConnectionState::Live);
+  if (core_.options.admission != nullptr) core_.options.admission->connected(ticket_);
   leave_control(connect);
   connect.cqe.dw0.set(attach.dw0);
   complete(connect, wire::GenericStatus::kSuccess);
@@ -285,6 +289,7 @@ void Connection::drain_join() {
 
 void Connection::drain_closed() {
   fd_ = -1;
+  if (core_.options.admission != nullptr) core_.options.admission->leave(ticket_);
   auto event = std::make_unique<ControlEvent>();
   event->type = ControlEventType::ConnectionClosed;
   event->connection = id_;

@@ -38,7 +38,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   /// Free → AwaitIcReq: takes over the socket.
-  void open(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer);
+  void open(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer,
+            uint32_t ticket);
   ConnectionState state() const { return state_; }
   ConnectionId id() const { return id_; }
 
@@ -139,6 +140,7 @@ class Connection {
   uint32_t generation_ = 0;
   ConnectionId id_ = 0;
   int fd_ = -1;
+  uint32_t ticket_ = 0;  // of Admission
   ConnectionState state_ = ConnectionState::Free;
   ReceiverState receiver_ = ReceiverState::Stopped;
   Stall stall_ = Stall::None;

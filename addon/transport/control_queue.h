@@ -54,6 +54,7 @@ enum class ControlEventType : uint8_t {
   ConnectionClosed,
   KeepAliveExpired,
   CommandFailed,
+  ConnectionsRefused,
 };
 
 struct ControlEvent {
@@ -73,6 +74,9 @@ struct ControlEvent {
   env::Endpoint peer;
   // CommandFailed: besides `sqe` and `qid`
   uint16_t status = 0;  ///< as the wire has it
+  // ConnectionsRefused: sockets closed at once since the last such event; of `peer` and `listener`
+  // the last one
+  uint32_t refused = 0;
   // ConnectionClosed
   const char* reason = "";  ///< a stable lower_snake word
 };

@@ -219,8 +219,11 @@ Group::~Group() {
   }
 }
 
-bool Group::adopt(int fd, uint32_t listener, const env::Endpoint& local,
-                  const env::Endpoint& peer) {
+void Group::count_rejected() { count(impl_->core.stats.connections_rejected); }
+void Group::count_displaced() { count(impl_->core.stats.connections_displaced); }
+
+bool Group::adopt(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer,
+                  uint32_t ticket) {
   GroupCore& core = impl_->core;
   if (core.free_slots.empty() || impl_->stopping || !impl_->polling) {
     count(core.stats.connections_rejected);
@@ -230,7 +233,7 @@ bool Group::adopt(int fd, uint32_t listener, const env::Endpoint& local,
   const uint32_t slot = core.free_slots.back();
   core.free_slots.pop_back();
   if (core.slots[slot] == nullptr) core.slots[slot] = std::make_unique<Connection>(core, slot);
-  core.slots[slot]->open(fd, listener, local, peer);
+  core.slots[slot]->open(fd, listener, local, peer, ticket);
   if (!impl_->timer.started()) {
     core.reactor.start_timer(impl_->timer, core.now_ns() + kTimeoutScanNs);
   }

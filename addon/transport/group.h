@@ -23,6 +23,8 @@
 
 namespace capsuled::transport {
 
+class Admission;
+
 struct GroupOptions {
   uint32_t connections_max = 1024;  ///< of this reactor
   uint32_t requests_max =
@@ -33,6 +35,7 @@ struct GroupOptions {
   uint64_t icreq_timeout_ns = 10'000'000'000;
   uint64_t connect_timeout_ns = 10'000'000'000;
   uint64_t pdu_timeout_ns = 30'000'000'000;
+  Admission* admission = nullptr;  ///< is told what becomes of the places it gave; null: nobody is
 };
 
 class Group {
@@ -42,7 +45,13 @@ class Group {
   ~Group();
 
   /// Takes over an accepted socket. False: no slot is free; it was closed, and nobody hears of it.
-  bool adopt(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer);
+  /// `ticket`: its place, of Admission; 0: none.
+  bool adopt(int fd, uint32_t listener, const env::Endpoint& local, const env::Endpoint& peer,
+             uint32_t ticket = 0);
+  /// A socket was closed at once, for want of a place.
+  void count_rejected();
+  /// A connection was terminated to make room for another.
+  void count_displaced();
   uint32_t connection_count() const;
 
   // What the control plane asks.

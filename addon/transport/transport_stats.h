@@ -12,6 +12,7 @@ namespace capsuled::transport {
 #define CAPSULED_TRANSPORT_STATS(X) \
   X(connections_total)              \
   X(connections_rejected)           \
+  X(connections_displaced)          \
   X(connection_free)                \
   X(connection_await_icreq)         \
   X(connection_await_connect)       \

@@ -97,8 +97,12 @@ class TestEngine {
   }
 
   /// A connection, not yet the target's.
-  int dial() const {
+  int dial(uint32_t from = INADDR_LOOPBACK) const {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in mine{};
+    mine.sin_family = AF_INET;
+    mine.sin_addr.s_addr = htonl(from);
+    ASSERT(::bind(fd, reinterpret_cast<sockaddr*>(&mine), sizeof(mine)) == 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -113,6 +117,7 @@ class TestEngine {
   uint16_t port = 0;
   std::vector<uint32_t> reactors;  ///< of the connections, in the order of their arrival
   std::map<ConnectionId, std::string> closed;  ///< with the reason
+  uint32_t refused = 0;                        ///< sockets that were closed at once
   size_t io_events = 0;                        ///< commands that are not the engine's to know
 
  private:
@@ -137,6 +142,7 @@ class TestEngine {
         closed[event.connection] = event.reason;
         break;
       case transport::ControlEventType::KeepAliveExpired:
+      case transport::ControlEventType::ConnectionsRefused: refused += event.refused; break;
       case transport::ControlEventType::CommandFailed: break;
       case transport::ControlEventType::Command: command(event); break;
     }

@@ -1,6 +1,7 @@
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -16,6 +17,11 @@
 
 namespace capsuled::env {
 namespace {
+
+/// A peer that has vanished is asked after half a minute of silence, and given up after another.
+constexpr int kVanishedIdleS = 30;
+constexpr int kVanishedIntervalS = 10;
+constexpr int kVanishedProbes = 3;
 
 class LinuxEnv final : public Env {
  public:
@@ -53,9 +59,17 @@ class LinuxEnv final : public Env {
   Result<Endpoint> peer_endpoint(int fd) override { return linux_peer_endpoint(fd); }
 
   void prepare_connection(int fd) override {
-    const int on = 1;
-    // Fails if the peer has gone already, which the first receive will tell.
-    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    const auto set = [fd](int level, int name, int value) {
+      // Fails if the peer has gone already, which the first receive will tell.
+      (void)::setsockopt(fd, level, name, &value, sizeof(value));
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, kVanishedIdleS);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, kVanishedIntervalS);
+    set(IPPROTO_TCP, TCP_KEEPCNT, kVanishedProbes);
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT,
+        (kVanishedIdleS + kVanishedProbes * kVanishedIntervalS) * 1000);
   }
 
   void shutdown(int fd) override { (void)::shutdown(fd, SHUT_RDWR); }
@@ -127,6 +141,14 @@ std::vector<std::string> LinuxEnv::features() {
 }
 
 }  // namespace
+
+uint64_t raise_open_files_max() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  const rlim_t before = files.rlim_cur;
+  files.rlim_cur = files.rlim_max;
+  return ::setrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_max : before;
+}
 
 Result<std::unique_ptr<Env>> make_linux_env() {
   utsname name = {};

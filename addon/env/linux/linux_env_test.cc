@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -205,6 +207,36 @@ TEST_CASE("env: a file that is not wanted after all is removed if it was made") 
   env->close(env->open_file(request).value().fd);
   env->discard_file(env->open_file(request).value());
   CHECK(::access(request.path.c_str(), F_OK) == 0);
+TEST_CASE("env: a connection whose peer vanished ends, though nobody speaks on it") {
+  const auto env = make_linux_env().value();
+  const int fd = env->make_socket(env->resolve({"127.0.0.1", 1}).value()).value();
+  env->prepare_connection(fd);
+  const auto option = [fd](int level, int name) {
+    int value = -1;
+    socklen_t length = sizeof(value);
+    CHECK(::getsockopt(fd, level, name, &value, &length) == 0);
+    return value;
+  };
+  CHECK(option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  const int idle = option(IPPROTO_TCP, TCP_KEEPIDLE);
+  const int probing = option(IPPROTO_TCP, TCP_KEEPINTVL) * option(IPPROTO_TCP, TCP_KEEPCNT);
+  CHECK(idle + probing <= 60);
+  // The kernel takes this for the limit of both, when it is set.
+  CHECK(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == (idle + probing) * 1000);
+  CHECK(option(IPPROTO_TCP, TCP_NODELAY) == 1);
+  env->close(fd);
+}
+
+TEST_CASE("env: the limit of open files is raised to what the process may have") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit low{.rlim_cur = 100, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+  CHECK(raise_open_files_max() == before.rlim_max);
+  rlimit after{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &after) == 0);
+  CHECK(after.rlim_cur == before.rlim_max);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
 }
 
 TEST_CASE("env: a file is created once, at its size, and opened for direct I/O where possible") {

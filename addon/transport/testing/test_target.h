@@ -205,6 +205,7 @@ class TestTarget {
       case ControlEventType::ConnectionOpened: opened_.push_back(event.connection); break;
       case ControlEventType::ConnectionClosed: closed_.emplace_back(event.reason); break;
       case ControlEventType::KeepAliveExpired:
+      case ControlEventType::ConnectionsRefused:
       case ControlEventType::CommandFailed: break;
       case ControlEventType::Command: {
         const bool connect = event.sqe.opcode == wire::kFabricsOpcode &&
