@@ -18,11 +18,14 @@ export interface EngineOptions {
   /** I/O buffers of all reactors together, bytes. */
   readonly memoryBytes: number;
   readonly hugepages: 'auto' | 'never' | 'required';
-  /** Connections of all reactors together; one more is closed at accept. */
+  /** Connections of all reactors together. */
   readonly connectionsMax: number;
-  /** From accept to a complete ICReq, and from ICResp to a complete Connect, ms. */
+  /** From accept to a complete ICReq, and from then to a complete Connect with its data, ms. */
   readonly connectTimeoutMs: number;
-  /** A PDU that has begun must be complete after this time, ms. */
+  /**
+   * A PDU that has begun must be complete after this time, ms; and a second more for each 64 KiB of
+   * its length.
+   */
   readonly pduTimeoutMs: number;
 }
 
@@ -33,6 +36,12 @@ export interface EngineFacts {
   readonly transferBytesMax: number;
   /** Largest SQSIZE + 1. */
   readonly queueEntriesMax: number;
+  /** Connections that there may be: as asked for, or what the limit of open files leaves. */
+  readonly connectionsMax: number;
+  /** The process's limit of open files. */
+  readonly openFilesMax: number;
+  /** The most bytes of {@link CommandAnswer.data}; more come from a page. */
+  readonly answerBytesMax: number;
   /** In-capsule data that an I/O queue takes, bytes. */
   readonly inCapsuleBytes: number;
   /** Names of the words in the statistics arrays, in order. */
@@ -97,7 +106,7 @@ export interface ConnectionClosedEvent {
   readonly connection: number;
   /**
    * Why, as a stable lower_snake word: host_closed, header_digest_error, icreq_timeout,
-   * keep_alive_expired, …
+   * keep_alive_expired, displaced, …
    */
   readonly reason: string;
 }
@@ -118,11 +127,22 @@ export interface CommandFailedEvent {
   readonly status: number;
 }
 
+/** Sockets were closed at once, for want of a place. At most one such event a second. */
+export interface ConnectionsRefusedEvent {
+  readonly type: 'connections_refused';
+  /** Since the last such event. */
+  readonly count: number;
+  /** Of the last of them. */
+  readonly listener: number;
+  readonly peer: Endpoint;
+}
+
 export type EngineEvent =
   | CommandEvent
   | CommandFailedEvent
   | ConnectionOpenedEvent
   | ConnectionClosedEvent
+  | ConnectionsRefusedEvent
   | KeepAliveExpiredEvent;
 
 /** A namespace as the controllers of one table see it. */
@@ -141,8 +161,13 @@ export interface CommandAnswer {
   readonly status: number;
   readonly dw0?: number;
   readonly dw1?: number;
-  /** Data for the host; cut to the command's length. */
+  /** Data for the host, at most `answerBytesMax`; cut to the command's length. */
   readonly data?: Uint8Array;
+  /** Instead of `data`: a page of {@link Engine.pageCreate}, from `pageOffset` on. */
+  readonly page?: number;
+  readonly pageOffset?: number;
+  /** What `data` or `page` are short of this are zeros. */
+  readonly dataLength?: number;
   /** Close the connection once the answer was sent (Disconnect). */
   readonly close?: boolean;
 }
@@ -232,6 +257,13 @@ export interface Engine {
   /** Resolves when no I/O is left on anything that was ever in it. */
   namespaceTableDelete(table: number): Promise<void>;
 
+  /**
+   * Keeps a copy of bytes that many answers share; null if there is no room. It lives until
+   * {@link pageDelete} and the last answer that is sent from it.
+   */
+  pageCreate(data: Uint8Array): number | null;
+  pageDelete(page: number): void;
+
   /** Answers a command. A token whose connection is gone is ignored. */
   complete(token: bigint, answer: CommandAnswer): void;
   /** Answers a Connect with success and attaches the connection as that queue; in one step. */
@@ -252,6 +284,8 @@ export interface Engine {
   /** True: the command was found and ends with Abort Requested. */
   abort(controller: number, sqid: number, cid: number): Promise<boolean>;
   connectionTerminate(connection: number, reason: string): void;
+  /** Connections that hosts of this address were granted and have not made yet. */
+  addressReserve(address: string, count: number): void;
 
   /** One array per reactor. */
   reactorStats(): readonly BigUint64Array[];

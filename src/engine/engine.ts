@@ -15,6 +15,7 @@ import type {
   CommandAnswer,
   Endpoint,
   Engine,
+  EngineEvent,
   EngineEventsSink,
   EngineFacts,
   EngineOptions,
@@ -23,6 +24,7 @@ import type {
   NamespacePublication,
   QueueAttach,
 } from './engine-types.js';
+import { EventPump } from './event-pump.js';
 
 /** What addon/binding exports. */
 interface NativeEngine {
@@ -35,6 +37,9 @@ interface NativeEngine {
   bdevDelete(name: string): Promise<void>;
   namespacesPublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
   namespacesDelete(table: number): Promise<void>;
+  drain(limit: number): EngineEvent[];
+  pageCreate(data: Uint8Array): number;
+  pageDelete(page: number): void;
   complete(token: bigint, answer: CommandAnswer): void;
   completeConnect(token: bigint, attach: QueueAttach, dw0: number): boolean;
   controllerKeepAlive(controller: number, timeoutMs: number): void;
@@ -42,6 +47,7 @@ interface NativeEngine {
   asynchronousEvent(controller: number, dw0: number): void;
   abort(controller: number, sqid: number, cid: number): Promise<boolean>;
   connectionTerminate(connection: number, reason: string): void;
+  addressReserve(address: string, count: number): void;
   reactorStats(): BigUint64Array[];
   transportStats(): BigUint64Array[];
   namespaceStats(table: number, nsid: number): BigUint64Array[];
@@ -53,14 +59,15 @@ interface NativeEngine {
   bdevStats(name: string): BigUint64Array[];
 }
 
-type NativeEngineClass = new (options: EngineOptions, sink: EngineEventsSink) => NativeEngine;
+type NativeEngineClass = new (options: EngineOptions, wake: () => void) => NativeEngine;
 
-/** Starts the reactors. Events go to `sink` in batches. */
+/** Starts the reactors. Events go to `sink` in batches, in turns of the event loop. */
 export function startEngine(options: EngineOptions, sink: EngineEventsSink): Promise<Engine> {
   const NativeEngine = loadAddon()['NativeEngine'] as NativeEngineClass;
   let native: NativeEngine;
+  const pump = new EventPump((limit) => native.drain(limit), sink);
   try {
-    native = new NativeEngine(options, sink);
+    native = new NativeEngine(options, pump.wake);
   } catch (thrown) {
     return Promise.reject(targetError(thrown, 'platform_unsupported', 'engine'));
   }
@@ -130,7 +137,22 @@ class AddonEngine implements Engine {
     return this.#native.namespacesDelete(table);
   }
 
+  pageCreate(data: Uint8Array): number | null {
+    const page = this.#native.pageCreate(data);
+    return page === 0 ? null : page;
+  }
+
+  pageDelete(page: number): void {
+    this.#native.pageDelete(page);
+  }
+
   complete(token: bigint, answer: CommandAnswer): void {
+    const length = answer.data?.length ?? 0;
+    if (length > this.facts.answerBytesMax) {
+      throw new Error(
+        `expected up to ${this.facts.answerBytesMax} bytes of data of an answer, got ${length}`,
+      );
+    }
     this.#native.complete(token, answer);
   }
 
@@ -156,6 +178,10 @@ class AddonEngine implements Engine {
 
   connectionTerminate(connection: number, reason: string): void {
     this.#native.connectionTerminate(connection, reason);
+  }
+
+  addressReserve(address: string, count: number): void {
+    this.#native.addressReserve(address, count);
   }
 
   reactorStats(): readonly BigUint64Array[] {

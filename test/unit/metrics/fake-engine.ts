@@ -19,6 +19,9 @@ const facts: EngineFacts = {
   features: ['fake'],
   transferBytesMax: 1 << 20,
   queueEntriesMax: 128,
+  connectionsMax: 4096,
+  openFilesMax: 65536,
+  answerBytesMax: 4096,
   inCapsuleBytes: 8192,
   statNames: {
     reactor: ['busy_ns', 'idle_ns', 'small_buffers_free', 'small_buffers_used', 'buffer_waiters'],
@@ -86,6 +89,18 @@ export class FakeEngine implements Engine {
 
   async namespaceTableDelete(): Promise<void> {
     this.calls.push('namespaceTableDelete');
+  }
+
+  pageCreate(): number | null {
+    return null;
+  }
+
+  pageDelete(): void {
+    this.calls.push('pageDelete');
+  }
+
+  addressReserve(): void {
+    this.calls.push('addressReserve');
   }
 
   complete(): void {

@@ -29,6 +29,9 @@ const facts: EngineFacts = {
   features: [],
   transferBytesMax: 1 << 20,
   queueEntriesMax: 128,
+  connectionsMax: 4096,
+  openFilesMax: 65536,
+  answerBytesMax: 4096,
   inCapsuleBytes: 8192,
   statNames: {
     reactor: [],
@@ -47,7 +50,7 @@ const facts: EngineFacts = {
 export const operationStride = 4 + 2 + 1;
 
 export class FakeEngine implements Engine {
-  readonly facts = facts;
+  facts = facts;
   sink: (events: readonly EngineEvent[]) => void = () => undefined;
   readonly answers = new Map<bigint, FakeAnswer>();
   readonly tables = new Map<number, readonly NamespaceEntry[]>();
@@ -77,6 +80,13 @@ export class FakeEngine implements Engine {
   readonly startedListeners = new Set<number>();
   abortResult: Promise<boolean> = Promise.resolve(true);
   bdevFields: Partial<BdevDescription> = {};
+  /** Pages that were not deleted. */
+  readonly pages = new Map<number, Buffer>();
+  pagesCreated = 0;
+  pagesFull = false;
+  /** By address. */
+  readonly reserves = new Map<string, number>();
+  #pageNext = 0;
   #listenerNext = 1;
   #portNext = 40000;
   readonly #tokens = new Map<bigint, number>();
@@ -137,8 +147,36 @@ export class FakeEngine implements Engine {
     this.tables.delete(table);
   }
 
+  pageCreate(data: Uint8Array): number | null {
+    if (this.pagesFull) return null;
+    this.#pageNext += 1;
+    this.pages.set(this.#pageNext, Buffer.from(data));
+    this.pagesCreated += 1;
+    return this.#pageNext;
+  }
+
+  pageDelete(page: number): void {
+    if (!this.pages.delete(page)) throw new Error(`there is no page ${page}`);
+  }
+
+  addressReserve(address: string, count: number): void {
+    if (count === 0) this.reserves.delete(address);
+    else this.reserves.set(address, count);
+  }
+
+  /** As the engine does: an answer's data are whole when the test sees them. */
   complete(token: bigint, answer: CommandAnswer): void {
-    this.#answer(token, answer);
+    const { page, pageOffset = 0, dataLength, data, ...rest } = answer;
+    if ((data?.length ?? 0) > this.facts.answerBytesMax) throw new Error('too much data');
+    if (page === undefined && data === undefined) {
+      this.#answer(token, answer);
+      return;
+    }
+    const known = page === undefined ? data : this.pages.get(page)?.subarray(pageOffset);
+    if (known === undefined) throw new Error(`there is no page ${page}`);
+    const whole = Buffer.alloc(dataLength ?? known.length);
+    Buffer.from(known).copy(whole);
+    this.#answer(token, { ...rest, data: whole });
   }
 
   completeConnect(token: bigint, attach: QueueAttach, dw0: number): void {

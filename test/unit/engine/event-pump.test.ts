@@ -1,0 +1,93 @@
+import t from 'tap';
+import type { EngineEvent } from '../../../src/engine/engine-types.js';
+import { EventPump } from '../../../src/engine/event-pump.js';
+
+function event(controller: number): EngineEvent {
+  return { type: 'keep_alive_expired', controller };
+}
+
+/** A pump over a queue, in turns that the test runs; each event takes `eventMs`. */
+function makePump(eventMs: number) {
+  const queue: EngineEvent[] = [];
+  const handled: EngineEvent[] = [];
+  const turns: (() => void)[] = [];
+  let nowMs = 0;
+  const pump = new EventPump(
+    (limit) => queue.splice(0, limit),
+    (events) => {
+      handled.push(...events);
+      nowMs += eventMs * events.length;
+    },
+    { soon: (run) => turns.push(run), nowMs: () => nowMs },
+  );
+  return { pump, queue, handled, turns };
+}
+
+t.test('a flood of events is handed over in turns of bounded time, in order', async (t) => {
+  const { pump, queue, handled, turns } = makePump(0.25);
+  const flood = Array.from({ length: 1000 }, (_, index) => event(index));
+  queue.push(...flood);
+  pump.wake();
+  pump.wake();
+  t.equal(turns.length, 1, 'one turn is asked for, however often it is woken');
+  let count = 0;
+  while (turns.length > 0) {
+    const before = handled.length;
+    turns.shift()?.();
+    t.ok(turns.length <= 1);
+    t.ok(handled.length - before <= 2 * EventPump.batchMax, 'the time of a turn and one batch');
+    count += 1;
+  }
+  t.ok(count > 30);
+  t.strictSame(handled, flood);
+});
+
+t.test('slow events give way to the loop after each batch', async (t) => {
+  const { pump, queue, handled, turns } = makePump(50);
+  queue.push(...Array.from({ length: 40 }, (_, index) => event(index)));
+  pump.wake();
+  turns.shift()?.();
+  t.equal(handled.length, EventPump.batchMax);
+  t.equal(turns.length, 1);
+});
+
+t.test('a sink that throws loses no turn', async (t) => {
+  const queue = Array.from({ length: EventPump.batchMax + 1 }, (_, index) => event(index));
+  const turns: (() => void)[] = [];
+  const pump = new EventPump(
+    (limit) => queue.splice(0, limit),
+    () => {
+      throw new Error('a defect');
+    },
+    { soon: (run) => turns.push(run), nowMs: () => 0 },
+  );
+  pump.wake();
+  t.throws(() => turns.shift()?.());
+  t.equal(turns.length, 1);
+});
+
+t.test('the real loop serves timers while events flood', async (t) => {
+  let left = 100_000;
+  let timerAt = -1;
+  let handled = 0;
+  await new Promise<void>((resolve) => {
+    const pump = new EventPump(
+      (limit) => {
+        const count = Math.min(limit, left);
+        left -= count;
+        return Array.from({ length: count }, (_, index) => event(index));
+      },
+      (events) => {
+        handled += events.length;
+        // Some work for each.
+        for (let index = 0; index < 20_000; index += 1) Math.sqrt(index);
+        if (handled === 100_000) resolve();
+      },
+    );
+    setTimeout(() => {
+      timerAt = handled;
+    }, 1);
+    pump.wake();
+  });
+  t.ok(timerAt >= 0 && timerAt < 100_000, 'the timer did not wait for the flood');
+});
