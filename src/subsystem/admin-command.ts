@@ -38,12 +38,15 @@ export function adminCommand(
 
 /** An answer with data, for which the host must have room. */
 export function dataAnswer(command: AdminCommand, data: Buffer): CommandAnswer {
-  if (command.dataLengthMax < data.length) {
-    throw genericError(
-      GenericStatus.dataSglLengthInvalid,
-      `expected room for ${data.length} bytes, got ${command.dataLengthMax}`,
-      { parameterByte: SubmissionQueueEntry.fields.dptr.offset },
-    );
-  }
+  expectRoom(command, data.length);
   return { status: 0, data };
+}
+
+export function expectRoom({ dataLengthMax }: AdminCommand, length: number): void {
+  if (dataLengthMax >= length) return;
+  throw genericError(
+    GenericStatus.dataSglLengthInvalid,
+    `expected room for ${length} bytes, got ${dataLengthMax}`,
+    { parameterByte: SubmissionQueueEntry.fields.dptr.offset },
+  );
 }

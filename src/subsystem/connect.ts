@@ -5,6 +5,7 @@
  */
 
 import type { CommandEvent, QueueAttach } from '../engine/engine-types.js';
+import { printable } from '../printable.js';
 import type { Connection } from '../transport/connection.js';
 import { hasBit, packBits } from '../wire/bits.js';
 import type { Retry } from '../wire/status.js';
@@ -23,11 +24,12 @@ import {
 import { CommandError, statusOf } from './command-error.js';
 import type { CommandErrorOptions } from './command-error.js';
 import type { Controller } from './controller.js';
+import type { DiscoveryRoom, ShareFault } from './connection-shares.js';
 import type { ConnectRejectReason } from './counters.js';
 import type { DiscoverySubsystem } from './discovery-subsystem.js';
-import { roundedKeepAliveMs } from './features.js';
+import { roundedKeepAliveMs, watchedKeepAliveMs } from './features.js';
 import { asynchronousEventsMax } from './identify-controller.js';
-import { nqnFault } from './nqn.js';
+import { hostName, nqnFault } from './nqn.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
@@ -125,7 +127,7 @@ export function parseConnect(event: CommandEvent): ConnectRequest {
     hostId: Buffer.from(connectData.hostid),
     cntlid: connectData.cntlid,
     subsystemNqn: parseNqn(data, dataFields.subnqn, 'subsystem_unknown', 'SUBNQN'),
-    hostNqn: parseNqn(data, dataFields.hostnqn, 'host_invalid', 'HOSTNQN'),
+    hostNqn: parseHostNqn(data),
   };
 }
 
@@ -141,6 +143,12 @@ function parseNqn(
   const fault = end < 0 ? 'a name that ends with NUL' : nqnFault(text);
   if (fault === null) return text;
   throw invalidParameter(reason, 'data', field, `expected ${fault} for ${name}`);
+}
+
+/** Some hosts give no name, SPDK's tools among them: where any host may connect, they may. */
+function parseHostNqn(data: Buffer): string {
+  const { offset } = dataFields.hostnqn;
+  return data[offset] === 0 ? '' : parseNqn(data, dataFields.hostnqn, 'host_invalid', 'HOSTNQN');
 }
 
 /** Answers the Connect, with success or not. Never rejects. */
@@ -177,8 +185,10 @@ function refuse(
   const line = `Connect refused: ${refusal.message}`;
   if (refusal.reason === 'internal') {
     state.logger.error({ ...fields, err: error }, 'Connect failed');
-  } else if (state.refusalLines.allows()) state.logger.warn(fields, line);
-  else state.logger.debug(fields, line);
+  } else {
+    const { address } = connection.peer;
+    state.peerLines.write('warn', 'connect_refused', address, fields, line);
+  }
   const { status, dw0 } = refusal;
   state.engine.complete(event.token, { status, ...(dw0 === undefined ? {} : { dw0 }) });
 }
@@ -195,8 +205,8 @@ function connectionFields(connection: Connection, { sqe, data }: CommandEvent): 
     data === null || data.length < ConnectData.size
       ? {}
       : {
-          hostNqn: new ConnectData(data).hostnqn,
-          subsystem: new ConnectData(data).subnqn,
+          hostNqn: printable(hostName(new ConnectData(data).hostnqn)),
+          subsystem: printable(new ConnectData(data).subnqn),
         };
   const { qid } = new ConnectCommand(sqe);
   return { peer, local, connection: connection.connection, qid, ...names };
@@ -225,12 +235,49 @@ async function connectAdmin(
     throw invalidParameter('cntlid_invalid', 'data', dataFields.cntlid, message);
   }
   const subsystem = subsystemFor(state, connection, request);
-  const controller = createController(state, subsystem, request);
+  makeRoom(state, connection, subsystem, request);
+  const controller = createController(state, connection, subsystem, request);
   attach(state, connection, token, request, controller);
-  const { handle, cntlid, hostNqn, keepAliveTimeoutMs } = controller;
-  if (keepAliveTimeoutMs > 0) state.engine.controllerKeepAlive(handle, keepAliveTimeoutMs);
-  const fields = { controller: handle, cntlid, subsystem: subsystem.nqn, hostNqn };
-  state.logger.info({ ...fields, keepAliveTimeoutMs, peer: connection.peer }, 'controller made');
+  const { handle, cntlid, hostName: hostNqn, keepAliveTimeoutMs } = controller;
+  const watchedMs = watchedKeepAliveMs(controller);
+  if (watchedMs > 0) state.engine.controllerKeepAlive(handle, watchedMs);
+  const { peer } = connection;
+  const names = { controller: handle, cntlid, subsystem: subsystem.nqn, hostNqn };
+  const fields = { ...names, keepAliveTimeoutMs, peer };
+  state.peerLines.write('info', 'controller_made', peer.address, fields, 'controller made');
+}
+
+/** Refuses a controller more than may be, or ends another for it. */
+function makeRoom(
+  state: TargetState,
+  { peer }: Connection,
+  subsystem: Subsystem | DiscoverySubsystem,
+  { hostNqn }: ConnectRequest,
+): void {
+  const { kind } = subsystem;
+  const fault =
+    kind === 'io'
+      ? state.shares.ioRoom(hostNqn, peer.address)
+      : discoveryFault(state, state.shares.discoveryRoom(peer.address));
+  if (fault === null) return;
+  if (fault === 'class') state.peerLimits.turnedAway('controllers', kind);
+  else state.peerLimits.counted('controllers', kind);
+  const whose: Readonly<Record<ShareFault, string>> = {
+    class: 'all hosts together have',
+    address: `the hosts at ${peer.address} have`,
+    host: 'the host has',
+  };
+  const code = FabricsStatus.connectControllerBusy;
+  const message = `${whose[fault]} as many connections as may be`;
+  throw fabricsError('controller_limit', code, message, 'retry');
+}
+
+function discoveryFault(state: TargetState, room: DiscoveryRoom | ShareFault): ShareFault | null {
+  if (typeof room === 'string') return room;
+  if (room.displaced === null) return null;
+  state.peerLimits.counted('controllers', 'discovery');
+  void state.controllers.terminate(room.displaced, 'displaced');
+  return null;
 }
 
 function subsystemFor(
@@ -244,31 +291,42 @@ function subsystemFor(
     const message = `there is no subsystem ${subsystemNqn}`;
     throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message);
   }
+  checkAccess(state, connection, subsystem, hostNqn);
+  return subsystem;
+}
+
+/** For every queue: what is offered to whom may have changed since the controller was made. */
+function checkAccess(
+  state: TargetState,
+  connection: Connection,
+  subsystem: Subsystem,
+  hostNqn: string,
+): void {
   const endpoint = state.endpointOf(connection);
   if (endpoint === null || !subsystem.offeredOn(endpoint)) {
-    const message = `${subsystemNqn} is not offered on this listener`;
+    const message = `${subsystem.nqn} is not offered on this listener`;
     throw invalidParameter('subsystem_not_offered', 'data', dataFields.subnqn, message);
   }
-  if (!subsystem.allows(hostNqn)) {
-    throw fabricsError(
-      'host_not_allowed',
-      FabricsStatus.connectInvalidHost,
-      `${hostNqn} is not allowed on ${subsystemNqn}`,
-      'doNotRetry',
-      invalidAt('data', dataFields.hostnqn),
-    );
-  }
-  return subsystem;
+  if (subsystem.allows(hostNqn)) return;
+  throw fabricsError(
+    'host_not_allowed',
+    FabricsStatus.connectInvalidHost,
+    `${hostName(hostNqn)} is not allowed on ${subsystem.nqn}`,
+    'doNotRetry',
+    invalidAt('data', dataFields.hostnqn),
+  );
 }
 
 function createController(
   state: TargetState,
+  { peer }: Connection,
   subsystem: Subsystem | DiscoverySubsystem,
   { hostNqn, hostId, keepAliveTimeoutMs }: ConnectRequest,
 ): Controller {
   const cntlid = subsystem.allocateCntlid();
   const { ioQueuesMax } = state.limits;
-  const parts = { subsystem, hostNqn, hostId, keepAliveTimeoutMs, ioQueuesMax };
+  const { address } = peer;
+  const parts = { subsystem, hostNqn, hostId, address, keepAliveTimeoutMs, ioQueuesMax };
   const controller = cntlid === null ? null : state.controllers.create({ ...parts, cntlid });
   if (controller !== null) return controller;
   const code = FabricsStatus.connectControllerBusy;
@@ -282,32 +340,58 @@ async function connectIo(
   request: ConnectRequest,
 ): Promise<void> {
   checkEntries(state, request.entries, 2);
-  const controller = controllerFor(state, request);
+  if (state.endpointOf(connection) === null) {
+    // A host may be quicker than the engine's word about the listener that it came in through.
+    await state.listeners.opened();
+    if (connection.state !== 'connecting') return;
+  }
+  const controller = controllerFor(state, connection, request);
   checkQueue(controller, request);
   if (controller.queues.has(request.qid)) {
     await queueClosed(state, controller, request.qid);
     // Its connection may be gone, or the controller, or another Connect was quicker.
     if (connection.state !== 'connecting') return;
     checkQueue(controller, request);
+    // What it may do may have changed while it waited.
+    controllerFor(state, connection, request);
     if (controller.queues.has(request.qid)) {
       const message = `queue ${request.qid} is connected already`;
       throw sequenceError('qid_duplicate', message, 'retry');
     }
   }
+  chargeQueue(state, controller);
   attach(state, connection, token, request, controller);
 }
 
-function controllerFor(state: TargetState, request: ConnectRequest): Controller {
+/** A queue that the host did not ask for before it connects it. */
+function chargeQueue(state: TargetState, controller: Controller): void {
+  if (controller.ioQueuesAsked) return;
+  // Without the admin queue, and with this one.
+  const queues = controller.queues.size;
+  if (queues > state.shares.queuesMax(controller)) {
+    state.peerLimits.counted('queues', 'io');
+    const code = FabricsStatus.connectControllerBusy;
+    throw fabricsError('queue_limit', code, 'the host has as many queues as it may', 'retry');
+  }
+  state.shares.granted(controller, queues);
+}
+
+function controllerFor(
+  state: TargetState,
+  connection: Connection,
+  request: ConnectRequest,
+): Controller {
   const { subsystemNqn, hostNqn, hostId, cntlid } = request;
   if (subsystemNqn === discoveryNqn) {
     const message = 'a discovery controller has no I/O queues';
     throw invalidParameter('qid_invalid', 'command', commandFields.qid, message);
   }
   const subsystem = state.subsystems.get(subsystemNqn);
-  if (subsystem === undefined) {
+  if (!subsystem?.accepting) {
     const message = `there is no subsystem ${subsystemNqn}`;
     throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message);
   }
+  checkAccess(state, connection, subsystem, hostNqn);
   const controller = subsystem.controllers.get(cntlid);
   if (!controller?.living) {
     const message = `there is no controller ${cntlid}`;
@@ -360,6 +444,7 @@ function attach(
   connection.state = 'attached';
   connection.queue = { controller, qid };
   controller.queueOpened(qid, connection);
+  state.shares.queueOpened(controller);
   const queue: QueueAttach = {
     controller: controller.handle,
     qid,

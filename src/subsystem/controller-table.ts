@@ -6,25 +6,39 @@
 
 import type { Engine } from '../engine/engine-types.js';
 import type { Notice } from './aen.js';
+import type { ConnectionShares } from './connection-shares.js';
 import { Controller } from './controller.js';
 import type { ControllerParts } from './controller.js';
 import type { Logger } from './logger.js';
+import type { PeerLines } from './peer-lines.js';
 import type { TargetLimits } from './target-options.js';
 
 /** Handles are given out in a circle, so that a late event about an old controller finds nobody. */
 const handleMax = 0xffffffff;
 
+export interface ControllerTableParts {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  readonly limits: TargetLimits;
+  readonly peerLines: PeerLines;
+  readonly shares: ConnectionShares;
+}
+
 export class ControllerTable implements Iterable<Controller> {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #limits: TargetLimits;
+  readonly #peerLines: PeerLines;
+  readonly #shares: ConnectionShares;
   readonly #byHandle = new Map<number, Controller>();
   #handleNext = 1;
 
-  constructor(engine: Engine, logger: Logger, limits: TargetLimits) {
+  constructor({ engine, logger, limits, peerLines, shares }: ControllerTableParts) {
     this.#engine = engine;
     this.#logger = logger;
     this.#limits = limits;
+    this.#peerLines = peerLines;
+    this.#shares = shares;
   }
 
   get size(): number {
@@ -45,6 +59,7 @@ export class ControllerTable implements Iterable<Controller> {
     const controller = new Controller({ ...parts, handle: this.#takeHandle() });
     this.#byHandle.set(controller.handle, controller);
     controller.subsystem.controllers.set(controller.cntlid, controller);
+    this.#shares.opened(controller);
     return controller;
   }
 
@@ -70,7 +85,7 @@ export class ControllerTable implements Iterable<Controller> {
 
   async #terminateJoin(controller: Controller, reason: string): Promise<void> {
     controller.setState('terminating');
-    const { handle, cntlid, hostNqn } = controller;
+    const { handle, cntlid, hostName: hostNqn, address } = controller;
     const subsystem = controller.subsystem.nqn;
     try {
       await this.#engine.controllerTerminate(handle, 'all', reason);
@@ -80,10 +95,9 @@ export class ControllerTable implements Iterable<Controller> {
     controller.setState('gone');
     this.#byHandle.delete(handle);
     controller.subsystem.controllers.delete(cntlid);
-    this.#logger.info(
-      { controller: handle, cntlid, subsystem, hostNqn, reason },
-      'controller gone',
-    );
+    this.#shares.closed(controller);
+    const fields = { controller: handle, cntlid, subsystem, hostNqn, reason };
+    this.#peerLines.write('info', 'controller_gone', address, fields, 'controller gone');
   }
 
   #takeHandle(): number {

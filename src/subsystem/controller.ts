@@ -10,11 +10,12 @@
 
 import type { Connection } from '../transport/connection.js';
 import { AsynchronousEvents, noticesSupported } from './aen.js';
-import type { DiscoverySnapshot } from './discovery.js';
+import type { DiscoverySnapshot, DiscoveryView } from './discovery.js';
 import type { DiscoverySubsystem } from './discovery-subsystem.js';
 import { ErrorLog } from './error-log.js';
 import { FeatureValues } from './features.js';
 import { uuidText } from './identity.js';
+import { hostName } from './nqn.js';
 import type { Subsystem } from './subsystem.js';
 import type { ControllerView } from './views.js';
 
@@ -49,9 +50,12 @@ export interface ControllerParts {
   readonly handle: number;
   readonly cntlid: number;
   readonly subsystem: Subsystem | DiscoverySubsystem;
+  /** Empty if the host gave none. */
   readonly hostNqn: string;
   /** 16 bytes. */
   readonly hostId: Buffer;
+  /** Where its admin queue comes from. */
+  readonly address: string;
   readonly ioQueuesMax: number;
   readonly keepAliveTimeoutMs: number;
 }
@@ -61,9 +65,12 @@ export class Controller {
   readonly handle: number;
   readonly cntlid: number;
   readonly subsystem: Subsystem | DiscoverySubsystem;
+  /** Empty if the host gave none. */
   readonly hostNqn: string;
   /** 16 bytes. */
   readonly hostId: Buffer;
+  /** Where its admin queue comes from. */
+  readonly address: string;
   readonly connectedAt = new Date();
   /** By QID. */
   readonly queues = new Map<number, Connection>();
@@ -74,8 +81,11 @@ export class Controller {
   readonly changedNamespaces = new Set<number>();
   /** The discovery log as this controller began to read it. */
   discoverySnapshot: DiscoverySnapshot | null = null;
+  discoveryView: DiscoveryView | null = null;
   /** The largest QID it may connect. */
   ioQueuesGranted: number;
+  /** Whether the host asked for them; else each is charged as it comes. */
+  ioQueuesAsked = false;
   /** 0: no keep-alive timer. */
   keepAliveTimeoutMs: number;
   abortsInFlight = 0;
@@ -92,6 +102,7 @@ export class Controller {
     this.subsystem = parts.subsystem;
     this.hostNqn = parts.hostNqn;
     this.hostId = parts.hostId;
+    this.address = parts.address;
     this.events = new AsynchronousEvents(noticesSupported(parts.subsystem.kind));
     this.keepAliveTimeoutMs = parts.keepAliveTimeoutMs;
     this.ioQueuesGranted = parts.ioQueuesMax;
@@ -109,6 +120,11 @@ export class Controller {
     this.#state = next;
   }
 
+  /** The host's name for people and metrics. */
+  get hostName(): string {
+    return hostName(this.hostNqn);
+  }
+
   /** Whether it still has a life of its own: commands are answered, queues may join. */
   get living(): boolean {
     return this.#state !== 'terminating' && this.#state !== 'gone';
@@ -124,6 +140,7 @@ export class Controller {
     this.changedNamespaces.clear();
     this.discoverySnapshot = null;
     this.ioQueuesGranted = ioQueuesMax;
+    this.ioQueuesAsked = false;
   }
 
   /**
@@ -162,7 +179,7 @@ export class Controller {
       cntlid: this.cntlid,
       kind: this.subsystem.kind,
       subsystem: this.subsystem.nqn,
-      hostNqn: this.hostNqn,
+      hostNqn: this.hostName,
       hostId: uuidText(this.hostId),
       state: this.#state,
       keepAliveTimeoutMs: this.keepAliveTimeoutMs,

@@ -18,6 +18,7 @@ export const connectRejectReasons = [
   'length_invalid',
   'qid_duplicate',
   'qid_invalid',
+  'queue_limit',
   'queue_size_invalid',
   'subsystem_not_offered',
   'subsystem_unknown',

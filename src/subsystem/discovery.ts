@@ -16,13 +16,18 @@ import {
   DiscoveryLogHeader,
   DiscoveryLspBits,
   EflagsBits,
+  GenericStatus,
+  StatusCodeType,
   SubsystemType,
   TransportType,
   TreqBits,
   cntlidDynamic,
   discoveryNqn,
 } from '../wire/layout.gen.js';
+import { CommandError, statusOf } from './command-error.js';
 import type { Controller } from './controller.js';
+import type { DiscoveryPage } from './discovery-pages.js';
+import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
 /** TREQ.TSC: a secure channel is not required. */
@@ -31,15 +36,23 @@ const secureChannelNotRequired = 2;
 /** ASQSZ: what we suggest; more is accepted. */
 const adminQueueEntriesSuggested = 128;
 
+/** What a controller reads from. */
 export interface DiscoverySnapshot {
   /** Log Specific Parameter that it was made for. */
   readonly lsp: number;
-  readonly page: Buffer;
+  readonly page: DiscoveryPage;
+}
+
+/** What a controller's host may see, as a key, as of a generation. */
+export interface DiscoveryView {
+  readonly generation: bigint;
+  readonly key: string;
 }
 
 /**
  * The log page, from the snapshot that the controller reads from. Reading from the beginning takes
- * a new one.
+ * a new one, and so does a host that paused for so long that its own was dropped: the generation
+ * counter tells it.
  */
 export function discoveryLogPage(
   state: TargetState,
@@ -47,13 +60,42 @@ export function discoveryLogPage(
   connection: Connection,
   offset: number,
   lsp: number,
-): Buffer {
+): { readonly page: number; readonly length: number } {
   const snapshot = controller.discoverySnapshot;
-  if (snapshot !== null && snapshot.lsp === lsp && offset > 0) return snapshot.page;
+  if (snapshot !== null && snapshot.lsp === lsp && offset > 0 && snapshot.page.page !== null) {
+    state.discoveryPages.touch(snapshot.page);
+    return { page: snapshot.page.page, length: snapshot.page.length };
+  }
   const localOnly = hasBit(lsp, DiscoveryLspBits.pleo);
-  const page = makePage(state, entriesFor(state, controller.hostNqn, connection, localOnly));
+  const { listener, local } = connection;
+  const view = viewOf(state, controller);
+  const key = `${listener} ${local.address} ${local.port} ${localOnly ? 'local' : 'all'} ${view}`;
+  const page = state.discoveryPages.take(key, () =>
+    makePage(state, entriesFor(state, controller.hostNqn, connection, localOnly)),
+  );
+  if (page?.page == null) {
+    const status = statusOf(StatusCodeType.generic, GenericStatus.commandInterrupted, 'retry');
+    throw new CommandError(status, 'too many discovery log pages are being sent');
+  }
   controller.discoverySnapshot = { lsp, page };
-  return page;
+  return { page: page.page, length: page.length };
+}
+
+/** Two controllers with the same key see the same subsystems in the same state. */
+function viewOf(state: TargetState, controller: Controller): string {
+  const { generation } = state.discovery;
+  if (controller.discoveryView?.generation !== generation) {
+    const tables = visibleTo(state, controller.hostNqn).map(({ table }) => table);
+    const key = `${generation} ${tables.join(' ')}`;
+    controller.discoveryView = { generation, key };
+  }
+  return controller.discoveryView.key;
+}
+
+function visibleTo(state: TargetState, hostNqn: string): Subsystem[] {
+  return [...state.subsystems.values()].filter(
+    (subsystem) => subsystem.accepting && subsystem.allows(hostNqn),
+  );
 }
 
 function makePage(state: TargetState, entries: readonly DiscoveryLogEntry[]): Buffer {
@@ -70,8 +112,7 @@ function entriesFor(
   localOnly: boolean,
 ): DiscoveryLogEntry[] {
   const entries = [currentEntry(state, connection)];
-  for (const subsystem of state.subsystems.values()) {
-    if (!subsystem.accepting || !subsystem.allows(hostNqn)) continue;
+  for (const subsystem of visibleTo(state, hostNqn)) {
     for (const endpoint of subsystem.listeners.values()) {
       const listener = state.listeners.get(endpoint);
       if (listener === undefined) continue;

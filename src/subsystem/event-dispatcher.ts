@@ -9,6 +9,7 @@ import type {
   CommandFailedEvent,
   ConnectionClosedEvent,
   ConnectionOpenedEvent,
+  ConnectionsRefusedEvent,
   EngineEvent,
 } from '../engine/engine-types.js';
 import { Connection } from '../transport/connection.js';
@@ -33,9 +34,8 @@ import type { AdminCommand, CommandExecutor } from './admin-command.js';
 import { CommandError, commandSequenceError, genericError, statusOf } from './command-error.js';
 import { connect } from './connect.js';
 import { fabrics } from './fabrics.js';
-import { getFeatures, setFeatures } from './features.js';
+import { getFeatures, setFeatures, watchedKeepAliveMs } from './features.js';
 import { identify } from './identify.js';
-import { LogLimit } from './log-limit.js';
 import { getLogPage } from './log-page.js';
 import type { TargetOptions } from './target-options.js';
 import type { TargetState } from './target-state.js';
@@ -61,14 +61,10 @@ const more = packBits([StatusFieldBits.more, 1]) >>> 1;
 export class EventDispatcher {
   readonly #state: TargetState;
   readonly #onAnswered: TargetOptions['onCommandAnswered'];
-  readonly #failureLines: LogLimit;
 
   constructor(state: TargetState, onAnswered: TargetOptions['onCommandAnswered']) {
     this.#state = state;
     this.#onAnswered = onAnswered;
-    this.#failureLines = new LogLimit(state.clock, (count) => {
-      state.logger.warn({ count }, 'more connections failed, not logged one by one');
-    });
   }
 
   handle(event: EngineEvent): void {
@@ -85,6 +81,9 @@ export class EventDispatcher {
       case 'connection_closed':
         this.#connectionClosed(event);
         break;
+      case 'connections_refused':
+        this.#connectionsRefused(event);
+        break;
       case 'keep_alive_expired':
         this.#keepAliveExpired(event.controller);
         break;
@@ -97,22 +96,34 @@ export class EventDispatcher {
   }
 
   #connectionClosed({ connection: number, reason }: ConnectionClosedEvent): void {
-    const { connections, listeners, counters, controllers, logger } = this.#state;
+    const { connections, listeners, counters, controllers, logger, peerLines, shares } =
+      this.#state;
     const connection = connections.get(number);
     if (connection === undefined) return;
     connections.delete(number);
     listeners.connectionClosed(connection.listener);
     counters.connectionClosed(reason);
     connection.state = 'closed';
-    if (isFailure(connection, reason) && this.#failureLines.allows()) {
-      logger.warn(failureFields(connection, reason), 'connection failed');
+    if (isFailure(connection, reason)) {
+      const fields = failureFields(connection, reason);
+      const { address } = connection.peer;
+      peerLines.write('warn', 'connection_failed', address, fields, 'connection failed');
     } else {
       logger.debug({ connection: number, peer: connection.peer, reason }, 'connection closed');
     }
     if (connection.queue === null) return;
     const { controller, qid } = connection.queue;
     controller.queueClosed(qid);
+    shares.queueClosed(controller);
     if (qid === 0 && controller.living) void controllers.terminate(controller, reason);
+  }
+
+  /** Nobody is known but the last of them. */
+  #connectionsRefused({ count, peer }: ConnectionsRefusedEvent): void {
+    const { peerLimits, peerLines } = this.#state;
+    peerLimits.said('connections', 'before_connect');
+    const message = 'connections refused: as many as there may be are there';
+    peerLines.write('warn', 'connections_refused', peer.address, { peer, count }, message);
   }
 
   /**
@@ -128,13 +139,14 @@ export class EventDispatcher {
   }
 
   #keepAliveExpired(handle: number): void {
-    const { controllers, logger } = this.#state;
+    const { controllers, peerLines } = this.#state;
     const controller = controllers.get(handle);
     if (!controller?.living) return;
-    const { cntlid, hostNqn, keepAliveTimeoutMs } = controller;
+    const { cntlid, hostName: hostNqn, address } = controller;
+    const keepAliveTimeoutMs = watchedKeepAliveMs(controller);
     const subsystem = controller.subsystem.nqn;
     const fields = { controller: handle, cntlid, subsystem, hostNqn, keepAliveTimeoutMs };
-    logger.warn(fields, 'the host sent no Keep Alive in time');
+    peerLines.write('warn', 'keep_alive', address, fields, 'the host sent no Keep Alive in time');
     void controllers.terminate(controller, 'keep_alive');
   }
 
@@ -171,7 +183,8 @@ export class EventDispatcher {
     } catch (error) {
       if (error instanceof CommandError) return this.#failed(command, error);
       const fields = { controller: controller.handle, command: commandWord(event), err: error };
-      this.#state.logger.error(fields, 'command failed');
+      const { address } = connection.peer;
+      this.#state.peerLines.write('error', 'command_failed', address, fields, 'command failed');
       return internalError;
     }
   }
@@ -205,7 +218,7 @@ function isFailure({ queue }: Connection, reason: string): boolean {
 function failureFields({ connection, peer, queue }: Connection, reason: string): object {
   const fields = { connection, peer, reason };
   if (queue === null) return fields;
-  const { cntlid, hostNqn, subsystem } = queue.controller;
+  const { cntlid, hostName: hostNqn, subsystem } = queue.controller;
   return { ...fields, qid: queue.qid, cntlid, subsystem: subsystem.nqn, hostNqn };
 }
 

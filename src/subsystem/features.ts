@@ -45,6 +45,18 @@ export function roundedKeepAliveMs(timeoutMs: number): number {
   return Math.min(rounded, 0xffffffff);
 }
 
+/**
+ * A discovery controller without a keep-alive time is kept so long behind its last command; others
+ * without one are kept for ever.
+ */
+export const discoveryIdleMs = 120_000;
+
+/** The time that the engine is to watch over; 0: none. */
+export function watchedKeepAliveMs({ keepAliveTimeoutMs, subsystem }: Controller): number {
+  if (keepAliveTimeoutMs > 0) return keepAliveTimeoutMs;
+  return subsystem.kind === 'discovery' ? discoveryIdleMs : 0;
+}
+
 /** What a host changed. Empty means that all are at their defaults. */
 export class FeatureValues {
   readonly #values = new Map<string, number>();
@@ -137,7 +149,13 @@ function grantQueues({ state, controller }: AdminCommand, value: number): number
   if ([...controller.queues.keys()].some((qid) => qid > 0)) {
     throw commandSequenceError('I/O queues are connected already');
   }
-  controller.ioQueuesGranted = Math.min(sqs + 1, cqs + 1, state.limits.ioQueuesMax);
+  // No more than it can then connect.
+  const room = state.shares.queuesMax(controller);
+  const asked = Math.min(sqs + 1, cqs + 1, state.limits.ioQueuesMax);
+  if (room < asked) state.peerLimits.counted('queues', 'io');
+  controller.ioQueuesGranted = Math.min(asked, room);
+  controller.ioQueuesAsked = true;
+  state.shares.granted(controller, controller.ioQueuesGranted);
   return queueCounts(controller.ioQueuesGranted);
 }
 
@@ -155,7 +173,7 @@ function configureEvents({ controller }: AdminCommand, value: number): number {
 function configureKeepAlive({ state, controller }: AdminCommand, value: number): number {
   const timeoutMs = roundedKeepAliveMs(value);
   controller.keepAliveTimeoutMs = timeoutMs;
-  state.engine.controllerKeepAlive(controller.handle, timeoutMs);
+  state.engine.controllerKeepAlive(controller.handle, watchedKeepAliveMs(controller));
   return 0;
 }
 

@@ -12,7 +12,7 @@ import {
   SubmissionQueueEntry,
 } from '../wire/layout.gen.js';
 import type { AdminCommand } from './admin-command.js';
-import { dataAnswer } from './admin-command.js';
+import { expectRoom } from './admin-command.js';
 import { invalidField, invalidLogPage } from './command-error.js';
 import { logPages } from './log-pages.js';
 
@@ -70,10 +70,13 @@ export function getLogPage(command: AdminCommand): CommandAnswer {
   if (request.offset > BigInt(whole.length)) {
     throw invalidField(`the log page has ${whole.length} bytes`, cdw12.offset);
   }
-  // Behind the end of the page is nothing, which reads as zeros.
-  const part = Buffer.alloc(request.length);
-  whole.copy(part, 0, Number(request.offset));
-  const answer = dataAnswer(command, part);
+  expectRoom(command, request.length);
+  // Behind the end of the page is nothing, which reads as zeros that take no memory.
+  const offset = Number(request.offset);
+  const part = Buffer.isBuffer(whole)
+    ? { data: whole.subarray(offset, offset + request.length) }
+    : { page: whole.page, pageOffset: offset };
+  const answer = { status: 0, ...part, dataLength: request.length };
   if (request.retain === 'clear') {
     controller.events.logRead(request.lid);
     page.clear?.(command);

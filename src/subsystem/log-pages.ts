@@ -32,11 +32,18 @@ import type { Usage } from './health.js';
 import { firmwareRevision } from './identify-controller.js';
 import type { LogPageRequest } from './log-page.js';
 
+/** A page that many read, kept by the engine. */
+export interface SharedLogPage {
+  readonly page: number;
+  readonly length: number;
+}
+
 interface LogPageKind {
   readonly controllers: readonly ('io' | 'discovery')[];
   /** The page's field in Supported Log Pages that it gives a meaning to. */
   readonly parameter?: number;
-  read(command: AdminCommand, request: LogPageRequest): Buffer;
+  /** Small pages are made for each reading; a large one is with the engine. */
+  read(command: AdminCommand, request: LogPageRequest): Buffer | SharedLogPage;
   /** Forgets what the host has now read. */
   clear?(command: AdminCommand): void;
 }

@@ -1,5 +1,6 @@
 /** NVMe Qualified Names (NVMe Base 2.1, 4.7). */
 
+import { isPrintable } from '../printable.js';
 import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
 
 /** `nqn.yyyy-mm.reverse.domain` with an optional `:anything`. */
@@ -13,10 +14,21 @@ const uuidName = /^nqn\.2014-08\.org\.nvmexpress:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){
  */
 export function nqnFault(text: string): string | null {
   if (Buffer.byteLength(text) > nqnLengthMax) return `at most ${nqnLengthMax} bytes`;
-  // Names stand in lines of the log, which may go to a terminal.
-  if (/\p{Cc}/u.test(text)) return 'a name without control characters';
+  // Names stand in lines of the log, which may go to a terminal; and two that look alike are one to
+  // whoever reads them.
+  if (!isPrintable(text)) return 'a name in UTF-8 without control or invisible characters';
   if (!text.startsWith('nqn.')) return "a name that begins with 'nqn.'";
   return null;
+}
+
+/**
+ * How a host is shown that gave no name of its own, as SPDK's tools do. No NQN is that, so no list
+ * can name it.
+ */
+export const unnamedHost = 'unnamed';
+
+export function hostName(hostNqn: string): string {
+  return hostNqn === '' ? unnamedHost : hostNqn;
 }
 
 /** As {@link nqnFault}, for names that we give: these are formed by the book. */

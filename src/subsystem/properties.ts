@@ -149,9 +149,10 @@ function configure(state: TargetState, controller: Controller, next: number): vo
 function enable(state: TargetState, controller: Controller): void {
   const fault = configurationFault(controller);
   if (fault !== null) {
-    const { handle, cntlid, hostNqn } = controller;
+    const { handle, cntlid, hostName: hostNqn, address } = controller;
     const subsystem = controller.subsystem.nqn;
-    state.logger.warn({ controller: handle, cntlid, hostNqn, subsystem }, `CC: ${fault}`);
+    const fields = { controller: handle, cntlid, hostNqn, subsystem };
+    state.peerLines.write('warn', 'controller_failed', address, fields, `CC: ${fault}`);
     controller.setState('failed');
     return;
   }
@@ -209,6 +210,7 @@ async function resetJoin(state: TargetState, controller: Controller): Promise<vo
   // Its connection may have gone in the meantime.
   if (controller.state !== 'resetting') return;
   controller.reset(state.limits.ioQueuesMax);
+  if (controller.subsystem.kind === 'io') state.shares.granted(controller, 0);
   controller.setState('disabled');
   // The host may have enabled it again without waiting.
   if (hasBit(controller.configuration, CcBits.en)) enable(state, controller);

@@ -10,15 +10,18 @@ import type { Connection } from '../transport/connection.js';
 import { ListenerTable } from '../transport/listener-table.js';
 import { emptyConfiguration } from './configuration.js';
 import type { NamespaceConfiguration, TargetConfiguration } from './configuration.js';
+import { ConnectionShares } from './connection-shares.js';
 import { ControllerTable } from './controller-table.js';
 import { TargetCounters } from './counters.js';
+import { DiscoveryPages } from './discovery-pages.js';
 import { DiscoverySubsystem } from './discovery-subsystem.js';
 import { DrainList } from './drain-list.js';
-import { LogLimit } from './log-limit.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
 import { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
+import { PeerLimits } from './peer-limits.js';
+import { PeerLines } from './peer-lines.js';
 import type { Subsystem } from './subsystem.js';
 import type { Clock, TargetLimits, TargetOptions } from './target-options.js';
 import { limitsDefault, systemClock } from './target-options.js';
@@ -43,13 +46,16 @@ export class TargetState {
   /** By NQN. */
   readonly subsystems = new Map<string, Subsystem>();
   readonly discovery = new DiscoverySubsystem();
+  readonly discoveryPages: DiscoveryPages;
   readonly listeners: ListenerTable;
   /** By the engine's number. */
   readonly connections = new Map<number, Connection>();
   readonly controllers: ControllerTable;
   readonly startedAtMs: number;
-  /** Lines about refused Connects: anybody who reaches a listener can cause them. */
-  readonly refusalLines: LogLimit;
+  /** Lines that anybody who reaches a listener can cause. */
+  readonly peerLines: PeerLines;
+  readonly peerLimits: PeerLimits;
+  readonly shares: ConnectionShares;
   /** Configured names of bdevs that are being opened. */
   readonly opening = new Set<string>();
   readonly #engineNames = new Set<string>();
@@ -61,13 +67,15 @@ export class TargetState {
     this.version = options.version;
     this.limits = { ...limitsDefault, ...options.limits };
     this.clock = options.clock ?? systemClock;
+    this.discoveryPages = new DiscoveryPages(engine, this.clock);
     this.listeners = new ListenerTable(engine);
-    this.controllers = new ControllerTable(engine, this.logger, this.limits);
+    this.peerLines = new PeerLines(this.logger, this.clock);
+    this.peerLimits = new PeerLimits(this.clock);
+    this.shares = new ConnectionShares(engine);
+    const { logger, limits, peerLines, shares } = this;
+    this.controllers = new ControllerTable({ engine, logger, limits, peerLines, shares });
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
     this.startedAtMs = this.clock.nowMs();
-    this.refusalLines = new LogLimit(this.clock, (count) => {
-      this.logger.warn({ count }, 'more Connects refused, not logged one by one');
-    });
   }
 
   subsystem(nqn: string): Subsystem {

@@ -52,7 +52,7 @@ export function connectionView(connection: Connection): ConnectionView {
     peer,
     openedAt,
     subsystem: queue?.controller.subsystem.nqn ?? null,
-    hostNqn: queue?.controller.hostNqn ?? null,
+    hostNqn: queue?.controller.hostName ?? null,
     cntlid: queue?.controller.cntlid ?? null,
     qid: queue?.qid ?? null,
   };

@@ -28,6 +28,7 @@ import type { TargetCounters } from './counters.js';
 import type { Drain } from './drain-list.js';
 import { EventDispatcher } from './event-dispatcher.js';
 import { Exchange } from './exchange.js';
+import type { PeerLimitCount } from './peer-limits.js';
 import { planChanges } from './plan.js';
 import type { Plan } from './plan.js';
 import { Preparation } from './preparation.js';
@@ -82,6 +83,16 @@ export class Target {
 
   get counters(): TargetCounters {
     return this.#state.counters;
+  }
+
+  /** What peers were refused because something was at its limit. */
+  get peerLimits(): Iterable<PeerLimitCount> {
+    return this.#state.peerLimits.counts;
+  }
+
+  /** Why hosts that did nothing wrong are kept out; empty when none is. */
+  get turnedAway(): readonly string[] {
+    return this.#state.peerLimits.reasons;
   }
 
   /** The engine's sink. Bound: may be passed around. */

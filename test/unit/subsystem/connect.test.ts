@@ -15,7 +15,15 @@ import {
 } from '../../../src/wire/layout.gen.js';
 import { packStatus } from '../../../src/wire/status.js';
 import type { Retry } from '../../../src/wire/status.js';
-import { Bed, FakeHost, configuration, diskNqn, hostNqn, subsystem } from './fake-host.js';
+import {
+  Bed,
+  FakeHost,
+  configuration,
+  diskNqn,
+  enabledConfiguration,
+  hostNqn,
+  subsystem,
+} from './fake-host.js';
 import type { ConnectFields } from './fake-host.js';
 
 const connectStatus = (code: number, retry: Retry = 'doNotRetry'): number =>
@@ -98,8 +106,20 @@ const refusals: readonly {
     reason: 'host_invalid',
   },
   {
-    name: 'an empty host NQN',
-    fields: { hostnqn: '' },
+    name: 'a host NQN of invisible characters',
+    fields: { hostnqn: 'nqn.2026-11.com.example:\u202ehost' },
+    status: invalid,
+    dw0: inData + 512,
+    reason: 'host_invalid',
+  },
+  {
+    name: 'a host NQN that is no UTF-8',
+    fields: {
+      spoil: (data) => {
+        data.buffer[512 + 10] = 0xff;
+        return data.buffer;
+      },
+    },
     status: invalid,
     dw0: inData + 512,
     reason: 'host_invalid',
@@ -320,22 +340,122 @@ t.test('a host that is refused again and again does not fill the log', async (t)
   const bed = await Bed.with();
   const host = new FakeHost(bed);
   for (let attempt = 0; attempt < 1000; attempt += 1) await host.connect({ cntlid: 7 });
-  t.equal(bed.warnings.length, LogLimit.linesMax);
+  t.equal(bed.warnings.length, LogLimit.linesOfPeerMax);
   t.equal(bed.target.counters.connectRejectedTotal.get('cntlid_invalid'), 1000);
   bed.clock.advance(LogLimit.intervalMs);
-  t.match(bed.warnings.at(-1), { fields: { count: 1000 - LogLimit.linesMax } });
+  t.match(bed.warnings.at(-1), {
+    fields: { kind: 'connect_refused', count: 1000 - LogLimit.linesOfPeerMax, peers: 1 },
+  });
+});
+
+t.test('a noisy peer hides no other one', async (t) => {
+  const bed = await Bed.with();
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const noisy = bed.open(4420, {}, '10.0.0.1');
+    await new FakeHost(bed).connect({ cntlid: 7 }, noisy);
+  }
+  const before = bed.warnings.length;
+  await new FakeHost(bed).connect({ cntlid: 7 }, bed.open(4420, {}, '10.0.0.2'));
+  t.match(bed.warnings.slice(before), [{ fields: { peer: { address: '10.0.0.2' } } }]);
+});
+
+t.test('from however many addresses, the lines of one kind are bounded', async (t) => {
+  const bed = await Bed.with();
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
+    const peer = `10.0.${Math.floor(attempt / 250)}.${attempt % 250}`;
+    await new FakeHost(bed).connect({ cntlid: 7 }, bed.open(4420, {}, peer));
+  }
+  t.equal(bed.warnings.length, LogLimit.linesMax);
+});
+
+t.test('a host whose controllers come and go by the thousand does not fill the log', async (t) => {
+  const bed = await Bed.with();
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
+    const { connection } = await new FakeHost(bed).connect();
+    bed.engine.close(connection, 'host_closed');
+    await bed.target.update((current) => current);
+  }
+  const made = bed.notes.filter(({ message }) => message === 'controller made');
+  const gone = bed.notes.filter(({ message }) => message === 'controller gone');
+  t.equal(made.length, LogLimit.linesOfPeerMax);
+  t.equal(gone.length, LogLimit.linesOfPeerMax);
+});
+
+t.test('a refused name can do no harm where it is printed', async (t) => {
+  const bed = await Bed.with();
+  const hostnqn = 'nqn.2026-11.com.example:\u009b31m\u202e\u200bx';
+  await new FakeHost(bed).connect({ hostnqn, subnqn: hostnqn });
+  const text = JSON.stringify(bed.warnings);
+  t.notMatch(text, /[\u0080-\u009f\u200b\u202e]/u);
+  t.match(text, 'u{9b}31m');
+});
+
+t.test('a host without a name is let in where any host is', async (t) => {
+  const bed = await Bed.with();
+  const host = new FakeHost(bed);
+  t.equal((await host.connect({ hostnqn: '' })).status, 0);
+  await host.setProperty(Property.cc, enabledConfiguration);
+  t.equal((await host.connect({ hostnqn: '', qid: 1 })).status, 0);
+  t.match(bed.target.controllers, [{ hostNqn: 'unnamed' }]);
+  t.match(bed.target.connections, [{ hostNqn: 'unnamed' }, { hostNqn: 'unnamed' }]);
+  t.match(bed.notes.at(-1), { fields: { hostNqn: 'unnamed' } });
+  const discovery = new FakeHost(bed, discoveryNqn);
+  t.equal((await discovery.connect({ hostnqn: '' }, bed.open(8009))).status, 0);
+});
+
+t.test('a host without a name is let in nowhere that a list rules', async (t) => {
+  const rules = subsystem({ allowAnyHost: false, hosts: [hostNqn] });
+  const bed = await Bed.with(configuration({ subsystems: [rules] }));
+  const { status, dw0 } = await new FakeHost(bed).connect({ hostnqn: '' });
+  t.equal(status, connectStatus(FabricsStatus.connectInvalidHost));
+  t.equal(dw0, inData + 512);
+  t.match(bed.warnings.at(-1), { message: /unnamed is not allowed/ });
+  const empty = await Bed.with(
+    configuration({ subsystems: [subsystem({ allowAnyHost: false, hosts: [] })] }),
+  );
+  t.not((await new FakeHost(empty).connect({ hostnqn: '' })).status, 0);
+  // Its name is another's neither.
+  const named = await FakeHost.ready(bed);
+  t.not((await named.connect({ hostnqn: '', qid: 1 })).status, 0);
+});
+
+t.test('an I/O queue comes in where the subsystem is offered, for who is allowed', async (t) => {
+  const other = { address: '127.0.0.1', port: 4421 };
+  const elsewhere = subsystem({
+    nqn: 'nqn.2026-11.com.example:disk1',
+    listeners: [other],
+    namespaces: [],
+  });
+  const bed = await Bed.with(
+    configuration({
+      subsystems: [subsystem({ allowAnyHost: false, hosts: [hostNqn] }), elsewhere],
+    }),
+  );
+  const host = await FakeHost.ready(bed);
+  const { status } = await host.connect({ qid: 1 }, bed.open(4421));
+  t.equal(status, connectStatus(FabricsStatus.connectInvalidParameters));
+  t.equal(bed.target.counters.connectRejectedTotal.get('subsystem_not_offered'), 1);
+  // While its controllers end, a host that was shut out adds no queue.
+  let drained = (): void => undefined;
+  bed.engine.drained = new Promise((resolve) => (drained = resolve));
+  const removed = bed.target.hostRemove(diskNqn, hostNqn);
+  await Promise.resolve();
+  t.not((await host.connect({ qid: 1 })).status, 0);
+  drained();
+  await removed;
 });
 
 t.test('a duplicate QID is taken over when the old connection has drained in time', async (t) => {
   const bed = await Bed.with();
   const host = await FakeHost.ready(bed);
+  const timers = bed.clock.pending;
   const old = await host.connect({ qid: 1 });
   const answered = host.connect({ qid: 1 });
   bed.clock.advance(999);
   bed.engine.close(old.connection, 'host_closed');
   t.match(await answered, { status: 0 });
   t.same(bed.target.controllers[0]?.qids, [0, 1]);
-  t.equal(bed.clock.pending, 0, 'no timer is left');
+  t.equal(bed.clock.pending, timers, 'no timer is left');
 });
 
 t.test('a duplicate QID is refused when the old connection stays', async (t) => {

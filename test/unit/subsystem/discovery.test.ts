@@ -9,12 +9,14 @@ import {
   DiscoveryLspBits,
   EflagsBits,
   Feature,
+  GenericStatus,
   LogPage,
   SetFeaturesCdw10Bits,
   SubsystemType,
   TransportType,
   discoveryNqn,
 } from '../../../src/wire/layout.gen.js';
+import { DiscoveryPages } from '../../../src/subsystem/discovery-pages.js';
 import { Bed, FakeHost, configuration, dataOf, diskNqn, hostNqn, subsystem } from './fake-host.js';
 
 const otherNqn = 'nqn.2026-11.com.example:disk1';
@@ -207,4 +209,69 @@ t.test('hosts that do not want to be told are not', async (t) => {
   await host.admin(AdminOpcode.setFeatures, { cdw10: packBits([SetFeaturesCdw10Bits.fid, fid]) });
   await bed.target.subsystemRemove(diskNqn);
   t.same(bed.engine.events, []);
+});
+
+t.test('hosts that may see the same read the same page, made once for each change', async (t) => {
+  const bed = await Bed.with();
+  const hosts: FakeHost[] = [];
+  for (const peer of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
+    const fields = { subnqn: discoveryNqn, hostnqn: `nqn.2026-11.com.example:${peer}` };
+    hosts.push(await FakeHost.ready(bed, fields, bed.open(8009, {}, peer)));
+  }
+  for (let reading = 0; reading < 100; reading += 1) {
+    for (const host of hosts) await host.logPage(LogPage.discovery, { bytes: 16 });
+  }
+  t.equal(bed.engine.pagesCreated, 1);
+  await bed.target.subsystemAdd(subsystem({ nqn: otherNqn, namespaces: [] }));
+  for (const host of hosts) t.equal((await offers(host)).length, 2);
+  t.equal(bed.engine.pagesCreated, 2);
+});
+
+t.test('a host that may see something else reads another page', async (t) => {
+  const other = subsystem({ nqn: otherNqn, namespaces: [], allowAnyHost: false, hosts: [hostNqn] });
+  const bed = await Bed.with(configuration({ subsystems: [subsystem(), other] }));
+  const named = await FakeHost.ready(bed, { subnqn: discoveryNqn });
+  const foreign = await FakeHost.ready(bed, { subnqn: discoveryNqn, hostnqn: '' });
+  t.equal((await offers(named)).length, 2);
+  t.equal((await offers(foreign)).length, 1);
+  t.equal((await offers(named)).length, 2);
+  t.equal(bed.engine.pagesCreated, 2);
+});
+
+t.test('pages that nobody reads are dropped, and a reader that paused begins anew', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed, { subnqn: discoveryNqn, kato: 600_000 });
+  await read(host);
+  t.equal(bed.engine.pages.size, 1);
+  bed.clock.advance(DiscoveryPages.idleMs);
+  t.equal(bed.engine.pages.size, 0);
+  t.equal(bed.clock.pending, 0, 'nothing is left to look at');
+  const rest = await host.logPage(LogPage.discovery, { bytes: 1024, offset: 1024 });
+  t.equal(rest.status, 0);
+  t.equal(bed.engine.pages.size, 1);
+});
+
+t.test('there are few pages at once, of few bytes', async (t) => {
+  const bed = await Bed.with(
+    configuration({ discoveryListeners: [{ address: '0.0.0.0', port: 8009 }] }),
+  );
+  const hosts: FakeHost[] = [];
+  for (let index = 1; index <= 100; index += 1) {
+    const address = `127.0.0.${index}`;
+    const connection = bed.open(8009, { address }, address);
+    hosts.push(await FakeHost.ready(bed, { subnqn: discoveryNqn }, connection));
+  }
+  for (const host of hosts) await read(host);
+  t.equal(bed.engine.pages.size, DiscoveryPages.pagesMax);
+});
+
+t.test('when the engine has no room for a page the host is told to try again', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed, { subnqn: discoveryNqn });
+  bed.engine.pagesFull = true;
+  const { status } = await host.logPage(LogPage.discovery);
+  t.equal(status & 0x7ff, GenericStatus.commandInterrupted);
+  t.equal(status & 0x4000, 0, 'without Do Not Retry');
+  bed.engine.pagesFull = false;
+  t.equal((await host.logPage(LogPage.discovery)).status, 0);
 });

@@ -58,13 +58,17 @@ t.test('a host that leaves is no warning', async (t) => {
 t.test('connections that fail by the thousand cost some lines and a count', async (t) => {
   const bed = await Bed.with();
   for (let i = 0; i < 1000; i++) bed.engine.close(bed.open(4420), 'invalid_pdu_header');
-  t.equal(bed.warnings.length, LogLimit.linesMax);
+  t.equal(bed.warnings.length, LogLimit.linesOfPeerMax);
   bed.clock.advance(LogLimit.intervalMs);
-  t.match(bed.warnings.at(-1), { fields: { count: 1000 - LogLimit.linesMax } });
+  t.match(bed.warnings.at(-1), { fields: { count: 1000 - LogLimit.linesOfPeerMax } });
   bed.engine.close(bed.open(4420), 'icreq_timeout');
   t.match(bed.warnings.at(-1), { fields: { reason: 'icreq_timeout' } });
   bed.clock.advance(LogLimit.intervalMs);
-  t.equal(bed.warnings.length, LogLimit.linesMax + 2, 'nothing was held back: nothing to say');
+  t.equal(
+    bed.warnings.length,
+    LogLimit.linesOfPeerMax + 2,
+    'nothing was held back: nothing to say',
+  );
 });
 
 t.test('when the admin queue closes, the controller ends with all its queues', async (t) => {

@@ -1,6 +1,6 @@
 /** A target over a fake engine, and hosts that speak to it in submission queue entries. */
 
-import type { Endpoint } from '../../../src/engine/engine-types.js';
+import type { EngineFacts, Endpoint } from '../../../src/engine/engine-types.js';
 import type {
   SubsystemConfiguration,
   TargetConfiguration,
@@ -111,7 +111,14 @@ export class Bed {
   readonly target: Target;
   #connectionNext = 1;
 
-  constructor(options: Partial<TargetOptions> = {}) {
+  /** Lines of the info level. */
+  readonly notes: { fields: object; message: string }[] = [];
+
+  constructor(options: Partial<TargetOptions> = {}, facts: Partial<EngineFacts> = {}) {
+    this.engine.facts = { ...this.engine.facts, ...facts };
+    const note = (fields: object, message: string): void => {
+      this.notes.push({ fields, message });
+    };
     const log = (fields: object, message: string): void => {
       this.warnings.push({ fields, message });
     };
@@ -119,7 +126,7 @@ export class Bed {
     this.target = new Target(this.engine, {
       version: '0.1.0',
       clock: this.clock,
-      logger: { info: none, debug: none, warn: log, error: log },
+      logger: { info: note, debug: none, warn: log, error: log },
       ...options,
     });
     this.engine.sink = this.target.handleEvents;
@@ -128,14 +135,15 @@ export class Bed {
   static async with(
     desired: TargetConfiguration = configuration(),
     options: Partial<TargetOptions> = {},
+    facts: Partial<EngineFacts> = {},
   ): Promise<Bed> {
-    const bed = new Bed(options);
+    const bed = new Bed(options, facts);
     await bed.target.apply(desired);
     return bed;
   }
 
   /** A connection from a host to a listener of that port; to the first if none is given. */
-  open(port?: number, local: Partial<Endpoint> = {}): number {
+  open(port?: number, local: Partial<Endpoint> = {}, peer = '127.0.0.1'): number {
     const connection = this.#connectionNext;
     this.#connectionNext += 1;
     const listeners = [...this.engine.openListeners];
@@ -148,7 +156,7 @@ export class Bed {
         listener,
         reactor: 0,
         local: { address: '127.0.0.1', port: actual.port, ...local },
-        peer: { address: '127.0.0.1', port: 50000 + connection },
+        peer: { address: peer, port: 50000 + connection },
       },
     ]);
     return connection;
