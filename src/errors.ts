@@ -30,6 +30,7 @@ export const errorKinds = {
   internal: { title: 'A defect in capsuled', httpStatus: 500 },
   limit_reached: { title: 'A configured limit is reached', httpStatus: 409 },
   method_not_allowed: { title: 'The resource does not have this method', httpStatus: 405 },
+  misdirected: { title: 'The request names a host that this is not', httpStatus: 421 },
   not_found: { title: 'There is no such thing', httpStatus: 404 },
   not_ready: { title: 'The target is starting or stopping', httpStatus: 503 },
   out_of_memory: { title: 'There is not enough memory', httpStatus: 507 },

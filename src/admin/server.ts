@@ -17,6 +17,7 @@ import { connectionsPlugin } from './connections.js';
 import { controllersPlugin } from './controllers.js';
 import { registerEtags } from './etag.js';
 import { healthPlugin } from './health.js';
+import { checkHosts } from './host-check.js';
 import { metricsPlugin } from './metrics.js';
 import { registerProblems } from './problem.js';
 import { reactorsPlugin } from './reactors.js';
@@ -39,7 +40,7 @@ export async function startAdmin(
   options: AdminOptions,
   sources: AdminSources,
 ): Promise<AdminServer> {
-  const { listen, tokenFile } = options;
+  const { listen, tokenFile, allowedHosts } = options;
   if (tokenFile === null && !isLoopback(listen.address)) {
     throw new TargetError(
       'configuration_invalid',
@@ -48,7 +49,7 @@ export async function startAdmin(
     );
   }
   const token = tokenFile === null ? null : await TokenFile.open(tokenFile);
-  const app = await createApp(sources, token);
+  const app = await createApp(sources, token, allowedHosts);
   try {
     await app.listen({ host: listen.address, port: listen.port });
   } catch (thrown) {
@@ -72,6 +73,7 @@ export async function startAdmin(
 export async function createApp(
   sources: AdminSources,
   token: TokenFile | null,
+  allowedHosts: readonly string[] = [],
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: sources.logger.child({}, { level: 'warn' }),
@@ -87,6 +89,7 @@ export async function createApp(
   // only cost start-up.
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   registerProblems(app);
+  checkHosts(app, allowedHosts);
   if (token !== null) requireToken(app, token);
   await app.register(swagger, {
     openapi: {

@@ -31,7 +31,11 @@ export function describeConfiguration(
       connect_timeout: formatDuration(engine.connectTimeoutMs * NS_PER_MS),
       pdu_timeout: formatDuration(engine.pduTimeoutMs * NS_PER_MS),
     },
-    admin: { listen: hostPortText(admin.listen), token_file: admin.tokenFile },
+    admin: {
+      listen: hostPortText(admin.listen),
+      token_file: admin.tokenFile,
+      allowed_hosts: admin.allowedHosts,
+    },
     discovery: { listeners: target.discoveryListeners.map(describeListener) },
     bdevs: bdevs.map((bdev) => describeBdev(bdev, bdev.parameters)),
     subsystems: target.subsystems.map(describeSubsystem),

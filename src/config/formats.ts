@@ -228,6 +228,11 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     parse: parseHostPort,
     hint: hostPortHint,
   },
+  host_name: {
+    expected: 'a host name such as storage1.example.com',
+    ...matching(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/),
+    hint: (text) => (/:[0-9]+$/.test(text) ? 'without the port' : ''),
+  },
   name: {
     expected:
       'a name of 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit',

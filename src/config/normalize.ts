@@ -11,6 +11,8 @@ export interface AdminOptions {
   readonly listen: HostPort;
   /** Absolute; null when requests need no token. */
   readonly tokenFile: string | null;
+  /** Names that a Host header may have beside the addresses listened on. */
+  readonly allowedHosts: readonly string[];
 }
 
 export interface LogOptions {
@@ -48,6 +50,7 @@ export function normalize(
     admin: {
       listen: admin.listen,
       tokenFile: admin.token_file === null ? null : resolvePath(admin.token_file),
+      allowedHosts: admin.allowed_hosts,
     },
     log,
     target: {

@@ -69,20 +69,24 @@ const engineSchema = Type.Object(
       effect: 'restart',
     }),
     connections_max: integer(16, 65536, {
-      description: 'Connections of all hosts together; one more is closed at once.',
+      description:
+        'Connections of all hosts together. A quarter at most is for peers before Connect, an eighth for discovery ' +
+        'controllers; docs/internals/limits.md has the shares of an address and of a host. Lowered, with a warning, to ' +
+        'what the limit of open files allows.',
       default: 4096,
       effect: 'restart',
     }),
     connect_timeout: duration({
       description:
-        'A new connection must have sent its ICReq, and then its Connect, after this time.',
+        'A new connection must have sent its ICReq, and then all of its Connect, after this time.',
       default: '10s',
       least: '100ms',
       most: '10m',
       effect: 'restart',
     }),
     pdu_timeout: duration({
-      description: 'A PDU that has begun must be complete after this time.',
+      description:
+        'A PDU that has begun must be complete after this time, and one second more for each 64KiB of its length.',
       default: '30s',
       least: '100ms',
       most: '10m',
@@ -107,6 +111,16 @@ const adminSchema = Type.Object(
       default: null,
       effect: 'restart',
     }),
+    allowed_hosts: Type.Array(
+      text('host_name', { description: 'Name of this machine.', effect: 'restart' }),
+      list({
+        description:
+          'Names that a request may ask for in its Host header, beside localhost and the addresses listened on. ' +
+          'Others are refused, because a foreign page can make a browser ask for its own name here.',
+        default: [],
+        effect: 'restart',
+      }),
+    ),
   },
   section('The HTTP side-car.'),
 );

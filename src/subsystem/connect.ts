@@ -340,11 +340,6 @@ async function connectIo(
   request: ConnectRequest,
 ): Promise<void> {
   checkEntries(state, request.entries, 2);
-  if (state.endpointOf(connection) === null) {
-    // A host may be quicker than the engine's word about the listener that it came in through.
-    await state.listeners.opened();
-    if (connection.state !== 'connecting') return;
-  }
   const controller = controllerFor(state, connection, request);
   checkQueue(controller, request);
   if (controller.queues.has(request.qid)) {

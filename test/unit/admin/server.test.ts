@@ -254,7 +254,7 @@ t.test('a method that a path does not have is refused with those that it has', a
 
 t.test('beyond loopback it listens with a token only', async (t) => {
   const listen = { address: '0.0.0.0', port: 0 };
-  await t.rejects(startAdmin({ listen, tokenFile: null }, sources()), {
+  await t.rejects(startAdmin({ listen, tokenFile: null, allowedHosts: [] }, sources()), {
     code: 'configuration_invalid',
     field: 'admin.token_file',
   });
@@ -262,11 +262,17 @@ t.test('beyond loopback it listens with a token only', async (t) => {
   const words = TOKEN.replaceAll('-', ' ');
   const folder = t.testdir({ short: 'short\n', words: `${words}\n`, good: `${TOKEN}\n` });
   for (const file of ['short', 'words']) {
-    await t.rejects(startAdmin({ listen, tokenFile: join(folder, file) }, sources()), {
-      message: /^expected a token of at least 16 printable ASCII characters without spaces /,
-    });
+    await t.rejects(
+      startAdmin({ listen, tokenFile: join(folder, file), allowedHosts: [] }, sources()),
+      {
+        message: /^expected a token of at least 16 printable ASCII characters without spaces /,
+      },
+    );
   }
-  const server = await startAdmin({ listen, tokenFile: join(folder, 'good') }, sources());
+  const server = await startAdmin(
+    { listen, tokenFile: join(folder, 'good'), allowedHosts: [] },
+    sources(),
+  );
   await server.close();
 });
 
@@ -275,7 +281,7 @@ t.test('a port that is taken is an error that names the key', async (t) => {
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;
   const listen = { address: '127.0.0.1', port };
-  await t.rejects(startAdmin({ listen, tokenFile: null }, sources()), {
+  await t.rejects(startAdmin({ listen, tokenFile: null, allowedHosts: [] }, sources()), {
     code: 'address_unavailable',
     field: 'admin.listen',
     message: new RegExp(
@@ -287,7 +293,7 @@ t.test('a port that is taken is an error that names the key', async (t) => {
 
 t.test('closing does not wait for connections that stay open', async (t) => {
   const listen = { address: '127.0.0.1', port: 0 };
-  const server = await startAdmin({ listen, tokenFile: null }, sources());
+  const server = await startAdmin({ listen, tokenFile: null, allowedHosts: [] }, sources());
   const response = await fetch(`${server.url}/healthz`);
   t.equal(response.status, 200);
   await server.close();
@@ -331,5 +337,40 @@ t.test('the OpenAPI document has every resource and its errors', async (t) => {
     'a list needs no parameters',
   );
   t.match(responses['4XX'], { content: { 'application/problem+json': {} } });
+  await app.close();
+});
+
+t.test('a request for a foreign host is refused, whatever points here', async (t) => {
+  const app = await createApp(sources(), null, ['storage1.example.com']);
+  const statusFor = async (host: string): Promise<number> =>
+    (await app.inject({ url: '/healthz', headers: { host } })).statusCode;
+  for (const host of [
+    'localhost',
+    'LOCALHOST:9920',
+    'daemon.localhost:9920',
+    '127.0.0.1:9920',
+    '127.1.2.3',
+    '[::1]:9920',
+    'storage1.example.com',
+    'Storage1.Example.com:9920',
+    'storage1.example.com.:9920',
+  ]) {
+    t.equal(await statusFor(host), 200, host);
+  }
+  for (const host of [
+    'attacker.example',
+    '127.0.0.1.attacker.example:9920',
+    'localhost.attacker.example',
+    'xstorage1.example.com',
+    '10.0.0.1:9920',
+    '0.0.0.0:9920',
+    '[2001:db8::1]:9920',
+  ]) {
+    t.equal(await statusFor(host), 421, host);
+  }
+  const headers = { host: 'attacker.example' };
+  const refused = await app.inject({ url: '/v1/config', headers });
+  t.equal(refused.statusCode, 421);
+  t.match(refused.json(), { code: 'misdirected', field: 'host', detail: /admin.allowed_hosts/ });
   await app.close();
 });

@@ -628,7 +628,7 @@ t.test('the smallest file has all the defaults', async (t) => {
       connectTimeoutMs: 10_000,
       pduTimeoutMs: 30_000,
     },
-    admin: { listen: { address: '127.0.0.1', port: 9920 }, tokenFile: null },
+    admin: { listen: { address: '127.0.0.1', port: 9920 }, tokenFile: null, allowedHosts: [] },
     log: { level: 'info', format: 'auto' },
     target: {
       discoveryListeners: [{ address: '127.0.0.1', port: 8009 }],

@@ -1,0 +1,42 @@
+/**
+ * Which Host headers are answered. A page of somebody else can make a browser ask for its own name
+ * while that name points here (DNS rebinding); such a request names a host that this is not. An
+ * address cannot be made to point elsewhere.
+ */
+
+import { isIP } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { isLoopback } from '../transport/address.js';
+import { TargetError } from '../errors.js';
+import { printable } from '../printable.js';
+
+export function checkHosts(app: FastifyInstance, allowedHosts: readonly string[]): void {
+  const allowed = new Set(allowedHosts.map((name) => name.toLowerCase()));
+  app.addHook('onRequest', async (request) => {
+    const { host } = request.headers;
+    // Only HTTP/1.0 comes without, and no browser speaks that.
+    if (host === undefined) return;
+    const name = nameOf(host);
+    if (allowed.has(name) || isOurs(name, request.socket.localAddress)) return;
+    throw new TargetError(
+      'misdirected',
+      `expected an address listened on, localhost, or a name of admin.allowed_hosts in the Host ` +
+        `header, got ${printable(host)}`,
+      { field: 'host' },
+    );
+  });
+}
+
+/** Without the port, the brackets of IPv6 and the dot that may end a name. */
+function nameOf(host: string): string {
+  const name = /^\[([^\]]*)\](?::\d*)?$/.exec(host)?.[1] ?? host.replace(/:\d*$/, '');
+  return name.toLowerCase().replace(/\.$/, '');
+}
+
+function isOurs(name: string, localAddress: string | undefined): boolean {
+  if (name === 'localhost' || name.endsWith('.localhost')) return true;
+  if (isIP(name) === 0) return false;
+  // An IPv4 connection to a socket of both families has its address inside of IPv6.
+  const local = localAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '');
+  return isLoopback(name) || name === local;
+}
