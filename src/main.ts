@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The program `capsuled`. Imports nothing heavy: sub-commands load what they need. */
 
+import './cli/no-debugger.js';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OutputErrors } from './cli/output.js';

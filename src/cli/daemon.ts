@@ -49,6 +49,10 @@ export class Daemon {
     this.#options = options;
   }
 
+  get logger(): DaemonLogger {
+    return this.#options.logger;
+  }
+
   get state(): DaemonState {
     return this.#state;
   }
@@ -83,6 +87,7 @@ export class Daemon {
     });
     this.#engine = engine;
     logger.info({ features: engine.facts.features }, 'engine started');
+    this.#sayConnections(engine);
     const hostTotals = new HostTotals();
     const target = new Target(hostTotals.watch(engine), {
       logger,
@@ -107,6 +112,16 @@ export class Daemon {
     });
   }
 
+  #sayConnections({ facts: { connectionsMax, openFilesMax } }: Engine): void {
+    const wanted = this.#configuration.engine.connectionsMax;
+    if (connectionsMax >= wanted) return;
+    this.#options.logger.warn(
+      { key: 'engine.connections_max', wanted, connectionsMax, openFilesMax },
+      `connections_max is ${connectionsMax} instead of ${wanted}, because this process may have ` +
+        `${openFilesMax} open files; raise the limit (LimitNOFILE=, ulimit -Hn)`,
+    );
+  }
+
   /** Why hosts may not be served as configured; empty when all is well. */
   unreadyReasons(): string[] {
     const reasons: string[] = [];
@@ -128,6 +143,7 @@ export class Daemon {
     const wanted = this.#configuration.engine.cores.length;
     const running = this.#engine?.reactorStats().length ?? 0;
     if (running < wanted) reasons.push(`${running} of ${wanted} reactors run`);
+    reasons.push(...(this.#target?.turnedAway ?? []));
     return reasons;
   }
 

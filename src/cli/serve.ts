@@ -12,12 +12,14 @@ import { ServiceNotifier } from './service-notifier.js';
 import { bold, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
 
+type DaemonSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGUSR1';
+
 /** What the outside does to a daemon; the process itself, or a test. */
 export interface ServeEnvironment {
   readonly startEngine: StartEngine;
   readonly signals: {
-    on: (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listener: () => void) => unknown;
-    off: (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listener: () => void) => unknown;
+    on: (signal: DaemonSignal, listener: () => void) => unknown;
+    off: (signal: DaemonSignal, listener: () => void) => unknown;
   };
   /** Ends the process at once. */
   readonly exit: (status: number) => void;
@@ -149,6 +151,7 @@ class SignalQueue {
     environment.signals.on('SIGTERM', this.#onStop);
     environment.signals.on('SIGINT', this.#onStop);
     environment.signals.on('SIGHUP', this.#onReload);
+    environment.signals.on('SIGUSR1', this.#onDebugger);
   }
 
   /** Resolves with the exit status when the daemon was told to stop and has stopped. */
@@ -168,12 +171,17 @@ class SignalQueue {
     this.#environment.signals.off('SIGTERM', this.#onStop);
     this.#environment.signals.off('SIGINT', this.#onStop);
     this.#environment.signals.off('SIGHUP', this.#onReload);
+    this.#environment.signals.off('SIGUSR1', this.#onDebugger);
   }
 
   readonly #onStop = (): void => {
     if (this.#stopRequested) this.#environment.exit(0);
     this.#stopRequested = true;
     this.#wakeStop();
+  };
+
+  readonly #onDebugger = (): void => {
+    this.#daemon.logger.warn({}, 'SIGUSR1 does nothing: the debugger stays closed');
   };
 
   readonly #onReload = (): void => {

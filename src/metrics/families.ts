@@ -20,7 +20,7 @@ import { operationWords, sumWord } from './stat-words.js';
 /** What is read of a target. */
 export type ObservedTarget = Pick<
   Target,
-  'bdevs' | 'connections' | 'controllers' | 'counters' | 'listeners' | 'subsystems'
+  'bdevs' | 'connections' | 'controllers' | 'counters' | 'listeners' | 'peerLimits' | 'subsystems'
 >;
 
 export interface MetricSources {
@@ -52,7 +52,7 @@ function gauge(name: string, help: string, collect: FamilyOptions['collect']): F
   return new Family({ name, help, type: 'gauge', collect });
 }
 
-function targetFamilies({ target, logSink, version }: MetricSources): Family[] {
+function targetFamilies({ engine, target, logSink, version }: MetricSources): Family[] {
   return [
     gauge('capsuled_build_info', 'Constant 1; the labels say which build runs.', () => [
       { labels: { version, node: process.versions.node }, value: 1 },
@@ -82,12 +82,34 @@ function targetFamilies({ target, logSink, version }: MetricSources): Family[] {
           value,
         })),
     ),
+    counter(
+      'capsuled_peer_limit_total',
+      'What peers were refused, or lost to others, because something was at its limit.',
+      () => peerLimitSamples(target, engine),
+    ),
     counter('capsuled_connections_closed_total', 'Connections that ended, by reason.', () =>
       [...target.counters.connectionsClosedTotal].map(([reason, value]) => ({
         labels: { reason },
         value,
       })),
     ),
+  ];
+}
+
+/** Before Connect the engine counts: sockets refused, and strangers who gave way to others. */
+function peerLimitSamples(target: ObservedTarget, engine: Engine): Sample[] {
+  const words = engine.facts.statNames.transport;
+  const strangers = ['connections_rejected', 'connections_displaced']
+    .map((word) => words.indexOf(word))
+    .filter((index) => index >= 0)
+    .reduce((sum, index) => sum + sumWord(engine.transportStats(), index), 0);
+  const counted = [...target.peerLimits].filter((count) => count.class !== 'before_connect');
+  return [
+    { labels: { resource: 'connections', class: 'before_connect' }, value: strangers },
+    ...counted.map(({ resource, class: peerClass, value }) => ({
+      labels: { resource, class: peerClass },
+      value,
+    })),
   ];
 }
 

@@ -10,8 +10,12 @@ import type { Engine } from '../engine/engine-types.js';
 import type { ControllerView } from '../subsystem/views.js';
 import { type OperationWords, operationWords } from './stat-words.js';
 
-/** More pairs of subsystem and host than this are counted together, as host `other`. */
-const PAIRS_MAX = 1024;
+/**
+ * More pairs of subsystem and host than this are counted together, as host `other`. Of those whose
+ * controllers have ended, the one that ended longest ago is forgotten. A name that connects and
+ * does no I/O has no pair: anybody can have names.
+ */
+export const PAIRS_MAX = 1024;
 export const OTHER_HOSTS = 'other';
 
 export interface HostTotal {
@@ -45,8 +49,7 @@ export class HostTotals {
       if (view === undefined) return;
       // What ended while the queues closed counts too, if the engine still knows.
       const after = controllerWords(engine, controller);
-      const known = after.some(({ words }) => (words['operations'] ?? 0) > 0);
-      addWords(this.#ended, view, known ? after : before);
+      this.#retire(view, hasOperations(after) ? after : before);
     };
     return engine;
   }
@@ -61,9 +64,25 @@ export class HostTotals {
     }
     for (const view of this.target?.controllers ?? []) {
       if (view.kind !== 'io' || view.state === 'gone') continue;
+      if (!view.qids.some((qid) => qid > 0)) continue;
       addWords(totals, view, controllerWords(engine, view.controller));
     }
     return totals.values();
+  }
+
+  #retire(view: ControllerView, words: readonly OperationWords[]): void {
+    if (!hasOperations(words)) return;
+    const key = pairKey(view.subsystem, view.hostNqn);
+    const known = this.#ended.get(key);
+    // Behind all others: it ended last.
+    if (known !== undefined) {
+      this.#ended.delete(key);
+      this.#ended.set(key, known);
+    } else if (this.#ended.size >= PAIRS_MAX) {
+      const [oldest = ''] = this.#ended.keys();
+      this.#ended.delete(oldest);
+    }
+    addWords(this.#ended, view, words);
   }
 
   #view(controller: number): ControllerView | undefined {
@@ -84,6 +103,14 @@ function controllerWords(engine: Engine, controller: number): OperationWords[] {
   return operationWords(arrays, controllerOperations, controllerOperationWords);
 }
 
+function hasOperations(words: readonly OperationWords[]): boolean {
+  return words.some((operation) => (operation.words['operations'] ?? 0) > 0);
+}
+
+function pairKey(subsystem: string, hostNqn: string): string {
+  return `${subsystem} ${hostNqn}`;
+}
+
 function addWords(
   totals: Map<string, HostTotal>,
   view: ControllerView,
@@ -98,7 +125,7 @@ function addWords(
 }
 
 function totalOf(totals: Map<string, HostTotal>, subsystem: string, hostNqn: string): HostTotal {
-  const key = `${subsystem} ${hostNqn}`;
+  const key = pairKey(subsystem, hostNqn);
   const known = totals.get(key);
   if (known !== undefined) return known;
   if (totals.size >= PAIRS_MAX && hostNqn !== OTHER_HOSTS) {

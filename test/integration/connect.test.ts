@@ -401,7 +401,7 @@ const refusals: Refusal[] = [
     name: 'a host NQN that is none',
     status: invalidParameter,
     dw0: inData(ConnectData.fields.hostnqn),
-    payload: { hostnqn: '' },
+    payload: { hostnqn: 'host' },
   },
   {
     name: 'a static controller',

@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import t from 'tap';
 import { AdminQueue } from '../host/admin-queue.js';
 import { until, within } from '../host/bounded.js';
@@ -162,7 +163,7 @@ t.test('connections that stop at any point of their beginning leave nothing behi
   t.ok(daemon.process.isRunning);
 });
 
-t.test('a connection more than there are places is closed, and counted', async (t) => {
+t.test('strangers hold their share of the places, and no host out', async (t) => {
   const small = await Daemon.start(
     t,
     configuration({ engine: { reactors: 2, memory: '64MiB', connections_max: 16 } }),
@@ -171,13 +172,60 @@ t.test('a connection more than there are places is closed, and counted', async (
   for (let count = 0; count < 40; count++) links.push(await PduLink.open(small.target()));
   const refused = await until('the refusals', () => {
     const over = links.filter((link) => link.isOver).length;
-    return over >= 24 && over;
+    return over >= 32 && over;
   });
-  t.equal(refused, 24);
-  t.equal((await small.metrics()).sum('capsuled_connections_rejected_total'), 24);
-  for (const link of links) link.destroy();
-  await small.idle();
+  t.equal(refused, 32);
+  const labels = { resource: 'connections', class: 'before_connect' };
+  t.equal((await small.metrics()).sum('capsuled_peer_limit_total', labels), 32);
   const host = await TcpHost.connect(small.target(), subsystemNqn);
   await host.io.read(0n, 1);
   await host.disconnect();
+  for (const link of links) link.destroy();
+  await small.idle();
 });
+
+t.test('SIGUSR1 opens no debugger', async (t) => {
+  const { process: daemonProcess } = await Daemon.start(t);
+  const before = listeningPorts(daemonProcess.pid);
+  process.kill(daemonProcess.pid, 'SIGUSR1');
+  await until('its line', () => daemonProcess.lines.some(({ msg }) => msg.includes('SIGUSR1')));
+  t.strictSame(listeningPorts(daemonProcess.pid), before);
+  t.notMatch(daemonProcess.errorText, 'Debugger listening');
+  t.ok(daemonProcess.isRunning);
+});
+
+t.test('more connections than there may be open files are said at the start', async (t) => {
+  const engine = { reactors: 1, memory: '64MiB', connections_max: 65536 };
+  const daemon = await Daemon.start(t, configuration({ engine }));
+  const limits = readFileSync(`/proc/${daemon.process.pid}/limits`, 'utf8');
+  const [, soft = '', hard = ''] = /^Max open files +(\d+) +(\d+)/m.exec(limits) ?? [];
+  t.equal(soft, hard, 'the soft limit was raised');
+  const line = daemon.process.lines.find((one) => one['key'] === 'engine.connections_max');
+  if (Number(hard) >= 80_000) {
+    t.equal(line, undefined);
+    return;
+  }
+  t.match(line, { level: 'warn', openFilesMax: Number(hard) });
+  t.ok(Number(line?.['connectionsMax']) < Number(hard));
+  const host = await TcpHost.connect(daemon.target(), subsystemNqn);
+  await host.disconnect();
+});
+
+/** TCP ports on which a process listens. */
+function listeningPorts(pid: number): number[] {
+  const links = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+  const own = new Set(links);
+  const tables = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8'));
+  return tables
+    .flatMap((table) => table.split('\n').slice(1))
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === '0A' && own.has(`socket:[${inode}]`))
+    .map(([, local = '']) => parseInt(local.split(':')[1] ?? '', 16))
+    .sort((a, b) => a - b);
+}

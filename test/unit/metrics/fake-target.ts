@@ -63,6 +63,7 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
   return {
     configuration: { ...emptyConfiguration, bdevs: [parameters] },
     counters: new TargetCounters(),
+    peerLimits: [],
     subsystems: [subsystem()],
     listeners: [
       {

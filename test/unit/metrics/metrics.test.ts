@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { exportedBounds } from '../../../src/metrics/family.js';
-import { HostTotals, OTHER_HOSTS } from '../../../src/metrics/host-totals.js';
+import { HostTotals, OTHER_HOSTS, PAIRS_MAX } from '../../../src/metrics/host-totals.js';
 import { Metrics, wantsOpenMetrics } from '../../../src/metrics/metrics.js';
 import type { Engine } from '../../../src/engine/engine-types.js';
 import { FakeEngine } from './fake-engine.js';
@@ -131,6 +131,38 @@ t.test("a host's totals go on when its controller is gone", async (t) => {
   t.strictSame(total?.operations.get('read'), { operations: 5, bytes: 500 });
   t.strictSame(total?.operations.get('write'), { operations: 1, bytes: 10 });
   t.strictSame([...hostTotals.read(engine)][0], total, 'reading changes nothing');
+});
+
+t.test('a name that connects and does no I/O is nobody in the metrics', async (t) => {
+  const { engine, target, hostTotals } = setup();
+  for (let index = 0; index < 2 * PAIRS_MAX; index += 1) {
+    target.controllers = [controller(index + 1, `nqn.stranger:${index}`)];
+    engine.controllers.set(index + 1, BigUint64Array.from([0n, 0n, 0n, 0n]));
+    await (engine as Engine).controllerTerminate(index + 1, 'all', 'test');
+    await new Promise(setImmediate);
+  }
+  target.controllers = [{ ...controller(9000, 'nqn.stranger:x'), qids: [0] }];
+  t.strictSame([...hostTotals.read(engine)], []);
+});
+
+t.test('of the hosts that are gone, the one that went first is forgotten first', async (t) => {
+  const { engine, target, hostTotals } = setup();
+  const serve = async (index: number, name: string): Promise<void> => {
+    target.controllers = [controller(index, name)];
+    engine.controllers.set(index, BigUint64Array.from([1n, 1n, 0n, 0n]));
+    await (engine as Engine).controllerTerminate(index, 'all', 'test');
+    await new Promise(setImmediate);
+  };
+  await serve(1, 'nqn.host:first');
+  await serve(2, 'nqn.host:second');
+  await serve(3, 'nqn.host:first');
+  for (let index = 0; index < PAIRS_MAX - 1; index += 1)
+    await serve(10 + index, `nqn.host:${index}`);
+  target.controllers = [];
+  const names = [...hostTotals.read(engine)].map(({ hostNqn }) => hostNqn);
+  t.equal(names.length, PAIRS_MAX);
+  t.ok(names.includes('nqn.host:first'));
+  t.notOk(names.includes('nqn.host:second'));
 });
 
 t.test('the hosts that are told apart are bounded', async (t) => {
