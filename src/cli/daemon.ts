@@ -17,7 +17,6 @@ import type { LogSink } from '../log-sink.js';
 import { HostTotals } from '../metrics/host-totals.js';
 import { Metrics } from '../metrics/metrics.js';
 import { Target } from '../subsystem/target.js';
-import { endpointKey, endpointText } from '../transport/listener.js';
 import type { ServiceNotifier } from './service-notifier.js';
 
 export type DaemonState = 'starting' | 'ready' | 'reloading' | 'stopping' | 'stopped';
@@ -99,7 +98,8 @@ export class Daemon {
     this.#target = target;
     const metrics = new Metrics({ engine, target, hostTotals, logSink, version });
     hostTotals.target = target;
-    await target.apply(this.#configuration.target);
+    // A disk that is missing, an address that is late: the rest serves meanwhile.
+    await target.apply(this.#configuration.target, { missing: 'wait' });
     const { startAdmin } = await import('../admin/server.js');
     this.#admin = await startAdmin(this.#configuration.admin, {
       engine,
@@ -128,17 +128,11 @@ export class Daemon {
     if (this.#state !== 'ready' && this.#state !== 'reloading') {
       reasons.push(`the daemon is ${this.#state}`);
     }
-    const open = new Set(this.#target?.listeners.map(({ configured }) => endpointKey(configured)));
-    const { subsystems = [], discoveryListeners = [] } = this.#target?.configuration ?? {};
-    const wantedOn = [
-      ...subsystems.map(({ nqn, listeners }) => ({ what: nqn, listeners })),
-      { what: 'discovery', listeners: discoveryListeners },
-    ];
-    for (const { what, listeners } of wantedOn) {
-      for (const endpoint of listeners) {
-        if (open.has(endpointKey(endpoint))) continue;
-        reasons.push(`${what} is not listening on ${endpointText(endpoint)}`);
-      }
+    const { bdevs = [], endpoints = [] } = this.#target?.unavailable ?? {};
+    for (const { reason } of [...bdevs, ...endpoints]) reasons.push(reason);
+    for (const { what, since, state } of this.#target?.drains ?? []) {
+      if (state === 'draining') continue;
+      reasons.push(`${what} does not drain, since ${since.toISOString()}`);
     }
     const wanted = this.#configuration.engine.cores.length;
     const running = this.#engine?.reactorStats().length ?? 0;

@@ -52,7 +52,9 @@ export function isSameRequest(left: BdevParameters, right: BdevParameters): bool
 /** The members that have a value. */
 function written(parameters: object): object {
   return Object.fromEntries(
-    Object.entries(parameters as Record<string, unknown>).filter(([, value]) => value !== undefined),
+    Object.entries(parameters as Record<string, unknown>).filter(
+      ([, value]) => value !== undefined,
+    ),
   );
 }
 

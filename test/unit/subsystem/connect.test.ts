@@ -439,7 +439,7 @@ t.test('an I/O queue comes in where the subsystem is offered, for who is allowed
   let drained = (): void => undefined;
   bed.engine.drained = new Promise((resolve) => (drained = resolve));
   const removed = bed.target.hostRemove(diskNqn, hostNqn);
-  await Promise.resolve();
+  await new Promise(setImmediate);
   t.not((await host.connect({ qid: 1 })).status, 0);
   drained();
   await removed;
