@@ -11,6 +11,8 @@ await runMain(async () => {
   const args = process.argv.slice(2);
   const hasConfig = args.some((arg) => arg === '--config' || arg.startsWith('--config='));
   if (!hasConfig) args.push('--config', path.join(root, 'config.yaml'));
-  const { main } = await import('../dist/src/main.js');
+  const { installEarlySignals } = await import('../dist/src/cli/early-signals.js');
+  installEarlySignals();
+  const { main } = await import('../dist/src/cli/program.js');
   return main(['serve', ...args]);
 });

@@ -2,18 +2,18 @@
 /** The program `capsuled`. Imports nothing heavy: sub-commands load what they need. */
 
 import './cli/no-debugger.js';
+// Before what takes time to import.
+import './cli/early-signals.js';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OutputErrors } from './cli/output.js';
-import { main } from './cli/program.js';
 import { processTerminal } from './cli/terminal.js';
-
-export { main };
 
 const [, script] = process.argv;
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) {
   const outputErrors = new OutputErrors();
   outputErrors.watch('standard output', process.stdout, processTerminal.error);
   outputErrors.watch('standard error', process.stderr, processTerminal.error);
+  const { main } = await import('./cli/program.js');
   process.exitCode = outputErrors.status(await main(process.argv.slice(2)));
 }

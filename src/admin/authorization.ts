@@ -41,7 +41,7 @@ export class TokenFile {
   }
 }
 
-async function readToken(file: string): Promise<string> {
+export async function readToken(file: string): Promise<string> {
   const field = 'admin.token_file';
   let content: string;
   try {

@@ -1,6 +1,6 @@
 /**
- * The HTTP side-car: metrics, probes, and a read-only view of the target. Never in the way of I/O
- * or of stopping.
+ * The HTTP side-car: metrics, probes, a view of the target, and for who has the token a reload.
+ * Never in the way of I/O or of stopping.
  */
 
 import swagger from '@fastify/swagger';
@@ -21,6 +21,7 @@ import { checkHosts } from './host-check.js';
 import { metricsPlugin } from './metrics.js';
 import { registerProblems } from './problem.js';
 import { reactorsPlugin } from './reactors.js';
+import { reloadPlugin } from './reload.js';
 import type { AdminSources } from './sources.js';
 import { subsystemsPlugin } from './subsystems.js';
 
@@ -103,13 +104,16 @@ export async function createApp(
   });
   await app.register(healthPlugin, { sources });
   await app.register(metricsPlugin, { sources });
-  await app.register(v1, { prefix: '/v1', sources });
+  await app.register(v1, { prefix: '/v1', sources, mayWrite: token !== null });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
 }
 
-async function v1(app: FastifyInstance, options: { sources: AdminSources }): Promise<void> {
+async function v1(
+  app: FastifyInstance,
+  { sources, mayWrite }: { sources: AdminSources; mayWrite: boolean },
+): Promise<void> {
   registerEtags(app);
   const resources = [
     subsystemsPlugin,
@@ -119,5 +123,7 @@ async function v1(app: FastifyInstance, options: { sources: AdminSources }): Pro
     reactorsPlugin,
     configurationPlugin,
   ];
-  for (const resource of resources) await app.register(resource, { sources: options.sources });
+  // No write without a token.
+  if (mayWrite) resources.push(reloadPlugin);
+  for (const resource of resources) await app.register(resource, { sources });
 }

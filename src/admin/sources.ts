@@ -1,17 +1,25 @@
-/** What the side-car shows. It changes nothing of it. */
+/** What the side-car shows, and the one thing that it changes: see `reload.ts`. */
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { DaemonConfiguration } from '../config/normalize.js';
 import type { Engine } from '../engine/engine-types.js';
 import type { DaemonLogger } from '../log.js';
 import type { Metrics } from '../metrics/metrics.js';
+import type { Permission } from '../subsystem/change.js';
+import type { ApplyReport } from '../subsystem/target-options.js';
 import type { Target } from '../subsystem/target.js';
 
 export interface AdminSources {
   readonly engine: Engine;
   readonly target: Pick<
     Target,
-    'bdevs' | 'configuration' | 'connections' | 'controllers' | 'subsystems'
+    | 'bdevs'
+    | 'configuration'
+    | 'connections'
+    | 'controllers'
+    | 'drains'
+    | 'subsystems'
+    | 'unavailable'
   >;
   readonly metrics: Metrics;
   readonly logger: DaemonLogger;
@@ -19,6 +27,11 @@ export interface AdminSources {
   /** Empty when everything that is configured works. */
   readonly unreadyReasons: () => readonly string[];
   readonly configuration: () => DaemonConfiguration;
+  /** Reads the configuration file again and makes its changes, or says which they would be. */
+  readonly reload: (request: {
+    readonly allow: readonly Permission[];
+    readonly dryRun: boolean;
+  }) => Promise<ApplyReport>;
 }
 
 /** A plugin for one resource. */

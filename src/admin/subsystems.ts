@@ -23,12 +23,15 @@ const subsystemSchema = Type.Object({
 const namespaceSchema = Type.Object({
   nsid: Type.Integer(),
   bdev: Type.String(),
-  read_only: Type.Boolean(),
-  uuid: Type.String(),
-  nguid: Type.String(),
+  available: Type.Boolean({
+    description: 'False if its bdev is not there; what is not known is null then.',
+  }),
+  read_only: Type.Union([Type.Boolean(), Type.Null()]),
+  uuid: Type.Union([Type.String(), Type.Null()]),
+  nguid: Type.Union([Type.String(), Type.Null()]),
   eui64: Type.Union([Type.String(), Type.Null()]),
-  block_size: Type.Integer({ description: 'bytes' }),
-  block_count: Type.Integer(),
+  block_size: Type.Union([Type.Integer(), Type.Null()], { description: 'bytes' }),
+  block_count: Type.Union([Type.Integer(), Type.Null()]),
 });
 
 const hostSchema = Type.Object({ nqn: Type.String() });
@@ -68,7 +71,7 @@ export const subsystemsPlugin: ResourcePlugin = async (app, { sources }) => {
     item: namespaceSchema,
     sortBy: ['nsid', 'bdev'],
     params: nqnParams,
-    items: ({ nqn }) => find(sources, nqn).namespaces.map(namespaceJson),
+    items: ({ nqn }) => namespaces(find(sources, nqn)),
   });
   listRoute(app, '/subsystems/:nqn/hosts', {
     summary: 'The hosts that may connect to a subsystem',
@@ -106,10 +109,30 @@ function subsystemJson(view: SubsystemView): Static<typeof subsystemSchema> {
   };
 }
 
+function namespaces({
+  namespaces: served,
+  missingNamespaces,
+}: SubsystemView): Static<typeof namespaceSchema>[] {
+  const unknown = {
+    available: false,
+    read_only: null,
+    uuid: null,
+    nguid: null,
+    eui64: null,
+    block_size: null,
+    block_count: null,
+  };
+  return [
+    ...served.map(namespaceJson),
+    ...missingNamespaces.map(({ nsid, bdev }) => ({ nsid, bdev, ...unknown })),
+  ];
+}
+
 function namespaceJson(view: NamespaceView): Static<typeof namespaceSchema> {
   return {
     nsid: view.nsid,
     bdev: view.bdev,
+    available: true,
     read_only: view.readOnly,
     uuid: view.uuid,
     nguid: view.nguid,

@@ -3,6 +3,7 @@
  */
 
 import { type Static, Type } from '../json-schema.js';
+import { formatSize } from '../config/size.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { describeMalloc, mallocParameters, mallocSchema } from './malloc.js';
 import { describeNull, nullParameters, nullSchema } from './null.js';
@@ -29,6 +30,17 @@ export function bdevParameters(bdev: BdevConfiguration): BdevParameters {
   }
 }
 
+/** A bdev that is not open, in the words of config.yaml: only what was written is known. */
+export function describeParameters(parameters: BdevParameters): Record<string, unknown> {
+  const { size, blockSize, readOnly, ...rest } = parameters;
+  return {
+    ...rest,
+    ...(size === undefined ? {} : { size: formatSize(size) }),
+    ...(blockSize === undefined ? {} : { block_size: blockSize }),
+    ...(readOnly === undefined ? {} : { read_only: readOnly }),
+  };
+}
+
 /** The configuration that would recreate a living bdev. */
 export function describeBdev(
   bdev: BdevDescription,
@@ -36,7 +48,7 @@ export function describeBdev(
 ): Record<string, unknown> {
   switch (bdev.kind) {
     case 'malloc':
-      return describeMalloc(bdev);
+      return describeMalloc(bdev, parameters);
     case 'null':
       return describeNull(bdev);
     case 'uring':

@@ -1,7 +1,7 @@
 /** `malloc`: a RAM disk. Its content is gone when the daemon stops. */
 
 import { type Static, Type } from '../json-schema.js';
-import { blockSize, section, size } from '../config/schema-fields.js';
+import { blockSize, flag, section, size } from '../config/schema-fields.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { describeCapacity, nameField } from './fields.js';
 
@@ -24,6 +24,12 @@ export const mallocSchema = Type.Object(
       effect: 'new',
       default: 512,
     }),
+    disposable: flag({
+      description:
+        'Its content is worth nothing: a reload may empty it, or remove it, without being allowed `data-loss`.',
+      effect: 'reload',
+      default: false,
+    }),
   },
   section('A RAM disk: fast, and empty again after a restart.'),
 );
@@ -31,10 +37,19 @@ export const mallocSchema = Type.Object(
 export type MallocConfiguration = Static<typeof mallocSchema>;
 
 export function mallocParameters(bdev: MallocConfiguration): BdevParameters {
-  return { name: bdev.name, kind: 'malloc', size: bdev.size, blockSize: bdev.block_size };
+  return {
+    name: bdev.name,
+    kind: 'malloc',
+    size: bdev.size,
+    blockSize: bdev.block_size,
+    disposable: bdev.disposable,
+  };
 }
 
 /** The configuration that recreates the bdev. */
-export function describeMalloc(bdev: BdevDescription): Record<string, unknown> {
-  return { name: bdev.name, kind: 'malloc', ...describeCapacity(bdev) };
+export function describeMalloc(
+  bdev: BdevDescription,
+  { disposable = false }: BdevParameters,
+): Record<string, unknown> {
+  return { name: bdev.name, kind: 'malloc', ...describeCapacity(bdev), disposable };
 }

@@ -6,6 +6,7 @@
  * deadline passes.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { AdminServer } from '../admin/server.js';
 import { hasErrors, formatIssue, type ConfigurationIssue } from '../config/issue.js';
 import { loadConfiguration } from '../config/load.js';
@@ -16,6 +17,8 @@ import type { DaemonLogger } from '../log.js';
 import type { LogSink } from '../log-sink.js';
 import { HostTotals } from '../metrics/host-totals.js';
 import { Metrics } from '../metrics/metrics.js';
+import { PermissionError, permissionLine, type Permission } from '../subsystem/change.js';
+import type { ApplyReport } from '../subsystem/target-options.js';
 import { Target } from '../subsystem/target.js';
 import type { ServiceNotifier } from './service-notifier.js';
 
@@ -32,6 +35,20 @@ export interface DaemonOptions {
   readonly startEngine: StartEngine;
 }
 
+/** What is asked of a reload. */
+export interface ReloadRequest {
+  readonly allow: readonly Permission[];
+  /** Says what would be done, and does nothing. */
+  readonly dryRun: boolean;
+}
+
+export type ReloadReport = ApplyReport;
+
+export interface ReloadOutcome {
+  readonly success: boolean;
+  readonly at: Date;
+}
+
 /** How long a drain may take before it is given up. */
 const STOP_DEADLINE_MS = 10_000;
 
@@ -42,14 +59,13 @@ export class Daemon {
   #engine: Engine | undefined;
   #target: Target | undefined;
   #admin: AdminServer | undefined;
+  /** The reload that later ones wait for. */
+  #reloads: Promise<unknown> = Promise.resolve();
+  #reloaded: ReloadOutcome | null = null;
 
   constructor(configuration: DaemonConfiguration, options: DaemonOptions) {
     this.#configuration = configuration;
     this.#options = options;
-  }
-
-  get logger(): DaemonLogger {
-    return this.#options.logger;
   }
 
   get state(): DaemonState {
@@ -96,7 +112,14 @@ export class Daemon {
       },
     });
     this.#target = target;
-    const metrics = new Metrics({ engine, target, hostTotals, logSink, version });
+    const metrics = new Metrics({
+      engine,
+      target,
+      hostTotals,
+      logSink,
+      version,
+      reloaded: () => this.#reloaded,
+    });
     hostTotals.target = target;
     // A disk that is missing, an address that is late: the rest serves meanwhile.
     await target.apply(this.#configuration.target, { missing: 'wait' });
@@ -109,6 +132,7 @@ export class Daemon {
       version,
       unreadyReasons: () => this.unreadyReasons(),
       configuration: () => this.#configuration,
+      reload: (request) => this.reload(request),
     });
   }
 
@@ -141,54 +165,126 @@ export class Daemon {
     return reasons;
   }
 
-  /** Reads the file again and applies it; an invalid one changes nothing. */
-  async reload(): Promise<void> {
-    if (this.#state !== 'ready') return;
+  /** A reload that nobody waits for: what came of it is in the log. */
+  async reloadAlone(): Promise<void> {
+    const { logger, file } = this.#options;
+    try {
+      await this.reload({ allow: [], dryRun: false });
+    } catch (thrown) {
+      if (thrown instanceof TargetError && thrown.code === 'not_ready') {
+        logger.info({ file }, thrown.message);
+        return;
+      }
+      for (const step of thrown instanceof PermissionError ? thrown.changes : []) {
+        const { kind, key, needs } = step;
+        logger.error({ change: kind, key, needs }, permissionLine(step));
+      }
+      logError(logger, thrown, 'the configuration was not applied');
+      if (thrown instanceof PermissionError) logger.error({}, this.#permissionAdvice(thrown));
+    }
+  }
+
+  /**
+   * Reads the file again and applies it, after any reload that was asked for before. An invalid
+   * file changes nothing. Rejects with the reason when it was not applied, see {@link
+   * Target.apply}.
+   */
+  reload(request: ReloadRequest): Promise<ReloadReport> {
+    const reloaded = this.#reloads.then(() => this.#reloadInTurn(request));
+    this.#reloads = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  async #reloadInTurn(request: ReloadRequest): Promise<ReloadReport> {
+    if (this.#state !== 'ready') {
+      throw new TargetError('not_ready', `not reloaded: the daemon is ${this.#state}`);
+    }
     const { logger, file, notifier } = this.#options;
+    if (request.dryRun) return this.#plan(await this.#load());
     this.#state = 'reloading';
     logger.info({ file }, 'reloading');
     await notifier.notify('reloading');
     try {
-      await this.#reload();
+      const report = await this.#apply(await this.#load(), request.allow);
+      logger.info({ changes: report.changes.length }, 'reloaded');
+      this.#reloaded = { success: true, at: new Date() };
+      return report;
     } catch (thrown) {
-      logError(logger, thrown, 'the configuration was not applied');
+      this.#reloaded = { success: false, at: new Date() };
+      throw thrown;
+    } finally {
+      // A signal may have begun to stop it meanwhile.
+      if (this.state === 'reloading') {
+        this.#state = 'ready';
+        await notifier.notify('ready');
+      }
     }
-    // A signal may have begun to stop it meanwhile.
-    if (this.state !== 'reloading') return;
-    this.#state = 'ready';
-    await notifier.notify('ready');
   }
 
-  async #reload(): Promise<void> {
+  /** How the last reload ended; null before the first. */
+  get reloaded(): ReloadOutcome | null {
+    return this.#reloaded;
+  }
+
+  async #load(): Promise<DaemonConfiguration> {
     const { logger, file } = this.#options;
     const { issues, configuration } = await loadConfiguration(file);
     logIssues(logger, issues);
-    if (hasErrors(issues) || configuration === undefined) {
-      logger.error({ file }, 'the configuration is invalid; the running one stays in force');
-      return;
-    }
+    if (configuration !== undefined && !hasErrors(issues)) return configuration;
+    const [first] = issues.filter(({ severity }) => severity === 'error');
+    const what = first === undefined ? file : formatIssue(first);
+    throw new TargetError(
+      'configuration_invalid',
+      `the configuration is invalid; the running one stays in force: ${what}`,
+    );
+  }
+
+  #plan(configuration: DaemonConfiguration): ReloadReport {
+    const { changes, warnings } = this.target.plan(configuration.target);
+    return { changes, warnings: [...this.#restartsNeeded(configuration), ...warnings] };
+  }
+
+  async #apply(
+    configuration: DaemonConfiguration,
+    allow: readonly Permission[],
+  ): Promise<ReloadReport> {
+    const { logger } = this.#options;
     // Behind the target's stop, this would bring everything back.
     if (this.#state !== 'reloading') {
-      logger.info({ file }, 'not reloaded: the daemon is stopping');
-      return;
+      throw new TargetError('not_ready', 'not reloaded: the daemon is stopping');
     }
-    const running = this.#configuration;
-    for (const section of ['engine', 'admin'] as const) {
-      if (JSON.stringify(configuration[section]) === JSON.stringify(running[section])) continue;
-      logger.warn({ section }, `the changed section "${section}" needs a restart to take effect`);
-    }
-    if (configuration.log.format !== running.log.format) {
-      logger.warn({ section: 'log' }, 'the changed log.format needs a restart to take effect');
-    }
-    const isSameFile = configuration.admin.tokenFile === running.admin.tokenFile;
+    const restarts = this.#restartsNeeded(configuration);
+    for (const line of restarts) logger.warn({}, line);
+    const isSameFile = configuration.admin.tokenFile === this.#configuration.admin.tokenFile;
     const useToken = isSameFile ? await this.#admin?.rereadToken() : undefined;
-    const report = await this.target.apply(configuration.target);
+    const report = await this.target.apply(configuration.target, { allow });
     useToken?.();
     logger.level = configuration.log.level;
-    const { engine, admin } = running;
-    const log = { ...configuration.log, format: running.log.format };
+    const { engine, admin, log: running } = this.#configuration;
+    const log = { ...configuration.log, format: running.format };
     this.#configuration = { engine, admin, log, target: configuration.target };
-    logger.info({ changes: report.changes.length }, 'reloaded');
+    return { changes: report.changes, warnings: [...restarts, ...report.warnings] };
+  }
+
+  /** What of a new configuration a reload cannot bring. */
+  #restartsNeeded(configuration: DaemonConfiguration): string[] {
+    const running = this.#configuration;
+    const changed: string[] = (['engine', 'admin'] as const)
+      .filter((section) => !isDeepStrictEqual(configuration[section], running[section]))
+      .map((section) => `the changed section "${section}" needs a restart to take effect`);
+    if (configuration.log.format !== running.log.format) {
+      changed.push('the changed log.format needs a restart to take effect');
+    }
+    return changed;
+  }
+
+  #permissionAdvice({ missing }: PermissionError): string {
+    const what = missing.join(',');
+    return this.#configuration.admin.tokenFile === null
+      ? 'to give permission, set admin.token_file, restart, and use `capsuled apply --allow ' +
+          `${what}\`; a restart takes the file as it is, too`
+      : 'to see all of it: `capsuled apply --dry-run`; to do it: `capsuled apply --allow ' +
+          `${what}\``;
   }
 
   /** Drains and stops. False: it took too long, and something was left behind. */

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { TargetError } from '../errors.js';
+import type { ApplyWords } from './apply.js';
 import type { PerfWords } from './perf-options.js';
 import { type Terminal, processTerminal, red } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -62,6 +63,30 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
       setStatus(await runCheck(config, terminal, json === true ? 'json' : 'text'));
     });
 
+  addApply(
+    program,
+    'plan',
+    'Say what `capsuled apply` would do, and what hosts would notice of it.',
+  ).action(async (words: ApplyWords) => {
+    const { apply } = await import('./apply.js');
+    setStatus(await apply({ ...words, dryRun: true }, terminal));
+  });
+
+  addApply(
+    program,
+    'apply',
+    'Have the running daemon take its configuration file as it is now, as SIGHUP does, with permission.',
+  )
+    .option('--dry-run', 'say what would be done, do nothing')
+    .option(
+      '--allow <what...>',
+      'disconnect: take things from connected hosts; data-loss: destroy the content of RAM disks',
+    )
+    .action(async (words: ApplyWords) => {
+      const { apply } = await import('./apply.js');
+      setStatus(await apply(words, terminal));
+    });
+
   program
     .command('perf')
     .argument('<target>', 'tcp://ADDRESS:PORT/NQN[?nsid=N]')
@@ -94,6 +119,21 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
     });
 
   return program;
+}
+
+/** What the commands that ask a daemon have in common. */
+function addApply(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option(
+      '--config <file>',
+      'configuration file, which names the daemon’s address and token',
+      CONFIG_DEFAULT,
+    )
+    .option('--server <url>', 'the daemon’s HTTP address (admin.listen of the file)')
+    .option('--token-file <file>', 'file with its token (admin.token_file of the file)')
+    .option('--json', 'print the report as JSON');
 }
 
 async function runCheck(

@@ -8,19 +8,16 @@ import { LogSink } from '../log-sink.js';
 import { printIssues } from './check.js';
 import { connectLines, readyListeners } from './connect-lines.js';
 import { Daemon, logError, logIssues, type StartEngine } from './daemon.js';
+import { releaseEarlySignals } from './early-signals.js';
 import { ServiceNotifier } from './service-notifier.js';
+import { SignalQueue, type Signals } from './signal-queue.js';
 import { bold, type Terminal } from './terminal.js';
 import { packageVersion } from './version.js';
-
-type DaemonSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGUSR1';
 
 /** What the outside does to a daemon; the process itself, or a test. */
 export interface ServeEnvironment {
   readonly startEngine: StartEngine;
-  readonly signals: {
-    on: (signal: DaemonSignal, listener: () => void) => unknown;
-    off: (signal: DaemonSignal, listener: () => void) => unknown;
-  };
+  readonly signals: Signals;
   /** Ends the process at once. */
   readonly exit: (status: number) => void;
   readonly openLog: () => Promise<LogSink>;
@@ -46,8 +43,22 @@ export async function serve(
   terminal: Terminal,
   environment: ServeEnvironment = processEnvironment,
 ): Promise<number> {
-  const path = resolve(file);
-  const { issues, configuration } = await loadConfiguration(path);
+  const signals = new SignalQueue(environment.signals, environment.exit);
+  releaseEarlySignals();
+  try {
+    return await serveUntil(signals, resolve(file), terminal, environment);
+  } finally {
+    signals.close();
+  }
+}
+
+async function serveUntil(
+  signals: SignalQueue,
+  file: string,
+  terminal: Terminal,
+  environment: ServeEnvironment,
+): Promise<number> {
+  const { issues, configuration } = await loadConfiguration(file);
   if (configuration === undefined) {
     printIssues(issues, terminal);
     return 1;
@@ -56,28 +67,30 @@ export async function serve(
   const { isTTY, color } = terminal;
   const logger = await createLogger(configuration.log, { isTTY, color, sink });
   logIssues(logger, issues);
+  if (signals.isStopAsked) return 0;
   const notifier = new ServiceNotifier(logger);
+  const { startEngine } = environment;
+  const version = packageVersion();
   const daemon = new Daemon(configuration, {
-    file: path,
-    version: packageVersion(),
+    file,
+    version,
     logger,
     logSink: sink,
     notifier,
-    startEngine: environment.startEngine,
+    startEngine,
   });
   const unguard = guard(logger, sink, environment);
-  const signals = new SignalQueue(daemon, environment);
   try {
     await daemon.start();
   } catch (thrown) {
     logError(logger, thrown, 'capsuled cannot start');
-    signals.close();
     unguard();
     return 1;
   }
   announce(daemon, configuration, logger, terminal, sink);
   await notifier.notify('ready');
-  const status = await signals.run();
+  await signals.serve({ reload: () => daemon.reloadAlone() });
+  const status = (await daemon.stop()) ? 0 : 1;
   unguard();
   // A thread or socket that is left over shall not hold the process; the timer itself does not.
   setTimeout(() => {
@@ -117,74 +130,23 @@ function guard(logger: DaemonLogger, sink: LogSink, environment: ServeEnvironmen
   const onExit = (): void => {
     sink.flush();
   };
+  const onDebugger = (): void => {
+    logger.warn({}, 'SIGUSR1 does nothing: the debugger stays closed');
+  };
   const warnings = process.listeners('warning');
   process.removeAllListeners('warning');
   process.on('warning', onWarning);
   process.on('uncaughtException', onDefect);
   process.on('unhandledRejection', onDefect);
   process.on('exit', onExit);
+  environment.signals.on('SIGUSR1', onDebugger);
   return () => {
     sink.flush();
     process.off('exit', onExit);
+    environment.signals.off('SIGUSR1', onDebugger);
     process.off('uncaughtException', onDefect);
     process.off('unhandledRejection', onDefect);
     process.off('warning', onWarning);
     for (const listener of warnings) process.on('warning', listener);
-  };
-}
-
-/** Turns signals into reloads and the stop; listens from its creation, acts from {@link run}. */
-class SignalQueue {
-  readonly #daemon: Daemon;
-  readonly #environment: ServeEnvironment;
-  #stopRequested = false;
-  #wakeStop: () => void = () => undefined;
-  #runReloads: () => void = () => undefined;
-  /** Reloads are done one after the other; those that were asked for too early begin in `run`. */
-  #reloads: Promise<void> = new Promise((resolve) => {
-    this.#runReloads = resolve;
-  });
-
-  constructor(daemon: Daemon, environment: ServeEnvironment) {
-    this.#daemon = daemon;
-    this.#environment = environment;
-    environment.signals.on('SIGTERM', this.#onStop);
-    environment.signals.on('SIGINT', this.#onStop);
-    environment.signals.on('SIGHUP', this.#onReload);
-    environment.signals.on('SIGUSR1', this.#onDebugger);
-  }
-
-  /** Resolves with the exit status when the daemon was told to stop and has stopped. */
-  async run(): Promise<number> {
-    this.#runReloads();
-    if (!this.#stopRequested) {
-      await new Promise<void>((resolve) => {
-        this.#wakeStop = resolve;
-      });
-    }
-    const drained = await this.#daemon.stop();
-    this.close();
-    return drained ? 0 : 1;
-  }
-
-  close(): void {
-    this.#environment.signals.off('SIGTERM', this.#onStop);
-    this.#environment.signals.off('SIGINT', this.#onStop);
-    this.#environment.signals.off('SIGHUP', this.#onReload);
-    this.#environment.signals.off('SIGUSR1', this.#onDebugger);
-  }
-
-  readonly #onStop = (): void => {
-    if (this.#stopRequested) this.#environment.exit(0);
-    this.#stopRequested = true;
-    this.#wakeStop();
-  };
-
-  readonly #onDebugger = (): void => {
-    this.#daemon.logger.warn({}, 'SIGUSR1 does nothing: the debugger stays closed');
-  };
-
-  readonly #onReload = (): void => {
-    this.#reloads = this.#reloads.then(() => this.#daemon.reload());
   };
 }

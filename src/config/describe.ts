@@ -3,7 +3,7 @@
  * daemon.
  */
 
-import { describeBdev } from '../bdev/kinds.js';
+import { describeBdev, describeParameters } from '../bdev/kinds.js';
 import type { Endpoint } from '../engine/engine-types.js';
 import type { SubsystemConfiguration, TargetConfiguration } from '../subsystem/configuration.js';
 import type { BdevView } from '../subsystem/views.js';
@@ -37,7 +37,12 @@ export function describeConfiguration(
       allowed_hosts: admin.allowedHosts,
     },
     discovery: { listeners: target.discoveryListeners.map(describeListener) },
-    bdevs: bdevs.map((bdev) => describeBdev(bdev, bdev.parameters)),
+    bdevs: target.bdevs.map((parameters) => {
+      const open = bdevs.find(({ name }) => name === parameters.name);
+      return open === undefined
+        ? describeParameters(parameters)
+        : describeBdev(open, open.parameters);
+    }),
     subsystems: target.subsystems.map(describeSubsystem),
     log: { level: log.level, format: log.format },
   };

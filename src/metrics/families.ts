@@ -20,7 +20,15 @@ import { operationWords, sumWord } from './stat-words.js';
 /** What is read of a target. */
 export type ObservedTarget = Pick<
   Target,
-  'bdevs' | 'connections' | 'controllers' | 'counters' | 'listeners' | 'peerLimits' | 'subsystems'
+  | 'bdevs'
+  | 'connections'
+  | 'controllers'
+  | 'counters'
+  | 'drains'
+  | 'listeners'
+  | 'peerLimits'
+  | 'subsystems'
+  | 'unavailable'
 >;
 
 export interface MetricSources {
@@ -29,6 +37,8 @@ export interface MetricSources {
   readonly hostTotals: HostTotals;
   readonly logSink: Pick<LogSink, 'linesLostTotal'>;
   readonly version: string;
+  /** How the last reload of the configuration ended; null before the first. */
+  readonly reloaded: () => { readonly success: boolean; readonly at: Date } | null;
 }
 
 export function families(sources: MetricSources): Family[] {
@@ -52,8 +62,22 @@ function gauge(name: string, help: string, collect: FamilyOptions['collect']): F
   return new Family({ name, help, type: 'gauge', collect });
 }
 
-function targetFamilies({ engine, target, logSink, version }: MetricSources): Family[] {
+function targetFamilies({ engine, target, logSink, version, reloaded }: MetricSources): Family[] {
+  const reload = (value: (outcome: NonNullable<ReturnType<typeof reloaded>>) => number) => () => {
+    const outcome = reloaded();
+    return outcome === null ? [] : [{ labels: {}, value: value(outcome) }];
+  };
   return [
+    gauge(
+      'capsuled_config_reload_success',
+      '1 if the last reload of the configuration was applied, 0 if it was refused.',
+      reload(({ success }) => (success ? 1 : 0)),
+    ),
+    gauge(
+      'capsuled_config_reload_timestamp_seconds',
+      'When the configuration was last reloaded, or a reload refused.',
+      reload(({ at }) => at.getTime() / 1000),
+    ),
     gauge('capsuled_build_info', 'Constant 1; the labels say which build runs.', () => [
       { labels: { version, node: process.versions.node }, value: 1 },
     ]),
@@ -275,6 +299,15 @@ function namespaceFamilies({ engine, target }: MetricSources): Family[] {
     read().map(({ labels, words }) => ({ labels, value: words[name] ?? 0 }));
   const latency = 'capsuled_io_latency_seconds';
   return [
+    gauge(
+      'capsuled_namespace_available',
+      '1 if the namespace is served, 0 if its bdev is unavailable.',
+      () =>
+        target.subsystems.flatMap(({ nqn, namespaces, missingNamespaces }) => [
+          ...namespaces.map(({ nsid }) => ({ labels: { subsystem: nqn, nsid }, value: 1 })),
+          ...missingNamespaces.map(({ nsid }) => ({ labels: { subsystem: nqn, nsid }, value: 0 })),
+        ]),
+    ),
     counter('capsuled_io_operations_total', 'I/O commands that ended.', word('operations')),
     counter('capsuled_io_bytes_total', 'Bytes that I/O commands moved.', word('bytes')),
     counter('capsuled_io_errors_total', 'I/O commands that failed, by NVMe status.', () =>
@@ -328,6 +361,19 @@ function hostFamilies({ engine, hostTotals }: MetricSources): Family[] {
   ];
 }
 
+/** How many bdevs of a name are in each state: a new one may be open while the old one drains. */
+function* bdevStates({ bdevs, unavailable, drains }: ObservedTarget): Iterable<Sample> {
+  for (const { name } of bdevs) yield { labels: { bdev: name, state: 'open' }, value: 1 };
+  for (const { parameters } of unavailable.bdevs) {
+    yield { labels: { bdev: parameters.name, state: 'unavailable' }, value: 1 };
+  }
+  const draining = new Map<string, number>();
+  for (const { bdev } of drains) {
+    if (bdev !== null) draining.set(bdev.name, (draining.get(bdev.name) ?? 0) + 1);
+  }
+  for (const [bdev, value] of draining) yield { labels: { bdev, state: 'draining' }, value };
+}
+
 function bdevFamilies({ engine, target }: MetricSources): Family[] {
   const { bdevOperations, bdevOperationWords } = engine.facts.statNames;
   const word =
@@ -342,6 +388,11 @@ function bdevFamilies({ engine, target }: MetricSources): Family[] {
         ),
       );
   return [
+    gauge(
+      'capsuled_bdev_state',
+      'Bdevs by state: open, unavailable, or draining (removed, and held by I/O that does not end).',
+      () => bdevStates(target),
+    ),
     counter('capsuled_bdev_operations_total', 'Operations of a bdev.', word('operations')),
     counter('capsuled_bdev_bytes_total', 'Bytes that a bdev moved.', word('bytes')),
     counter('capsuled_bdev_errors_total', 'Operations of a bdev that failed.', word('errors')),

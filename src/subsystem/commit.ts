@@ -215,7 +215,7 @@ export class Commit {
       const { bdev } = old.configuration;
       if (this.#isClosing(old)) continue;
       const what = `namespace ${nsid} of ${subsystem.nqn} (${bdev})`;
-      this.#drain({ what, bdev, path: null }, publication.drained);
+      this.#drain({ what, bdev: null }, publication.drained);
     }
   }
 
@@ -232,7 +232,7 @@ export class Commit {
         .terminateAll([...subsystem.controllers.values()], 'subsystem_removed')
         .then(() => engine.namespaceTableDelete(subsystem.table));
       this.#tableDrains.set(subsystem.table, ended);
-      this.#drain({ what: `subsystem ${subsystem.nqn}`, bdev: null, path: null }, ended);
+      this.#drain({ what: `subsystem ${subsystem.nqn}`, bdev: null }, ended);
     }
   }
 
@@ -249,7 +249,7 @@ export class Commit {
       if (chosen.length === 0) continue;
       const reason = renamed ? 'subsystem_changed' : 'host_removed';
       const what = `${chosen.length} controllers of ${subsystem.nqn}`;
-      this.#drain({ what, bdev: null, path: null }, controllers.terminateAll(chosen, reason));
+      this.#drain({ what, bdev: null }, controllers.terminateAll(chosen, reason));
     }
   }
 
@@ -265,7 +265,7 @@ export class Commit {
     }
     for (const { actual, configured } of this.#plan.endpoints.close) {
       const what = `listener ${endpointText(actual)}`;
-      this.#drain({ what, bdev: null, path: null }, listeners.close(configured));
+      this.#drain({ what, bdev: null }, listeners.close(configured));
       logger.info({ ...actual }, 'no longer listening');
     }
   }
@@ -275,13 +275,12 @@ export class Commit {
     bdevs.clear();
     for (const [name, bdev] of this.#bdevs) bdevs.set(name, bdev);
     for (const { parameters, description } of this.#plan.bdevs.close) {
-      const { name, path = null } = parameters;
       const closed = this.#drainedOf(description.name)
         .then(() => engine.bdevDelete(description.name))
         .then(() => {
           this.#state.freeEngineName(description.name);
         });
-      this.#drain({ what: `bdev ${name}`, bdev: name, path }, closed);
+      this.#drain({ what: `bdev ${parameters.name}`, bdev: parameters }, closed);
     }
   }
 

@@ -7,6 +7,7 @@
  *     draining ──► overdue        draining, overdue ──► gone (over), failed
  */
 
+import type { BdevParameters } from '../engine/engine-types.js';
 import type { Logger } from './logger.js';
 import type { Clock } from './target-options.js';
 
@@ -20,10 +21,8 @@ export type DrainState = 'draining' | 'overdue' | 'failed';
 export interface DrainSubject {
   /** One line for people: `bdev file0`. */
   readonly what: string;
-  /** The configured name of the bdev that goes, or null. */
-  readonly bdev: string | null;
-  /** The file that it holds open, or null. */
-  readonly path: string | null;
+  /** The bdev that goes, as it was configured; null if it is something else. */
+  readonly bdev: BdevParameters | null;
 }
 
 export interface Drain extends DrainSubject {
@@ -50,10 +49,9 @@ export class DrainList {
   }
 
   get all(): readonly Drain[] {
-    return [...this.#entries].map(({ what, bdev, path, since, state }) => ({
+    return [...this.#entries].map(({ what, bdev, since, state }) => ({
       what,
       bdev,
-      path,
       since,
       state,
     }));
@@ -76,7 +74,7 @@ export class DrainList {
     return new Promise((resolve) => {
       const cancel = this.#clock.after(this.#deadlineMs, () => {
         entry.state = 'overdue';
-        const fields = { bdev: entry.bdev, seconds: this.#deadlineMs / 1000 };
+        const fields = { bdev: entry.bdev?.name, seconds: this.#deadlineMs / 1000 };
         this.#logger.warn(fields, `${entry.what} does not drain: it goes when its last I/O ends`);
         resolve();
       });
@@ -99,7 +97,10 @@ export class DrainList {
       await work;
     } catch (error) {
       entry.state = 'failed';
-      this.#logger.error({ err: error, bdev: entry.bdev }, `${entry.what} could not be closed`);
+      this.#logger.error(
+        { err: error, bdev: entry.bdev?.name },
+        `${entry.what} could not be closed`,
+      );
       return;
     }
     this.#entries.delete(entry);

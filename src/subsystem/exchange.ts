@@ -91,14 +91,14 @@ export class Exchange {
   async #closeBdev(bdev: OpenBdev): Promise<void> {
     const { engine, drains } = this.#state;
     const { name: engineName } = bdev.description;
-    const { name, path = null } = bdev.parameters;
+    const { name } = bdev.parameters;
     const closing = engine.bdevDelete(engineName);
     this.#closedBdevs.push(bdev);
     const closed = closing.then(() => {
       this.#state.freeEngineName(engineName);
     });
     if (await this.#inTime(closed)) return;
-    void drains.add({ what: `bdev ${name}`, bdev: name, path }, closed);
+    void drains.add({ what: `bdev ${name}`, bdev: bdev.parameters }, closed);
     throw new TargetError('in_use', `bdev ${name} could not be closed in time`);
   }
 

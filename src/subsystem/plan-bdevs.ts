@@ -73,7 +73,9 @@ function holdsFileOf({ parameters }: OpenBdev, { path }: BdevParameters): boolea
 
 /** What a bdev that goes holds open, nobody else can open before it has drained. */
 function checkDrained(state: TargetState, { item, key }: Place<BdevParameters>): void {
-  const holder = state.drains.all.find(({ path }) => path !== null && path === item.path);
+  const holder = state.drains.all.find(
+    ({ bdev }) => bdev?.path !== undefined && bdev.path === item.path,
+  );
   if (holder === undefined) return;
   throw new TargetError(
     'in_use',

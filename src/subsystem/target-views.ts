@@ -22,8 +22,19 @@ export function subsystemView(state: TargetState, subsystem: Subsystem): Subsyst
       actual: state.listeners.get(configured)?.actual ?? null,
     })),
     namespaces: subsystem.namespacesByNsid.map((namespace) => namespace.view),
+    missingNamespaces: missingNamespaces(state, subsystem),
     controllerCount: subsystem.controllers.size,
   };
+}
+
+function missingNamespaces(
+  state: TargetState,
+  { nqn, namespaces }: Subsystem,
+): SubsystemView['missingNamespaces'] {
+  const configured = state.desired.subsystems.find((subsystem) => subsystem.nqn === nqn);
+  return (configured?.namespaces ?? [])
+    .filter(({ nsid }) => !namespaces.has(nsid))
+    .map(({ nsid, bdev }) => ({ nsid, bdev }));
 }
 
 export function listenerView(state: TargetState, listener: Listener): ListenerView {

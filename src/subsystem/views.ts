@@ -34,7 +34,10 @@ export interface SubsystemView {
   /** The engine's namespace table, for {@link Engine.namespaceStats}. */
   readonly table: number;
   readonly listeners: readonly SubsystemListenerView[];
+  /** Those that are served. */
   readonly namespaces: readonly NamespaceView[];
+  /** Configured, and not served: their bdev is unavailable. */
+  readonly missingNamespaces: readonly { readonly nsid: number; readonly bdev: string }[];
   readonly controllerCount: number;
 }
 

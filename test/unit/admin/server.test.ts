@@ -2,11 +2,12 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { TokenFile } from '../../../src/admin/authorization.js';
 import { createApp, startAdmin } from '../../../src/admin/server.js';
 import type { AdminSources } from '../../../src/admin/sources.js';
 import { parseConfiguration } from '../../../src/config/load.js';
+import { PermissionError } from '../../../src/subsystem/change.js';
 import { HostTotals } from '../../../src/metrics/host-totals.js';
 import { Metrics } from '../../../src/metrics/metrics.js';
 import { FakeEngine } from '../metrics/fake-engine.js';
@@ -29,11 +30,13 @@ function sources(changes: Partial<AdminSources> = {}): AdminSources & { reasons:
       hostTotals: new HostTotals(),
       logSink: { linesLostTotal: 0 },
       version,
+      reloaded: () => null,
     }),
     logger: pino({ level: 'silent' }),
     version,
     unreadyReasons: () => reasons,
     configuration: () => configuration!,
+    reload: () => Promise.resolve({ changes: [], warnings: [] }),
     reasons,
     ...changes,
   };
@@ -372,5 +375,123 @@ t.test('a request for a foreign host is refused, whatever points here', async (t
   const refused = await app.inject({ url: '/v1/config', headers });
   t.equal(refused.statusCode, 421);
   t.match(refused.json(), { code: 'misdirected', field: 'host', detail: /admin.allowed_hosts/ });
+  await app.close();
+});
+
+const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+
+function tokenFile(t: Test): Promise<TokenFile> {
+  return TokenFile.open(join(t.testdir({ token: TOKEN }), 'token'));
+}
+
+t.test('a reload gives the permission that the body names, and reports', async (t) => {
+  const asked: unknown[] = [];
+  const change = {
+    kind: 'bdev_delete',
+    key: 'bdevs[0]',
+    text: 'delete bdev ram0',
+    notice: 'gone',
+    needs: ['data-loss'],
+  } as const;
+  const reload: AdminSources['reload'] = async (request) => {
+    asked.push(request);
+    return { changes: [change], warnings: ['look'] };
+  };
+  const app = await createApp(sources({ reload }), await tokenFile(t));
+  const post = (body: object) =>
+    app.inject({ method: 'POST', url: '/v1/reload', headers, payload: JSON.stringify(body) });
+  const done = await post({ allow: ['data-loss'] });
+  t.equal(done.statusCode, 200);
+  t.same(done.json(), { applied: true, changes: [change], warnings: ['look'] });
+  t.match((await post({ dry_run: true })).json(), { applied: false });
+  t.same(asked, [
+    { allow: ['data-loss'], dryRun: false },
+    { allow: [], dryRun: true },
+  ]);
+  t.equal((await post({ allow: ['everything'] })).statusCode, 400);
+  t.equal((await post({ permit: [] })).statusCode, 400);
+  t.equal(asked.length, 2);
+  await app.close();
+});
+
+t.test('no browser and no stranger can have it reload', async (t) => {
+  let reloads = 0;
+  const reload: AdminSources['reload'] = async () => {
+    reloads += 1;
+    return { changes: [], warnings: [] };
+  };
+  const app = await createApp(sources({ reload }), await tokenFile(t));
+  const status = async (changed: Record<string, string>, payload = '{}') =>
+    (
+      await app.inject({
+        method: 'POST',
+        url: '/v1/reload',
+        headers: { ...headers, ...changed },
+        payload,
+      })
+    ).statusCode;
+  t.equal(await status({ authorization: '' }), 401);
+  t.equal(await status({ origin: 'http://127.0.0.1:9920' }), 403);
+  t.ok((await status({ 'content-type': 'text/plain' })) >= 400);
+  t.ok((await status({ 'content-type': 'application/x-www-form-urlencoded' }, 'allow=a')) >= 400);
+  t.equal(reloads, 0);
+  const open = await createApp(sources({ reload }), null);
+  const without = await open.inject({ method: 'POST', url: '/v1/reload', payload: {} });
+  t.ok(without.statusCode >= 404, 'without a token there is no such route');
+  t.equal(reloads, 0);
+  await app.close();
+  await open.close();
+});
+
+t.test('a refused reload is a problem with its reason', async (t) => {
+  const change = {
+    kind: 'subsystem_remove',
+    key: 'subsystems[0]',
+    text: 'remove subsystem x',
+    notice: 'takes it away from 2 connected controllers',
+    needs: ['disconnect'],
+  } as const;
+  const reload: AdminSources['reload'] = () =>
+    Promise.reject(new PermissionError([change], ['disconnect']));
+  const app = await createApp(sources({ reload }), await tokenFile(t));
+  const refused = await app.inject({ method: 'POST', url: '/v1/reload', headers, payload: '{}' });
+  t.equal(refused.statusCode, 409);
+  t.match(refused.json(), {
+    code: 'permission_needed',
+    field: 'subsystems[0]',
+    detail: /remove subsystem x: takes it away from 2 connected controllers \(disconnect\)/,
+  });
+  await app.close();
+});
+
+t.test('bdevs and namespaces that are not there are listed with the reason', async (t) => {
+  const target = fakeTarget();
+  const since = new Date(0);
+  const parameters = { name: 'file0', kind: 'uring', path: '/x', blockSize: 512 };
+  target.unavailable = { bdevs: [{ parameters, reason: 'no such file', since }], endpoints: [] };
+  target.drains = [
+    { what: 'bdev old', bdev: { ...parameters, name: 'old' }, since, state: 'overdue' },
+  ];
+  target.subsystems = [subsystem({ missingNamespaces: [{ nsid: 9, bdev: 'file0' }] })];
+  const app = await createApp(sources({ target }), null);
+  t.match((await app.inject('/v1/bdevs')).json(), {
+    items: [
+      {
+        name: 'file0',
+        state: 'unavailable',
+        reason: 'no such file',
+        size: null,
+        since: since.toISOString(),
+      },
+      { name: 'old', state: 'draining', reason: 'bdev old is held by I/O that has not ended' },
+      { name: 'ram0', state: 'open', reason: null },
+    ],
+  });
+  t.match((await app.inject(`/v1/subsystems/${NQN}/namespaces`)).json(), {
+    items: [
+      { nsid: 1, available: true },
+      { nsid: 9, available: false, bdev: 'file0', block_size: null },
+    ],
+  });
   await app.close();
 });

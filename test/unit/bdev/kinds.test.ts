@@ -4,7 +4,7 @@ import { parseConfiguration } from '../../../src/config/load.js';
 import { description } from './description.js';
 
 const configurations: readonly BdevConfiguration[] = [
-  { name: 'a', kind: 'malloc', size: 1n << 20n, block_size: 4096 },
+  { name: 'a', kind: 'malloc', size: 1n << 20n, block_size: 4096, disposable: true },
   { name: 'b', kind: 'null', size: 1n << 20n, block_size: 4096 },
   {
     name: 'c',

@@ -44,6 +44,8 @@ export class FakeEngine implements Engine {
   /** One reactor; words as `facts` names them. */
   readonly namespaces = new Map<string, BigUint64Array>();
   readonly controllers = new Map<number, BigUint64Array>();
+  /** Of every bdev: read, then write. */
+  readonly bdevWords = BigUint64Array.from([5n, 20480n, 1n, 1_500_000_000n, 0n, 0n, 0n, 0n]);
   errors: { operation: string; status: number; count: bigint }[] = [];
   /** Ports that are taken. */
   readonly takenPorts = new Set<number>();
@@ -156,6 +158,6 @@ export class FakeEngine implements Engine {
   }
 
   bdevStats(): readonly BigUint64Array[] {
-    return [BigUint64Array.from([5n, 20480n, 1n, 1_500_000_000n, 0n, 0n, 0n, 0n])];
+    return [this.bdevWords];
   }
 }

@@ -37,6 +37,7 @@ export function subsystem(changes: Partial<SubsystemView> = {}): SubsystemView {
         blockCount: 2048n,
       },
     ],
+    missingNamespaces: [],
     controllerCount: 1,
     ...changes,
   };
@@ -64,6 +65,8 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
     configuration: { ...emptyConfiguration, bdevs: [parameters] },
     counters: new TargetCounters(),
     peerLimits: [],
+    unavailable: { bdevs: [], endpoints: [] },
+    drains: [],
     subsystems: [subsystem()],
     listeners: [
       {

@@ -13,14 +13,16 @@ function setup() {
   const hostTotals = new HostTotals();
   hostTotals.watch(engine);
   hostTotals.target = target;
+  const reload: { last: { success: boolean; at: Date } | null } = { last: null };
   const metrics = new Metrics({
     engine,
     target,
     hostTotals,
     logSink: { linesLostTotal: 3 },
     version: '1.2.3',
+    reloaded: () => reload.last,
   });
-  return { engine, target, hostTotals, metrics };
+  return { engine, target, hostTotals, metrics, reload };
 }
 
 /** read: 3 operations of 4096 bytes, one in each of three buckets; write: none. */
@@ -188,4 +190,32 @@ t.test('of the buckets, each that is exported is at least twice the one before',
     { index: 0, seconds: 0.000001 },
     { index: 4, seconds: 0.000002 },
   ]);
+});
+
+t.test('what is unavailable, and what drains, has its own samples', async (t) => {
+  const { target, metrics, reload } = setup();
+  const parameters = { name: 'file0', kind: 'uring', path: '/x' };
+  const since = new Date(0);
+  target.unavailable = { bdevs: [{ parameters, reason: 'gone', since }], endpoints: [] };
+  target.drains = [
+    { what: 'bdev ram0', bdev: { name: 'ram0', kind: 'malloc' }, since, state: 'overdue' },
+    { what: 'subsystem x', bdev: null, since, state: 'draining' },
+  ];
+  const [first] = target.subsystems;
+  target.subsystems = [{ ...first!, missingNamespaces: [{ nsid: 9, bdev: 'file0' }] }];
+  t.notMatch((await metrics.scrape()).body, /^capsuled_config_reload_success /m);
+  reload.last = { success: false, at: new Date(5000) };
+  const { body } = await metrics.scrape();
+  const lines = body.split('\n');
+  for (const line of [
+    'capsuled_bdev_state{bdev="ram0",state="open"} 1',
+    'capsuled_bdev_state{bdev="file0",state="unavailable"} 1',
+    'capsuled_bdev_state{bdev="ram0",state="draining"} 1',
+    `capsuled_namespace_available{subsystem="${NQN}",nsid="1"} 1`,
+    `capsuled_namespace_available{subsystem="${NQN}",nsid="9"} 0`,
+    'capsuled_config_reload_success 0',
+    'capsuled_config_reload_timestamp_seconds 5',
+  ]) {
+    t.ok(lines.includes(line), line);
+  }
 });

@@ -278,7 +278,7 @@ t.test('a host is shut out without permission, though a disk hangs', async (t) =
   t.match(bed.engine.terminations, [{ reason: 'host_removed' }]);
   bed.clock.advance(limitsDefault.drainDeadlineMs);
   t.ok((await work).warnings.some((warning) => /shuts out 1 controller$/.test(warning)));
-  t.match(bed.target.drains, [{ bdev: 'ram1', state: 'overdue' }]);
+  t.match(bed.target.drains, [{ what: 'bdev ram1', state: 'overdue' }]);
 });
 
 t.test('a reload that removes a hung disk ends, and later ones work', async (t) => {
@@ -291,10 +291,10 @@ t.test('a reload that removes a hung disk ends, and later ones work', async (t) 
   const work = bed.target.apply(configuration({ bdevs: [first!] }), { allow: permissions });
   await turn();
   await turn();
-  t.match(bed.target.drains, [{ what: 'bdev ram1', bdev: 'ram1', state: 'draining' }]);
+  t.match(bed.target.drains, [{ what: 'bdev ram1', bdev: { name: 'ram1' }, state: 'draining' }]);
   bed.clock.advance(limitsDefault.drainDeadlineMs);
   await work;
-  t.match(bed.target.drains, [{ bdev: 'ram1', state: 'overdue' }]);
+  t.match(bed.target.drains, [{ what: 'bdev ram1', state: 'overdue' }]);
   t.match(bed.warnings.at(-1)?.message, /^bdev ram1 does not drain/);
   t.notOk(calls(bed).includes('bdevDelete ram1'));
 

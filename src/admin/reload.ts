@@ -1,0 +1,81 @@
+/**
+ * POST /v1/reload: reads the configuration file again and makes its changes, with the permission
+ * that a signal cannot give. Only with a token: without one there is no such route. A browser
+ * cannot be made to send it: the token is in a header, the body is JSON, and a request with an
+ * Origin is refused.
+ */
+
+import { type Static, Type } from '../json-schema.js';
+import { TargetError } from '../errors.js';
+import { type Change, permissions } from '../subsystem/change.js';
+import { problemResponses } from './problem.js';
+import type { ResourcePlugin } from './sources.js';
+
+const permissionSchema = Type.Unsafe<(typeof permissions)[number]>({
+  type: 'string',
+  enum: permissions,
+});
+
+const requestSchema = Type.Object(
+  {
+    allow: Type.Array(permissionSchema, {
+      description:
+        'What the changes may do: destroy the content of RAM disks, take things from connected hosts.',
+      default: [],
+    }),
+    dry_run: Type.Boolean({ description: 'Say what would be done, do nothing.', default: false }),
+  },
+  { additionalProperties: false },
+);
+
+const reportSchema = Type.Object({
+  applied: Type.Boolean({ description: 'False for a dry run.' }),
+  changes: Type.Array(
+    Type.Object({
+      kind: Type.String(),
+      key: Type.String({ description: 'The key of config.yaml that it comes from.' }),
+      text: Type.String(),
+      notice: Type.Union([Type.String(), Type.Null()], {
+        description: 'What hosts, or data, have of it; null if nobody need notice.',
+      }),
+      needs: Type.Array(permissionSchema),
+    }),
+    { description: 'In the order in which they are made.' },
+  ),
+  warnings: Type.Array(Type.String()),
+});
+
+export const reloadPlugin: ResourcePlugin = async (app, { sources }) => {
+  app.post(
+    '/reload',
+    {
+      schema: {
+        summary: 'Take the configuration file as it is now',
+        body: requestSchema,
+        response: { 200: reportSchema, ...problemResponses },
+      },
+    },
+    async ({ body, headers }) => {
+      if (headers.origin !== undefined) {
+        throw new TargetError('forbidden', 'expected a program, got a page of a browser (Origin)');
+      }
+      if (headers['content-type']?.split(';')[0]?.trim() !== 'application/json') {
+        throw TargetError.expected(
+          'argument_invalid',
+          'application/json',
+          'content-type',
+          headers['content-type'],
+        );
+      }
+      const { changes, warnings } = await sources.reload({
+        allow: body.allow,
+        dryRun: body.dry_run,
+      });
+      return { applied: !body.dry_run, changes: changes.map(changeJson), warnings: [...warnings] };
+    },
+  );
+};
+
+function changeJson(change: Change): Static<typeof reportSchema>['changes'][number] {
+  return { ...change, needs: [...change.needs] };
+}
