@@ -74,6 +74,14 @@ export class Commit {
     this.#removed = [...state.subsystems.values()].filter(({ nqn }) => !stays.has(nqn));
   }
 
+  /** What could not be put back when it was refused. */
+  readonly lost: string[] = [];
+
+  /** Whether something that hosts may see was changed. */
+  get hasBegun(): boolean {
+    return this.#switches.some(({ isNew, publication }) => !isNew && publication !== null);
+  }
+
   /**
    * Answers what drains now; each resolves by its deadline. Rejects, with everything as before, if
    * the engine refused.
@@ -178,6 +186,7 @@ export class Commit {
     const { engine, logger } = this.#state;
     for (const subsystem of this.#removed) subsystem.accepting = true;
     for (const { subsystem, isNew, before, publication } of this.#switches) {
+      let namespaces = before.namespaces;
       try {
         if (isNew) {
           if (publication !== null) await engine.namespaceTableDelete(subsystem.table);
@@ -188,10 +197,13 @@ export class Commit {
         else await engine.namespaceTablePublish(subsystem.table, entries).applied;
       } catch (error) {
         logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');
+        this.lost.push(`namespaces of ${subsystem.nqn}`);
+        namespaces = new Map();
       }
       subsystem.parameters = before.parameters;
       setHosts(subsystem, [...before.hosts.keys()]);
-      for (const [nsid, namespace] of before.namespaces) subsystem.namespaces.set(nsid, namespace);
+      subsystem.namespaces.clear();
+      for (const [nsid, namespace] of namespaces) subsystem.namespaces.set(nsid, namespace);
       // A host that was let in meanwhile.
       const strangers = [...subsystem.controllers.values()].filter(
         ({ hostNqn }) => !subsystem.allows(hostNqn),

@@ -58,7 +58,8 @@ export class Exchange {
       if (!(await this.#openAgain(bdev))) lost.push(`bdev ${bdev.parameters.name}`);
     }
     for (const [subsystem, namespaces] of this.#withdrawn) {
-      await this.#publishAgain(subsystem, namespaces);
+      if (await this.#publishAgain(subsystem, namespaces)) continue;
+      lost.push(`namespaces of ${subsystem.nqn}`);
     }
     return lost;
   }
@@ -145,7 +146,7 @@ export class Exchange {
     }
   }
 
-  async #publishAgain(subsystem: Subsystem, withdrawn: readonly Namespace[]): Promise<void> {
+  async #publishAgain(subsystem: Subsystem, withdrawn: readonly Namespace[]): Promise<boolean> {
     const { bdevs, engine, logger } = this.#state;
     const back = withdrawn.flatMap(({ configuration }) => {
       const bdev = bdevs.get(configuration.bdev);
@@ -158,11 +159,12 @@ export class Exchange {
       await engine.namespaceTablePublish(subsystem.table, entries).applied;
     } catch (error) {
       logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');
-      return;
+      return false;
     }
     for (const namespace of back) {
       subsystem.namespaces.set(namespace.nsid, namespace);
       this.#state.namespaceChanged(subsystem, namespace.nsid);
     }
+    return true;
   }
 }

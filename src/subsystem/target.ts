@@ -273,6 +273,7 @@ export class Target {
     const preparation = new Preparation(this.#state);
     const exchange = new Exchange(this.#state, first);
     let plan: Plan;
+    let commit: Commit | null = null;
     let drains: Promise<void>[];
     try {
       await preparation.open(first, missing);
@@ -281,9 +282,10 @@ export class Target {
       plan = planChanges(this.#state, desired);
       checkPermissions(plan.changes, allow);
       await exchange.run(preparation);
-      drains = await new Commit(this.#state, first, preparation, desired).run();
+      commit = new Commit(this.#state, first, preparation, desired);
+      drains = await commit.run();
     } catch (thrown) {
-      throw await this.#takeBack(preparation, exchange, thrown);
+      throw await this.#takeBack(preparation, exchange, commit, thrown);
     } finally {
       this.#scheduleRetry();
     }
@@ -295,12 +297,13 @@ export class Target {
   async #takeBack(
     preparation: Preparation,
     exchange: Exchange,
+    commit: Commit | null,
     thrown: unknown,
   ): Promise<TargetError> {
     const error = TargetError.from(thrown);
-    const begun = exchange.hasBegun;
+    const begun = exchange.hasBegun || commit?.hasBegun === true;
     const stays = await preparation.discard();
-    const lost = await exchange.undo();
+    const lost = [...(commit?.lost ?? []), ...(await exchange.undo())];
     if (error.code === 'permission_needed') return error;
     const { logger } = this.#state;
     // A stack tells of a defect of ours; what the machine or the configuration refused needs none.
@@ -325,9 +328,20 @@ export class Target {
     }
   }
 
+  /** What is in force is not all there. */
+  get #isIncomplete(): boolean {
+    const { desired, subsystems, unavailable } = this.#state;
+    return (
+      unavailable.size > 0 ||
+      desired.subsystems.some(
+        ({ nqn, namespaces }) => subsystems.get(nqn)?.namespaces.size !== namespaces.length,
+      )
+    );
+  }
+
   #scheduleRetry(): void {
-    if (this.#state.unavailable.size === 0) this.#retry.reset();
-    else this.#retry.start();
+    if (this.#isIncomplete) this.#retry.start();
+    else this.#retry.reset();
   }
 
   async #tryAgain(): Promise<void> {

@@ -104,8 +104,8 @@ export function configuration(fields: Partial<TargetConfiguration> = {}): Target
   };
 }
 
-export class Bed {
-  readonly engine = new FakeEngine();
+export class Bed<Model extends FakeEngine = FakeEngine> {
+  readonly engine: Model;
   readonly clock = new FakeClock();
   readonly warnings: { fields: object; message: string }[] = [];
   readonly target: Target;
@@ -114,8 +114,8 @@ export class Bed {
   /** Lines of the info level. */
   readonly notes: { fields: object; message: string }[] = [];
 
-  constructor(options: Partial<TargetOptions> = {}, facts: Partial<EngineFacts> = {}) {
-    this.engine.facts = { ...this.engine.facts, ...facts };
+  constructor(options: Partial<TargetOptions> = {}, engine = new FakeEngine() as Model) {
+    this.engine = engine;
     const note = (fields: object, message: string): void => {
       this.notes.push({ fields, message });
     };
@@ -137,7 +137,8 @@ export class Bed {
     options: Partial<TargetOptions> = {},
     facts: Partial<EngineFacts> = {},
   ): Promise<Bed> {
-    const bed = new Bed(options, facts);
+    const bed = new Bed(options);
+    bed.engine.facts = { ...bed.engine.facts, ...facts };
     await bed.target.apply(desired);
     return bed;
   }
@@ -147,7 +148,9 @@ export class Bed {
     const connection = this.#connectionNext;
     this.#connectionNext += 1;
     const listeners = [...this.engine.openListeners];
-    const [listener, actual] = listeners.find(([, one]) => one.port === port) ??
+    const atPort = listeners.filter(([, one]) => one.port === port);
+    const [listener, actual] = atPort.find(([, one]) => one.address === local.address) ??
+      atPort[0] ??
       listeners[0] ?? [0, loopback];
     this.target.handleEvents([
       {
