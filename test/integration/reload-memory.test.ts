@@ -14,6 +14,7 @@ import { ServiceNotifier } from '../../src/cli/service-notifier.js';
 import { loadConfiguration } from '../../src/config/load.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { createLogger } from '../../src/log.js';
+import { LogSink } from '../../src/log-sink.js';
 import { silentLogger } from '../../src/subsystem/logger.js';
 import { until } from '../host/bounded.js';
 import { TcpHost } from '../host/tcp-host.js';
@@ -75,15 +76,21 @@ const folder = makeFolder(t);
 const file = join(folder, 'config.yaml');
 writeFileSync(file, yaml({}));
 const { configuration } = await loadConfiguration(file);
+const sink = new LogSink({
+  write: () => true,
+  flush: () => true,
+  status: () => ({ pendingBytes: 0, errno: 0 }),
+});
 const logger = await createLogger(configuration!.log, {
   isTTY: false,
   color: false,
-  write: () => undefined,
+  sink,
 });
 const daemon = new Daemon(configuration!, {
   file,
   version: '0.0.0',
   logger,
+  logSink: sink,
   notifier: new ServiceNotifier(silentLogger, {}),
   startEngine,
 });
