@@ -1,5 +1,6 @@
 #include "binding/convert.h"
 
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -272,6 +273,45 @@ Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
     object.Set("content", content_facts(env, *facts.content));
   }
   return object;
+}
+
+Napi::Object bdev_health_object(Napi::Env env, const BdevHealth& health, uint64_t oldest_ns) {
+  struct Name {
+    BdevFault fault;
+    const char* word;
+  };
+  constexpr std::array kNames = {Name{kLostData, "lost_data"}, Name{kLostFlush, "lost_flush"},
+                                 Name{kWriteProtected, "write_protected"}};
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array faults = Napi::Array::New(env);
+  for (const Name& name : kNames) {
+    if ((health.faults() & name.fault) != 0) faults.Set(faults.Length(), name.word);
+  }
+  object.Set("faults", faults);
+  object.Set("failureCount", static_cast<double>(health.failure_count()));
+  const BdevFailure last = health.last_failure();
+  if (last.errnum == 0) {
+    object.Set("lastFailure", env.Null());
+  } else {
+    const char* const code = strerrorname_np(last.errnum);
+    Napi::Object failure = Napi::Object::New(env);
+    failure.Set("op", kBdevIoTypeNames[static_cast<size_t>(last.type)]);
+    failure.Set("offset", static_cast<double>(last.offset_bytes));
+    failure.Set("code", code == nullptr ? "EUNKNOWN" : code);
+    failure.Set("message", strerrordesc_np(last.errnum));
+    object.Set("lastFailure", failure);
+  }
+  object.Set("oldestMs", static_cast<double>(oldest_ns / 1'000'000));
+  return object;
+}
+
+const char* bdev_status_name(BdevStatus status) {
+  switch (status) {
+    case BdevStatus::Success: return "well";
+    case BdevStatus::Lost: return "cut_short";
+    case BdevStatus::Failed: return "changed";
+    default: return "failed";
+  }
 }
 
 Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event) {

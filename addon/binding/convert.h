@@ -33,6 +33,10 @@ transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, 
 
 Napi::Object content_facts(Napi::Env env, const env::ContentFacts& facts);
 Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts);
+/// `oldest_ns`: see Engine::bdev_oldest_ns().
+Napi::Object bdev_health_object(Napi::Env env, const BdevHealth& health, uint64_t oldest_ns);
+/// As BdevRecheck of src/engine/engine-types.ts has it.
+const char* bdev_status_name(BdevStatus status);
 Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event);
 /// Facts that EngineFacts of src/engine/engine-types.ts lists.
 Napi::Object engine_facts(Napi::Env env, control::Engine& engine);

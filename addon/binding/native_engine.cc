@@ -126,6 +126,8 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod("inspect", &Self::inspect),
                       InstanceMethod("recordIdentity", &Self::record_identity),
                       InstanceMethod("lockFile", &Self::lock_file),
+                      InstanceMethod("bdevHealth", &Self::bdev_health),
+                      InstanceMethod("bdevAcknowledge", &Self::bdev_acknowledge),
                       InstanceMethod("namespacesPublish", &Self::namespaces_publish),
                       InstanceMethod("namespacesDelete", &Self::namespaces_delete),
                       InstanceMethod("complete", &Self::complete),
@@ -315,6 +317,25 @@ Napi::Value NativeEngine::lock_file(const Napi::CallbackInfo& info) {
         return env.Undefined();
       },
       hold());
+}
+
+Napi::Value NativeEngine::bdev_health(const Napi::CallbackInfo& info) {
+  const auto entry = engine_->bdevs().find(info[0].ToString().Utf8Value());
+  if (entry == nullptr) return info.Env().Null();
+  const uint64_t oldest_ns = engine_->bdev_oldest_ns(*entry);
+  return bdev_health_object(info.Env(), entry->bdev->health(), oldest_ns);
+}
+
+Napi::Value NativeEngine::bdev_acknowledge(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  const auto begun =
+      engine_->bdev_recheck(info[0].ToString().Utf8Value(), [env, deferred](BdevStatus status) {
+        const Napi::HandleScope scope(env);
+        deferred.Resolve(Napi::String::New(env, bdev_status_name(status)));
+      });
+  if (!begun) return rejected(env, begun.error().errnum, begun.error().what, "name");
+  return deferred.Promise();
 }
 
 Napi::Value NativeEngine::namespaces_publish(const Napi::CallbackInfo& info) {

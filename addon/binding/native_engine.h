@@ -47,6 +47,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value inspect(const Napi::CallbackInfo& info);
   Napi::Value record_identity(const Napi::CallbackInfo& info);
   Napi::Value lock_file(const Napi::CallbackInfo& info);
+  Napi::Value bdev_health(const Napi::CallbackInfo& info);
+  Napi::Value bdev_acknowledge(const Napi::CallbackInfo& info);
   Napi::Value namespaces_publish(const Napi::CallbackInfo& info);
   Napi::Value namespaces_delete(const Napi::CallbackInfo& info);
   Napi::Value page_create(const Napi::CallbackInfo& info);

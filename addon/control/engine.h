@@ -91,6 +91,11 @@ class Engine {
   void listener_remove(uint32_t listener, Done done);
 
   BdevRegistry& bdevs() { return *bdevs_; }
+  /// Has the bdev looked at again, and what was latched forgotten if it is well: see BdevHealth.
+  /// `done` gets the outcome; errors, when nothing is begun, are those of BdevRegistry::open().
+  Result<void> bdev_recheck(const std::string& name, std::function<void(BdevStatus)> done);
+  /// How long the bdev's oldest operation has been under way, give or take two seconds; 0: none.
+  uint64_t bdev_oldest_ns(BdevEntry& entry);
 
   /// `applied` runs when every reactor uses the new contents, which takes no longer than a message;
   /// `drained`, when no command is left on a namespace that went away with this call: on a disk

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <functional>
 #include <set>
 #include <thread>
@@ -371,6 +372,31 @@ TEST_CASE("a listener that is removed lets its connections live, and its port go
   const auto taken = target.engine->listener_add(9, {"127.0.0.1", target.port});
   REQUIRE(!taken.ok());
   CHECK(taken.error().errnum == EADDRINUSE);
+}
+
+TEST_CASE(
+    "a bdev is looked at again while it is used, and its losses are forgotten if it is well") {
+  Target target;
+  const auto recheck = [&](const std::string& name) {
+    BdevStatus found = BdevStatus::Aborted;
+    target.wait([&](Done done) {
+      REQUIRE(target.engine
+                  ->bdev_recheck(name,
+                                 [&found, done = std::move(done)](BdevStatus status) {
+                                   found = status;
+                                   done();
+                                 })
+                  .ok());
+    });
+    return found;
+  };
+  CHECK(recheck("ram0") == BdevStatus::Success);
+  CHECK(target.engine->bdev_oldest_ns(*target.engine->bdevs().find("ram0")) == 0);
+  CHECK(target.engine->bdev_recheck("none", [](BdevStatus) {}).error().errnum == ENOENT);
+
+  target.add_bdev("ram1", "malloc", 8 << 20);  // in no namespace
+  CHECK(recheck("ram1") == BdevStatus::Success);
+  CHECK(target.engine->bdevs().remove("ram1").ok());
 }
 
 TEST_CASE("the engine stops with connections open") {
