@@ -2,21 +2,24 @@
 
 import { type Static, Type } from '../json-schema.js';
 import { describeBdev, describeParameters } from '../bdev/kinds.js';
+import { type ListedBdevState, listedBdevStates, stateText } from '../subsystem/bdev-condition.js';
 import type { BdevView } from '../subsystem/views.js';
 import { listRoute } from './listing.js';
 import type { AdminSources, ResourcePlugin } from './sources.js';
 
+const bdevState = Type.Unsafe<ListedBdevState>({ type: 'string', enum: listedBdevStates });
+
 const bdevSchema = Type.Object({
   name: Type.String(),
   kind: Type.String(),
-  state: Type.Unsafe<'open' | 'unavailable' | 'draining'>({
+  state: Type.Unsafe<ListedBdevState>({
     type: 'string',
-    enum: ['open', 'unavailable', 'draining'],
+    enum: listedBdevStates,
     description:
-      'unavailable: it cannot be opened now, and is tried again. draining: it was removed, and is held by I/O that ' +
-      'has not ended. What is not known of these two is null.',
+      'The worst. unavailable: it cannot be opened now, and is tried again. draining: it was removed, and is held by ' +
+      'I/O that has not ended. What is not known of these two is null.',
   }),
-  reason: Type.Union([Type.String(), Type.Null()], { description: 'Why it is not open.' }),
+  reason: Type.Union([Type.String(), Type.Null()], { description: 'What is wrong.' }),
   since: Type.Union([Type.String(), Type.Null()], { description: 'Since when it is not open.' }),
   block_size: Type.Union([Type.Integer(), Type.Null()], { description: 'bytes' }),
   block_count: Type.Union([Type.Integer(), Type.Null()]),
@@ -25,6 +28,27 @@ const bdevSchema = Type.Object({
   can_unmap: Type.Union([Type.Boolean(), Type.Null()]),
   can_write_zeroes: Type.Union([Type.Boolean(), Type.Null()]),
   volatile_cache: Type.Union([Type.Boolean(), Type.Null()]),
+  states: Type.Array(bdevState, {
+    description: 'All that hold, worst first.',
+  }),
+  failure_count: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'Errors of the machine since it was opened.',
+  }),
+  last_failure: Type.Union(
+    [
+      Type.Object({
+        op: Type.String(),
+        offset: Type.Integer({ description: 'bytes' }),
+        error: Type.String({ description: 'such as EIO' }),
+        message: Type.String(),
+      }),
+      Type.Null(),
+    ],
+    { description: 'The last error of the machine.' },
+  ),
+  oldest_operation_ms: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'How long its oldest operation has been under way, give or take two seconds.',
+  }),
   namespace: Type.Union(
     [Type.Object({ subsystem: Type.String(), nsid: Type.Integer() }), Type.Null()],
     { description: 'The namespace that uses it.' },
@@ -53,6 +77,7 @@ function bdevs({ bdevs: open, unavailable, drains }: AdminSources['target']): Bd
       name: parameters.name,
       kind: parameters.kind,
       state: 'unavailable' as const,
+      states: ['unavailable' as const],
       reason,
       since: since.toISOString(),
       configuration: describeParameters(parameters),
@@ -66,6 +91,7 @@ function bdevs({ bdevs: open, unavailable, drains }: AdminSources['target']): Bd
               name: bdev.name,
               kind: bdev.kind,
               state: 'draining' as const,
+              states: ['draining' as const],
               reason: `${what} is held by I/O that has not ended`,
               since: since.toISOString(),
               configuration: describeParameters(bdev),
@@ -83,15 +109,20 @@ const unknownFacts = {
   can_unmap: null,
   can_write_zeroes: null,
   volatile_cache: null,
+  failure_count: null,
+  last_failure: null,
+  oldest_operation_ms: null,
   namespace: null,
 };
 
 function bdevJson(view: BdevView): BdevJson {
+  const [state = 'ok'] = view.states;
   return {
     name: view.name,
     kind: view.kind,
-    state: 'open',
-    reason: null,
+    state,
+    states: [...view.states],
+    reason: stateText(state),
     since: null,
     block_size: view.blockSize,
     block_count: Number(view.blockCount),
@@ -100,7 +131,16 @@ function bdevJson(view: BdevView): BdevJson {
     can_unmap: view.canUnmap,
     can_write_zeroes: view.canWriteZeroes,
     volatile_cache: view.volatileCache,
+    failure_count: view.health.failureCount,
+    last_failure: failureJson(view),
+    oldest_operation_ms: view.health.oldestMs,
     namespace: view.namespace,
     configuration: describeBdev(view, view.parameters),
   };
+}
+
+function failureJson({ health }: BdevView): Static<typeof bdevSchema>['last_failure'] {
+  if (health.lastFailure === null) return null;
+  const { op, offset, code, message } = health.lastFailure;
+  return { op, offset, error: code, message };
 }

@@ -13,6 +13,7 @@ export interface AdminSources {
   readonly engine: Engine;
   readonly target: Pick<
     Target,
+    | 'acknowledgeBdev'
     | 'bdevs'
     | 'configuration'
     | 'connections'

@@ -121,6 +121,7 @@ export class Daemon {
       reloaded: () => this.#reloaded,
     });
     hostTotals.target = target;
+    target.watchBdevs();
     // A disk that is missing, an address that is late: the rest serves meanwhile.
     await target.apply(this.#configuration.target, { missing: 'wait' });
     const { startAdmin } = await import('../admin/server.js');
@@ -158,6 +159,7 @@ export class Daemon {
       if (state === 'draining') continue;
       reasons.push(`${what} does not drain, since ${since.toISOString()}`);
     }
+    reasons.push(...(this.#target?.bdevReasons ?? []));
     const wanted = this.#configuration.engine.cores.length;
     const running = this.#engine?.reactorStats().length ?? 0;
     if (running < wanted) reasons.push(`${running} of ${wanted} reactors run`);

@@ -224,6 +224,30 @@ export interface NamespacePublication {
   readonly drained: Promise<void>;
 }
 
+/** What is wrong with a bdev; see `bdev-condition.ts` for what each means. */
+export type BdevFault = 'lost_data' | 'lost_flush' | 'write_protected';
+
+/** An error of the machine. */
+export interface BdevFailure {
+  /** `read`, `write`, `flush`, … as in {@link StatNames.bdevOperations}. */
+  readonly op: string;
+  /** Bytes; 0 for Flush. */
+  readonly offset: number;
+  /** `EIO`, … */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What is known of a bdev's device. */
+export interface BdevHealth {
+  readonly faults: readonly BdevFault[];
+  /** Errors of the machine since the bdev was made. */
+  readonly failureCount: number;
+  readonly lastFailure: BdevFailure | null;
+  /** How long its oldest operation has been under way, give or take two seconds, ms; 0: none. */
+  readonly oldestMs: number;
+}
+
 export interface ListenerAddress extends Endpoint {
   readonly listener: number;
 }
@@ -247,6 +271,13 @@ export interface Engine {
   bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
   /** Closes it, which may take as long as its disk does. It must not be in a namespace table. */
   bdevDelete(name: string): Promise<void>;
+  /** Null if there is none of that name. */
+  bdevHealth(name: string): BdevHealth | null;
+  /**
+   * Looks at the bdev again and, if it is well, forgets what was latched. Rejects with what is
+   * still wrong. Not while the engine stops.
+   */
+  bdevAcknowledge(name: string): Promise<void>;
 
   /**
    * Publishes a namespace table (creates it the first time). A namespace that stays on the same

@@ -11,6 +11,7 @@ import { listenReason } from '../transport/listen-reason.js';
 import { loadAddon, targetError } from './addon.js';
 import type {
   BdevDescription,
+  BdevHealth,
   BdevParameters,
   CommandAnswer,
   Endpoint,
@@ -35,6 +36,8 @@ interface NativeEngine {
   listenerRemove(listener: number): Promise<void>;
   bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
   bdevDelete(name: string): Promise<void>;
+  bdevHealth(name: string): BdevHealth | null;
+  bdevAcknowledge(name: string): Promise<BdevOutcome>;
   namespacesPublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
   namespacesDelete(table: number): Promise<void>;
   drain(limit: number): EngineEvent[];
@@ -58,6 +61,9 @@ interface NativeEngine {
   controllerStats(controller: number): BigUint64Array[];
   bdevStats(name: string): BigUint64Array[];
 }
+
+/** What a bdev that was looked at again turned out to be. */
+type BdevOutcome = 'well' | 'cut_short' | 'changed' | 'failed';
 
 type NativeEngineClass = new (options: EngineOptions, wake: () => void) => NativeEngine;
 
@@ -123,6 +129,27 @@ class AddonEngine implements Engine {
     } catch (thrown) {
       throw targetError(thrown, 'bdev_failed', 'name');
     }
+  }
+
+  bdevHealth(name: string): BdevHealth | null {
+    return this.#native.bdevHealth(name);
+  }
+
+  async bdevAcknowledge(name: string): Promise<void> {
+    let outcome: BdevOutcome;
+    try {
+      outcome = await this.#native.bdevAcknowledge(name);
+    } catch (thrown) {
+      throw targetError(thrown, 'bdev_failed', 'name');
+    }
+    if (outcome === 'well') return;
+    const last = this.bdevHealth(name)?.lastFailure;
+    const why = {
+      cut_short: 'its file is still shorter than the bdev; make it whole again first',
+      changed: 'something more was lost meanwhile; try again',
+      failed: `a flush still fails${last ? `: ${last.code} (${last.message})` : ''}`,
+    }[outcome];
+    throw new TargetError('bdev_failed', `the loss cannot be acknowledged: ${why}`);
   }
 
   namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {

@@ -5,6 +5,7 @@
 
 import type { Engine } from '../engine/engine-types.js';
 import type { LogSink } from '../log-sink.js';
+import { type ListedBdevState, listedBdevStates } from '../subsystem/bdev-condition.js';
 import type { Target } from '../subsystem/target.js';
 import { endpointText } from '../transport/listener.js';
 import {
@@ -361,17 +362,20 @@ function hostFamilies({ engine, hostTotals }: MetricSources): Family[] {
   ];
 }
 
-/** How many bdevs of a name are in each state: a new one may be open while the old one drains. */
-function* bdevStates({ bdevs, unavailable, drains }: ObservedTarget): Iterable<Sample> {
-  for (const { name } of bdevs) yield { labels: { bdev: name, state: 'open' }, value: 1 };
-  for (const { parameters } of unavailable.bdevs) {
-    yield { labels: { bdev: parameters.name, state: 'unavailable' }, value: 1 };
+/** By name, for a new bdev may be open while the old one of its name drains. */
+function* bdevStateSamples({ bdevs, unavailable, drains }: ObservedTarget): Iterable<Sample> {
+  const held = new Map<string, Set<ListedBdevState>>();
+  const note = (bdev: string, states: readonly ListedBdevState[]): void => {
+    held.set(bdev, new Set([...(held.get(bdev) ?? []), ...states]));
+  };
+  for (const { name, states } of bdevs) note(name, states);
+  for (const { parameters } of unavailable.bdevs) note(parameters.name, ['unavailable']);
+  for (const { bdev } of drains) if (bdev !== null) note(bdev.name, ['draining']);
+  for (const [bdev, states] of held) {
+    for (const state of listedBdevStates) {
+      yield { labels: { bdev, state }, value: states.has(state) ? 1 : 0 };
+    }
   }
-  const draining = new Map<string, number>();
-  for (const { bdev } of drains) {
-    if (bdev !== null) draining.set(bdev.name, (draining.get(bdev.name) ?? 0) + 1);
-  }
-  for (const [bdev, value] of draining) yield { labels: { bdev, state: 'draining' }, value };
 }
 
 function bdevFamilies({ engine, target }: MetricSources): Family[] {
@@ -388,10 +392,14 @@ function bdevFamilies({ engine, target }: MetricSources): Family[] {
         ),
       );
   return [
-    gauge(
-      'capsuled_bdev_state',
-      'Bdevs by state: open, unavailable, or draining (removed, and held by I/O that does not end).',
-      () => bdevStates(target),
+    gauge('capsuled_bdev_state', '1 for each state that a bdev is in, 0 for the others.', () =>
+      bdevStateSamples(target),
+    ),
+    counter('capsuled_bdev_failures_total', 'Errors that the machine gave a bdev.', () =>
+      target.bdevs.map(({ name: bdev, kind, health }) => ({
+        labels: { bdev, kind },
+        value: health.failureCount,
+      })),
     ),
     counter('capsuled_bdev_operations_total', 'Operations of a bdev.', word('operations')),
     counter('capsuled_bdev_bytes_total', 'Bytes that a bdev moved.', word('bytes')),

@@ -4,10 +4,11 @@
  * engine.
  */
 
-import { hasBit, packBits } from '../wire/bits.js';
+import { getBits, hasBit, packBits } from '../wire/bits.js';
 import type { BitRange } from '../wire/bits.js';
 import {
   AsyncEventConfigurationBits,
+  AsyncEventHealth,
   AsyncEventNotice,
   AsyncEventResultBits,
   AsyncEventType,
@@ -66,6 +67,22 @@ export class AsynchronousEvents {
     return packBits(
       [AsyncEventResultBits.aet, AsyncEventType.notice],
       [AsyncEventResultBits.aei, information],
+      [AsyncEventResultBits.lid, lid],
+    );
+  }
+
+  /**
+   * The same of Critical Warning bits of the SMART log that are new. Those that are raised here are
+   * about reliability: temperature and spare blocks have events of their own, and we have neither.
+   */
+  raiseHealth(criticalWarning: number): number | null {
+    const lid = LogPage.smartHealthInformation;
+    const wanted = getBits(this.enabled, AsyncEventConfigurationBits.shcw) & criticalWarning;
+    if (wanted === 0 || this.#unread.has(lid)) return null;
+    this.#unread.add(lid);
+    return packBits(
+      [AsyncEventResultBits.aet, AsyncEventType.smartHealth],
+      [AsyncEventResultBits.aei, AsyncEventHealth.reliability],
       [AsyncEventResultBits.lid, lid],
     );
   }

@@ -83,6 +83,13 @@ export class ControllerTable implements Iterable<Controller> {
     if (dw0 !== null) this.#engine.asynchronousEvent(controller.handle, dw0);
   }
 
+  /** The same of new Critical Warning bits. */
+  notifyHealth(controller: Controller, criticalWarning: number): void {
+    if (controller.state !== 'ready') return;
+    const dw0 = controller.events.raiseHealth(criticalWarning);
+    if (dw0 !== null) this.#engine.asynchronousEvent(controller.handle, dw0);
+  }
+
   async #terminateJoin(controller: Controller, reason: string): Promise<void> {
     controller.setState('terminating');
     const { handle, cntlid, hostName: hostNqn, address } = controller;

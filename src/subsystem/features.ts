@@ -160,7 +160,7 @@ function grantQueues({ state, controller }: AdminCommand, value: number): number
 }
 
 function configureEvents({ controller }: AdminCommand, value: number): number {
-  // Health warnings may be asked for; none is ever raised.
+  // All health warnings may be asked for, though some are never raised.
   const known = noticesSupported(controller.subsystem.kind);
   const unknown = (value & ~(known | 0xff)) >>> 0;
   if (unknown !== 0) {

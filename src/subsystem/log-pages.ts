@@ -22,7 +22,9 @@ import {
   SupportedLogPages,
   nsidBroadcast,
 } from '../wire/layout.gen.js';
+import type { BdevHealth } from '../engine/engine-types.js';
 import type { AdminCommand } from './admin-command.js';
+import { criticalWarning, soundHealth } from './bdev-condition.js';
 import { invalidNamespace } from './command-error.js';
 import { changedNamespacesMax } from './controller.js';
 import { discoveryLogPage } from './discovery.js';
@@ -124,6 +126,7 @@ function smart(command: AdminCommand): Buffer {
   const { state, controller } = command;
   const usage = usageOf(command);
   const log = SmartLog.alloc();
+  log.criticalWarning = criticalWarning(healthsOf(command));
   log.availableSpare = 100;
   log.dataUnitsRead = dataUnits(usage.readBytes);
   log.dataUnitsWritten = dataUnits(usage.writeBytes);
@@ -147,6 +150,17 @@ function usageOf({ state, controller, sqe }: AdminCommand): Usage {
   if (nsid === 0 || nsid === nsidBroadcast) return subsystemUsage(state.engine, subsystem);
   if (!subsystem.namespaces.has(nsid)) throw invalidNamespace(nsid);
   return namespaceUsage(state.engine, subsystem.table, nsid);
+}
+
+/** Of the bdevs of the namespace that is asked for, or of all. */
+function healthsOf({ state, controller, sqe }: AdminCommand): BdevHealth[] {
+  const { subsystem } = controller;
+  if (subsystem.kind === 'discovery') return [];
+  const { nsid } = sqe;
+  const all = nsid === 0 || nsid === nsidBroadcast;
+  return [...subsystem.namespaces.values()]
+    .filter((namespace) => all || namespace.nsid === nsid)
+    .map(({ bdev }) => state.engine.bdevHealth(bdev.name) ?? soundHealth);
 }
 
 /** Rounded up, as the specification asks. */

@@ -2,6 +2,7 @@
 
 import type { Connection } from '../transport/connection.js';
 import type { Listener } from '../transport/listener.js';
+import { soundHealth, statesOf } from './bdev-condition.js';
 import type { Subsystem } from './subsystem.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { TargetState } from './target-state.js';
@@ -78,11 +79,14 @@ export function bdevView(state: TargetState, bdev: OpenBdev): BdevView {
     }
   }
   const { description, parameters } = bdev;
+  const health = state.engine.bdevHealth(description.name) ?? soundHealth;
   return {
     ...description,
     name: parameters.name,
     engineName: description.name,
     parameters,
+    states: statesOf(health),
+    health,
     namespace: user,
   };
 }

@@ -14,6 +14,8 @@
 import type { Endpoint, Engine, EngineEvent } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
+import { stateText, statesOf } from './bdev-condition.js';
+import { BdevWatch } from './bdev-watch.js';
 import { checkPermissions, permissions } from './change.js';
 import type { Change, Permission } from './change.js';
 import { Commit } from './commit.js';
@@ -66,6 +68,9 @@ export class Target {
   readonly #state: TargetState;
   readonly #dispatcher: EventDispatcher;
   readonly #retry: RetryTimer;
+  readonly #watch: BdevWatch;
+  /** Bdevs that are being looked at again. */
+  readonly #acknowledging = new Set<Promise<void>>();
   /** The change that all later ones wait for. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -75,6 +80,7 @@ export class Target {
     this.#retry = new RetryTimer(this.#state.clock, () => {
       void this.#tryAgain();
     });
+    this.#watch = new BdevWatch(this.#state);
   }
 
   get engine(): Engine {
@@ -231,11 +237,47 @@ export class Target {
     return [...this.#state.bdevs.values()].map((bdev) => bdevView(this.#state, bdev));
   }
 
+  /** Says in the log, and to hosts, what becomes of bdevs; until {@link stop}. */
+  watchBdevs(): void {
+    this.#watch.start();
+  }
+
+  /** What is wrong with bdevs, each as a sentence. */
+  get bdevReasons(): readonly string[] {
+    return this.bdevs.flatMap(({ name, states }) => {
+      const texts = states.map(stateText).filter((text) => text !== null);
+      return texts.length === 0 ? [] : [`bdev ${name}: ${texts.join('; ')}`];
+    });
+  }
+
+  /**
+   * An operator knows what a bdev has lost. It is looked at again and serves again if it is well;
+   * else this rejects with what is still wrong. Changes do not wait for it.
+   */
+  async acknowledgeBdev(name: string): Promise<void> {
+    const bdev = this.#state.bdevs.get(name);
+    if (bdev === undefined) throw new TargetError('not_found', `there is no open bdev ${name}`);
+    const engineName = bdev.description.name;
+    const health = this.engine.bdevHealth(engineName);
+    if (health !== null && statesOf(health).includes('hung')) {
+      throw new TargetError('in_use', `${name} cannot be looked at while its disk hangs`);
+    }
+    const acknowledged = this.engine.bdevAcknowledge(engineName);
+    const over = acknowledged
+      .catch(() => undefined)
+      .finally(() => this.#acknowledging.delete(over));
+    this.#acknowledging.add(over);
+    await acknowledged;
+    this.#watch.look();
+  }
+
   /**
    * Withdraws everything and waits for it, however long it takes. The engine itself is the caller's
    * to stop.
    */
   async stop(): Promise<void> {
+    this.#watch.stop();
+    await Promise.all(this.#acknowledging);
     const stopped = this.apply(emptyConfiguration, { allow: permissions });
     // In the same turn: no retry may come behind it.
     this.#retry.stop();

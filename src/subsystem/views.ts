@@ -3,7 +3,13 @@
  * objects, taken when asked for; they do not follow later changes.
  */
 
-import type { BdevDescription, BdevParameters, Endpoint } from '../engine/engine-types.js';
+import type {
+  BdevDescription,
+  BdevHealth,
+  BdevParameters,
+  Endpoint,
+} from '../engine/engine-types.js';
+import type { BdevState } from './bdev-condition.js';
 
 export interface NamespaceView {
   readonly nsid: number;
@@ -91,6 +97,9 @@ export interface BdevView extends BdevDescription {
   /** For {@link Engine.bdevStats}. */
   readonly engineName: string;
   readonly parameters: BdevParameters;
+  /** All that hold, worst first; never empty. */
+  readonly states: readonly BdevState[];
+  readonly health: BdevHealth;
   /** The namespace that uses it, or null. */
   readonly namespace: { readonly subsystem: string; readonly nsid: number } | null;
 }

@@ -118,7 +118,7 @@ t.test(
     t.match(await (await daemon.get('/v1/bdevs')).json(), {
       items: [
         { name: 'file0', state: 'unavailable' },
-        { name: 'ram0', state: 'open' },
+        { name: 'ram0', state: 'ok' },
       ],
     });
     renameSync(away, path);

@@ -484,7 +484,7 @@ t.test('bdevs and namespaces that are not there are listed with the reason', asy
         since: since.toISOString(),
       },
       { name: 'old', state: 'draining', reason: 'bdev old is held by I/O that has not ended' },
-      { name: 'ram0', state: 'open', reason: null },
+      { name: 'ram0', state: 'ok', reason: null },
     ],
   });
   t.match((await app.inject(`/v1/subsystems/${NQN}/namespaces`)).json(), {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { describeConfiguration } from '../../../src/config/describe.js';
 import { parseConfiguration } from '../../../src/config/load.js';
+import { soundHealth } from '../../../src/subsystem/bdev-condition.js';
 import type { BdevView } from '../../../src/subsystem/views.js';
 import { description } from '../bdev/description.js';
 
@@ -22,6 +23,8 @@ subsystems:
     ...description(parameters),
     engineName: parameters.name,
     parameters,
+    states: ['ok'],
+    health: soundHealth,
     namespace: null,
   }));
   const written = JSON.stringify(describeConfiguration(configuration!, target, bdevs));

@@ -5,6 +5,7 @@
 
 import type {
   BdevDescription,
+  BdevHealth,
   BdevParameters,
   Endpoint,
   Engine,
@@ -13,6 +14,7 @@ import type {
   NamespacePublication,
 } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
+import { soundHealth } from '../../../src/subsystem/bdev-condition.js';
 import { description } from '../bdev/description.js';
 
 const facts: EngineFacts = {
@@ -47,6 +49,8 @@ export class FakeEngine implements Engine {
   /** Of every bdev: read, then write. */
   readonly bdevWords = BigUint64Array.from([5n, 20480n, 1n, 1_500_000_000n, 0n, 0n, 0n, 0n]);
   errors: { operation: string; status: number; count: bigint }[] = [];
+  /** Of every bdev. */
+  health = soundHealth;
   /** Ports that are taken. */
   readonly takenPorts = new Set<number>();
   /** What a stop waits for. */
@@ -82,6 +86,14 @@ export class FakeEngine implements Engine {
 
   async bdevDelete(name: string): Promise<void> {
     this.calls.push(`bdevDelete ${name}`);
+  }
+
+  bdevHealth(): BdevHealth {
+    return this.health;
+  }
+
+  async bdevAcknowledge(name: string): Promise<void> {
+    this.calls.push(`bdevAcknowledge ${name}`);
   }
 
   namespaceTablePublish(): NamespacePublication {

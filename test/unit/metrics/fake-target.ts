@@ -1,6 +1,8 @@
 /** The views of a target with one subsystem, one host and one namespace. */
 
 import type { AdminSources } from '../../../src/admin/sources.js';
+import { TargetError } from '../../../src/errors.js';
+import { soundHealth } from '../../../src/subsystem/bdev-condition.js';
 import { emptyConfiguration } from '../../../src/subsystem/configuration.js';
 import { TargetCounters } from '../../../src/subsystem/counters.js';
 import type { ControllerView, SubsystemView } from '../../../src/subsystem/views.js';
@@ -62,6 +64,9 @@ const parameters = { name: 'ram0', kind: 'malloc', size: 1n << 20n, blockSize: 5
 
 export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[Key] } {
   return {
+    acknowledgeBdev: async (name) => {
+      if (name !== parameters.name) throw new TargetError('not_found', `there is no bdev ${name}`);
+    },
     configuration: { ...emptyConfiguration, bdevs: [parameters] },
     counters: new TargetCounters(),
     peerLimits: [],
@@ -97,6 +102,8 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
         ...description(parameters),
         engineName: 'ram0',
         parameters,
+        states: ['ok'],
+        health: soundHealth,
         namespace: { subsystem: NQN, nsid: 1 },
       },
     ],

@@ -41,6 +41,11 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
   engine.transports[0]?.set([4n, 2n, 9n, 1n]);
   engine.transports[1]?.set([6n, 0n, 9n, 0n]);
   target.counters.connectRejected('host_not_allowed');
+  target.bdevs = target.bdevs.map((bdev) => ({
+    ...bdev,
+    states: ['lost_flush'],
+    health: { ...bdev.health, failureCount: 2 },
+  }));
   metrics.observeCommand('identify', 0.0002);
   const { contentType, body } = await metrics.scrape('text/plain');
   t.equal(contentType, 'text/plain; version=0.0.4; charset=utf-8');
@@ -63,6 +68,10 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
     `capsuled_io_latency_seconds_count{${labels},op="read"} 3`,
     `capsuled_host_io_operations_total{subsystem="${NQN}",hostnqn="${HOST}",op="read"} 3`,
     `capsuled_host_io_bytes_total{subsystem="${NQN}",hostnqn="${HOST}",op="read"} 12288`,
+    'capsuled_bdev_state{bdev="ram0",state="lost_flush"} 1',
+    'capsuled_bdev_state{bdev="ram0",state="hung"} 0',
+    'capsuled_bdev_state{bdev="ram0",state="ok"} 0',
+    'capsuled_bdev_failures_total{bdev="ram0",kind="malloc"} 2',
     'capsuled_bdev_operations_total{bdev="ram0",kind="malloc",op="read"} 5',
     'capsuled_bdev_latency_seconds_total{bdev="ram0",kind="malloc",op="read"} 1.5',
     'capsuled_pdu_errors_total{reason="pdu_sequence"} 1',
@@ -208,7 +217,7 @@ t.test('what is unavailable, and what drains, has its own samples', async (t) =>
   const { body } = await metrics.scrape();
   const lines = body.split('\n');
   for (const line of [
-    'capsuled_bdev_state{bdev="ram0",state="open"} 1',
+    'capsuled_bdev_state{bdev="ram0",state="ok"} 1',
     'capsuled_bdev_state{bdev="file0",state="unavailable"} 1',
     'capsuled_bdev_state{bdev="ram0",state="draining"} 1',
     `capsuled_namespace_available{subsystem="${NQN}",nsid="1"} 1`,

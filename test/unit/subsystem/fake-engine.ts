@@ -6,6 +6,7 @@
 
 import type {
   BdevDescription,
+  BdevHealth,
   BdevParameters,
   CommandAnswer,
   Endpoint,
@@ -18,6 +19,7 @@ import type {
   QueueAttach,
 } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
+import { soundHealth } from '../../../src/subsystem/bdev-condition.js';
 import { description } from '../bdev/description.js';
 
 export interface FakeAnswer extends CommandAnswer {
@@ -68,6 +70,10 @@ export class FakeEngine implements Engine {
   readonly stats = new Map<string, BigUint64Array>();
   /** By the engine's name of the bdev. */
   readonly bdevWords = new Map<string, BigUint64Array>();
+  /** Of bdevs that are not sound. */
+  readonly healths = new Map<string, BdevHealth>();
+  /** While set, acknowledgements wait for it. */
+  acknowledged: Promise<void> | null = null;
   /** While set, terminations wait for it. */
   drained: Promise<void> | null = null;
   /** While set, namespace tables that are published wait for it before they are applied. */
@@ -130,6 +136,16 @@ export class FakeEngine implements Engine {
       if (entries.some((entry) => entry.bdev === name)) throw new Error(`${name} is in use`);
     }
     this.bdevNames.delete(name);
+  }
+
+  bdevHealth(name: string): BdevHealth | null {
+    return this.bdevNames.has(name) ? (this.healths.get(name) ?? soundHealth) : null;
+  }
+
+  async bdevAcknowledge(name: string): Promise<void> {
+    this.#call(`bdevAcknowledge ${name}`);
+    if (this.acknowledged !== null) await this.acknowledged;
+    this.healths.delete(name);
   }
 
   namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {

@@ -1,0 +1,167 @@
+/**
+ * Looks at the bdevs once a second and says what became of them: in the log, and to hosts that
+ * asked for asynchronous events about their health.
+ *
+ * The engine keeps the faults and counts the errors; here is only what was said already. An error
+ * is told at once, more within an interval as their number, and an interval without any as the end
+ * of them, so that a failing disk writes a line each interval and no more.
+ */
+
+import type { BdevFailure, BdevHealth } from '../engine/engine-types.js';
+import type { BdevState } from './bdev-condition.js';
+import { criticalWarning, soundHealth, stateText, statesOf } from './bdev-condition.js';
+import type { OpenBdev } from './open-bdev.js';
+import type { Subsystem } from './subsystem.js';
+import type { TargetState } from './target-state.js';
+
+interface Told {
+  states: ReadonlySet<BdevState>;
+  hungSinceMs: number;
+  /** Of the engine's count. */
+  failureCount: number;
+  /** The end of the interval in which errors are only counted; null if there were none. */
+  quietUntilMs: number | null;
+}
+
+export class BdevWatch {
+  static readonly lookMs = 1000;
+  static readonly intervalMs = 10_000;
+
+  readonly #state: TargetState;
+  /** By the engine's name. */
+  readonly #told = new Map<string, Told>();
+  /** Critical warnings that hosts were told of, by NQN. */
+  readonly #warnings = new Map<string, number>();
+  #cancel: (() => void) | null = null;
+
+  constructor(state: TargetState) {
+    this.#state = state;
+  }
+
+  start(): void {
+    this.#cancel ??= this.#state.clock.after(BdevWatch.lookMs, () => {
+      this.#cancel = null;
+      this.look();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  look(): void {
+    const { bdevs, subsystems } = this.#state;
+    const open = new Set([...bdevs.values()].map(({ description }) => description.name));
+    for (const name of this.#told.keys()) if (!open.has(name)) this.#told.delete(name);
+    for (const name of this.#warnings.keys()) {
+      if (!subsystems.has(name)) this.#warnings.delete(name);
+    }
+    for (const bdev of bdevs.values()) this.#lookAt(bdev);
+    for (const subsystem of subsystems.values()) this.#warn(subsystem);
+  }
+
+  #health(engineName: string): BdevHealth {
+    return this.#state.engine.bdevHealth(engineName) ?? soundHealth;
+  }
+
+  #lookAt({ parameters, description }: OpenBdev): void {
+    const bdev = parameters.name;
+    const health = this.#health(description.name);
+    const told = this.#told.get(description.name) ?? {
+      states: new Set<BdevState>(['ok']),
+      hungSinceMs: 0,
+      failureCount: 0,
+      quietUntilMs: null,
+    };
+    this.#told.set(description.name, told);
+    this.#tellFailures(bdev, health, told);
+    this.#tellStates(bdev, health, told);
+  }
+
+  #tellStates(bdev: string, health: BdevHealth, told: Told): void {
+    const { logger, clock } = this.#state;
+    const states = new Set(statesOf(health));
+    for (const state of states) {
+      const text = stateText(state);
+      if (text === null || told.states.has(state)) continue;
+      if (state === 'hung') told.hungSinceMs = clock.nowMs() - health.oldestMs;
+      const latched = state === 'lost_data' || state === 'lost_flush';
+      logger[latched ? 'error' : 'warn']({ bdev, state }, `${text}${adviceFor(state, bdev)}`);
+    }
+    for (const state of told.states) {
+      if (state === 'ok' || states.has(state)) continue;
+      const seconds = Math.round((clock.nowMs() - told.hungSinceMs) / 1000);
+      const fields = state === 'hung' ? { bdev, state, seconds } : { bdev, state };
+      logger.info(fields, endText(state, seconds));
+    }
+    told.states = states;
+  }
+
+  #tellFailures(bdev: string, { failureCount, lastFailure }: BdevHealth, told: Told): void {
+    const { logger, clock } = this.#state;
+    const nowMs = clock.nowMs();
+    const count = failureCount - told.failureCount;
+    if (told.quietUntilMs === null) {
+      if (count <= 0 || lastFailure === null) return;
+      logger.warn({ bdev, ...failureFields(lastFailure), count }, failureText(lastFailure));
+    } else {
+      if (nowMs < told.quietUntilMs) return;
+      if (count <= 0 || lastFailure === null) {
+        told.quietUntilMs = null;
+        logger.info({ bdev }, `no more disk errors for ${BdevWatch.intervalMs / 1000} s`);
+        return;
+      }
+      const fields = { bdev, ...failureFields(lastFailure), count };
+      logger.warn(fields, `more disk errors; the last one: ${failureText(lastFailure)}`);
+    }
+    told.failureCount = failureCount;
+    told.quietUntilMs = nowMs + BdevWatch.intervalMs;
+  }
+
+  /** Tells hosts of warnings that are new. */
+  #warn(subsystem: Subsystem): void {
+    const { controllers } = this.#state;
+    const healths = [...subsystem.namespaces.values()].map(({ bdev }) => this.#health(bdev.name));
+    const warning = criticalWarning(healths);
+    const raised = warning & ~(this.#warnings.get(subsystem.nqn) ?? 0);
+    this.#warnings.set(subsystem.nqn, warning);
+    if (raised === 0) return;
+    for (const controller of subsystem.controllers.values()) {
+      controllers.notifyHealth(controller, raised);
+    }
+  }
+}
+
+function failureFields({ op, offset, code }: BdevFailure): object {
+  return { op, offset, error: code };
+}
+
+function failureText({ op, offset, code, message }: BdevFailure): string {
+  const where = op === 'flush' ? '' : ` at byte ${offset}`;
+  return `${op.replaceAll('_', ' ')}${where} failed: ${code} (${message})`;
+}
+
+function adviceFor(state: BdevState, bdev: string): string {
+  const until = `until \`capsuled acknowledge ${bdev}\`, or until the bdev is opened anew`;
+  switch (state) {
+    case 'lost_data':
+      return `; nothing is read or written ${until} with its file whole again`;
+    case 'lost_flush':
+      return `; flushes and durable writes fail ${until}`;
+    default:
+      return '';
+  }
+}
+
+function endText(state: BdevState, seconds: number): string {
+  switch (state) {
+    case 'hung':
+      return `its disk no longer hangs, after ${seconds} s`;
+    case 'write_protected':
+      return 'its device takes writes again';
+    default:
+      return 'the loss was acknowledged';
+  }
+}
