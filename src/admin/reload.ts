@@ -1,15 +1,14 @@
 /**
  * POST /v1/reload: reads the configuration file again and makes its changes, with the permission
- * that a signal cannot give. Only with a token: without one there is no such route. A browser
- * cannot be made to send it: the token is in a header, the body is JSON, and a request with an
- * Origin is refused.
+ * that a signal cannot give. A browser cannot be made to send it: the token is in a header, the body
+ * is JSON, and a request with an Origin is refused.
  */
 
 import { type Static, Type } from '../json-schema.js';
 import { TargetError } from '../errors.js';
 import { type Change, permissions } from '../subsystem/change.js';
 import { problemResponses } from './problem.js';
-import type { ResourcePlugin } from './sources.js';
+import { type ChangePlugin, writeGuard } from './write-guard.js';
 
 const permissionSchema = Type.Unsafe<(typeof permissions)[number]>({
   type: 'string',
@@ -45,10 +44,11 @@ const reportSchema = Type.Object({
   warnings: Type.Array(Type.String()),
 });
 
-export const reloadPlugin: ResourcePlugin = async (app, { sources }) => {
+export const reloadPlugin: ChangePlugin = async (app, { sources, hasToken }) => {
   app.post(
     '/reload',
     {
+      onRequest: writeGuard(hasToken),
       schema: {
         summary: 'Take the configuration file as it is now',
         body: requestSchema,
@@ -56,9 +56,6 @@ export const reloadPlugin: ResourcePlugin = async (app, { sources }) => {
       },
     },
     async ({ body, headers }) => {
-      if (headers.origin !== undefined) {
-        throw new TargetError('forbidden', 'expected a program, got a page of a browser (Origin)');
-      }
       if (headers['content-type']?.split(';')[0]?.trim() !== 'application/json') {
         throw TargetError.expected(
           'argument_invalid',

@@ -10,6 +10,7 @@ import type { AdminOptions } from '../config/normalize.js';
 import { TargetError } from '../errors.js';
 import { isLoopback } from '../transport/address.js';
 import { listenReason } from '../transport/listen-reason.js';
+import { acknowledgementPlugin } from './acknowledgement.js';
 import { TokenFile, requireToken } from './authorization.js';
 import { bdevsPlugin } from './bdevs.js';
 import { configurationPlugin } from './configuration.js';
@@ -104,7 +105,7 @@ export async function createApp(
   });
   await app.register(healthPlugin, { sources });
   await app.register(metricsPlugin, { sources });
-  await app.register(v1, { prefix: '/v1', sources, mayWrite: token !== null });
+  await app.register(v1, { prefix: '/v1', sources, hasToken: token !== null });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
@@ -112,7 +113,7 @@ export async function createApp(
 
 async function v1(
   app: FastifyInstance,
-  { sources, mayWrite }: { sources: AdminSources; mayWrite: boolean },
+  options: { sources: AdminSources; hasToken: boolean },
 ): Promise<void> {
   registerEtags(app);
   const resources = [
@@ -123,7 +124,9 @@ async function v1(
     reactorsPlugin,
     configurationPlugin,
   ];
-  // No write without a token.
-  if (mayWrite) resources.push(reloadPlugin);
+  const { sources, hasToken } = options;
   for (const resource of resources) await app.register(resource, { sources });
+  for (const change of [acknowledgementPlugin, reloadPlugin]) {
+    await app.register(change, { sources, hasToken });
+  }
 }

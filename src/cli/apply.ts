@@ -4,22 +4,16 @@
  * and RAM disks that were written to; so it can give the permission that SIGHUP cannot.
  */
 
-import { hostPortText } from '../config/describe.js';
 import { loadConfiguration } from '../config/load.js';
-import type { AdminOptions } from '../config/normalize.js';
-import { readToken } from '../admin/authorization.js';
 import { TargetError } from '../errors.js';
 import { type Change, type Permission, permissions } from '../subsystem/change.js';
-import { isWildcard } from '../transport/address.js';
+import { type AdminWords, adminPost } from './admin-client.js';
 import { printIssues } from './check.js';
 import { type Terminal, yellow } from './terminal.js';
 
-export interface ApplyWords {
-  readonly config: string;
+export interface ApplyWords extends AdminWords {
   readonly allow?: readonly string[];
   readonly dryRun?: true;
-  readonly server?: string;
-  readonly tokenFile?: string;
   readonly json?: true;
 }
 
@@ -29,18 +23,13 @@ interface Report {
   readonly warnings: readonly string[];
 }
 
-/** The answer may take as long as disks take to open and to drain. */
-const ANSWER_TIMEOUT_MS = 120_000;
-
 export async function apply(words: ApplyWords, terminal: Terminal): Promise<number> {
   const allow = parsePermissions(words.allow ?? []);
   const { issues, configuration } = await loadConfiguration(words.config);
   printIssues(issues, terminal);
   if (configuration === undefined) return 1;
-  const server = words.server ?? serverOf(configuration.admin);
-  const token = await tokenOf(words.tokenFile ?? configuration.admin.tokenFile);
-  const dryRun = words.dryRun === true;
-  const report = await ask(server, token, { allow, dry_run: dryRun });
+  const body = { allow, dry_run: words.dryRun === true };
+  const report = (await adminPost(words, '/v1/reload', body)) as Report;
   if (words.json === true) terminal.out(`${JSON.stringify(report, null, 2)}\n`);
   else print(report, terminal);
   return 0;
@@ -55,52 +44,6 @@ function parsePermissions(words: readonly string[]): Permission[] {
       if (known !== undefined) return known;
       throw TargetError.expected('argument_invalid', permissions.join(' or '), '--allow', word);
     });
-}
-
-function serverOf({ listen }: AdminOptions): string {
-  if (listen.port === 0) {
-    throw new TargetError(
-      'argument_invalid',
-      'expected --server URL, because admin.listen takes any port; the daemon says which when it is ready',
-    );
-  }
-  const { address, port } = listen;
-  const loopback = address.includes(':') ? '::1' : '127.0.0.1';
-  return `http://${hostPortText({ address: isWildcard(address) ? loopback : address, port })}`;
-}
-
-async function tokenOf(file: string | null): Promise<string> {
-  if (file !== null) return readToken(file);
-  throw new TargetError(
-    'unauthorized',
-    'the daemon takes changes over HTTP from who has its token: set admin.token_file and restart it, ' +
-      'or name the file with --token-file; a restart takes the configuration as it is, too',
-  );
-}
-
-async function ask(server: string, token: string, body: object): Promise<Report> {
-  let response: Response;
-  try {
-    response = await fetch(new URL('/v1/reload', server), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-  } catch (thrown) {
-    const { cause, message } = thrown as Error;
-    const reason = cause instanceof Error ? cause.message : message;
-    throw new TargetError('not_ready', `no daemon answers at ${server}: ${reason}`);
-  }
-  const answer = (await response.json()) as Report & { code?: string; detail?: string };
-  if (response.ok) return answer;
-  if (response.status === 404) {
-    throw new TargetError(
-      'not_found',
-      `${server} takes no changes: it runs without admin.token_file`,
-    );
-  }
-  throw new TargetError('apply_failed', answer.detail ?? `${server} answered ${response.status}`);
 }
 
 function print({ applied, changes, warnings }: Report, terminal: Terminal): void {

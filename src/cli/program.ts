@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { TargetError } from '../errors.js';
+import type { AdminWords } from './admin-client.js';
 import type { ApplyWords } from './apply.js';
 import type { PerfWords } from './perf-options.js';
 import { type Terminal, processTerminal, red } from './terminal.js';
@@ -85,6 +86,20 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
     .action(async (words: ApplyWords) => {
       const { apply } = await import('./apply.js');
       setStatus(await apply(words, terminal));
+    });
+
+  program
+    .command('acknowledge')
+    .argument('<bdev>', 'its name')
+    .description(
+      'Take note of what a block device has lost: it is looked at again and, if it is well, serves again.',
+    )
+    .option('--config <file>', 'the daemon’s configuration, for address and token', CONFIG_DEFAULT)
+    .option('--server <url>', 'http://ADDRESS:PORT of the daemon')
+    .option('--token-file <file>', 'the token that may change something')
+    .action(async (bdev: string, words: AdminWords) => {
+      const { acknowledge } = await import('./acknowledge.js');
+      setStatus(await acknowledge(bdev, words, terminal));
     });
 
   program

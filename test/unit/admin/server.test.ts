@@ -323,10 +323,12 @@ t.test('the OpenAPI document has every resource and its errors', async (t) => {
     '/metrics',
     '/readyz',
     '/v1/bdevs',
+    '/v1/bdevs/{name}/acknowledge',
     '/v1/config',
     '/v1/connections',
     '/v1/controllers',
     '/v1/reactors',
+    '/v1/reload',
     '/v1/subsystems',
     '/v1/subsystems/{nqn}',
     '/v1/subsystems/{nqn}/hosts',
@@ -437,7 +439,7 @@ t.test('no browser and no stranger can have it reload', async (t) => {
   t.equal(reloads, 0);
   const open = await createApp(sources({ reload }), null);
   const without = await open.inject({ method: 'POST', url: '/v1/reload', payload: {} });
-  t.ok(without.statusCode >= 404, 'without a token there is no such route');
+  t.match(without.json(), { status: 403, code: 'forbidden', field: 'admin.token_file' });
   t.equal(reloads, 0);
   await app.close();
   await open.close();
@@ -491,6 +493,54 @@ t.test('bdevs and namespaces that are not there are listed with the reason', asy
     items: [
       { nsid: 1, available: true },
       { nsid: 9, available: false, bdev: 'file0', block_size: null },
+    ],
+  });
+  await app.close();
+});
+
+t.test('a loss is acknowledged with the token, and with it alone', async (t) => {
+  const url = '/v1/bdevs/ram0/acknowledge';
+  const app = await createApp(sources(), await tokenFile(t));
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const done = await app.inject({ method: 'POST', url, headers });
+  t.equal(done.statusCode, 200);
+  t.strictSame(done.json(), { name: 'ram0', state: 'ok' });
+  t.equal((await app.inject({ method: 'POST', url })).statusCode, 401);
+  const unknown = { method: 'POST', url: '/v1/bdevs/ram9/acknowledge', headers } as const;
+  t.match((await app.inject(unknown)).json(), { status: 404, code: 'not_found' });
+  await app.close();
+});
+
+t.test('nothing is acknowledged where there is no token', async (t) => {
+  const app = await createApp(sources(), null);
+  const refused = await app.inject({ method: 'POST', url: '/v1/bdevs/ram0/acknowledge' });
+  t.match(refused.json(), { status: 403, code: 'forbidden', field: 'admin.token_file' });
+  await app.close();
+});
+
+t.test('a bdev shows what is wrong with it', async (t) => {
+  const from = sources();
+  const health = {
+    faults: ['lost_flush'] as const,
+    failureCount: 3,
+    lastFailure: { op: 'flush', offset: 0, code: 'EIO', message: 'Input/output error' },
+    oldestMs: 12_500,
+  };
+  const bdevs = from.target.bdevs.map((bdev) => ({
+    ...bdev,
+    states: ['lost_flush', 'hung'] as const,
+    health,
+  }));
+  const app = await createApp({ ...from, target: { ...from.target, bdevs } }, null);
+  t.match((await app.inject('/v1/bdevs')).json(), {
+    items: [
+      {
+        state: 'lost_flush',
+        states: ['lost_flush', 'hung'],
+        failure_count: 3,
+        last_failure: { op: 'flush', offset: 0, error: 'EIO', message: 'Input/output error' },
+        oldest_operation_ms: 12_500,
+      },
     ],
   });
   await app.close();

@@ -25,7 +25,8 @@ t.test('--version prints the version alone', async (t) => {
 t.test('help names the commands there are, and no others', async (t) => {
   const { status, out } = await run('--help');
   t.equal(status, 0);
-  for (const command of ['serve', 'check', 'perf']) t.match(out, new RegExp(`^  ${command} `, 'm'));
+  for (const command of ['serve', 'check', 'acknowledge', 'perf'])
+    t.match(out, new RegExp(`^  ${command} `, 'm'));
   for (const command of ['device', 'doctor']) {
     t.notMatch(out, new RegExp(`^  ${command} `, 'm'));
   }
