@@ -46,6 +46,9 @@ const packagesToTest = [
   'prometheus',
   // callgrind, which counts instructions.
   'valgrind',
+  // File systems and loop devices that misbehave.
+  'e2fsprogs',
+  'mount',
 ];
 
 /** A failed set-up, with a message for the person who runs it. */
