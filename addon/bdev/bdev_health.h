@@ -43,15 +43,13 @@ class alignas(64) BdevHealth {
  public:
   /// BdevFault bits.
   uint32_t faults() const { return static_cast<uint32_t>(word()) & kFaults; }
-  /// Of `faults`, those that were there.
-  uint32_t raise(uint32_t faults) {
+  void raise(uint32_t faults) {
     uint64_t seen = word();
     // Relaxed, as everything here: a fault that is seen one operation later was found one operation
     // later, and no other memory goes with it.
     while (!word_.compare_exchange_weak(seen, (seen | faults) + kRaisedOnce,
                                         std::memory_order_relaxed)) {
     }
-    return static_cast<uint32_t>(seen) & faults;
   }
   /// The device takes writes again.
   void writable() { word_.fetch_and(~uint64_t{kWriteProtected}, std::memory_order_relaxed); }

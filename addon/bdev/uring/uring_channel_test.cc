@@ -416,6 +416,21 @@ TEST_CASE(
   CHECK(bench.run(after, {0}) == BdevStatus::Success);
 }
 
+TEST_CASE("a flush that failed on one reactor fails on every other, and when the channel is new") {
+  TestRing ring;
+  TestReactors reactors(2);
+  TestBdevUser user(reactors, std::make_unique<TestRingBdev>(ring, false), 2);
+  TestIo first(BdevIoType::Flush, 0, 0), other(BdevIoType::Flush, 0, 0),
+      later(BdevIoType::Flush, 0, 0);
+  user.start(first, 0);
+  reactors.run(0, [&](Reactor&) { ring.answer(-EIO); });
+  CHECK(first.wait() == BdevStatus::MediaError);
+  CHECK(user.run(other, 1) == BdevStatus::Lost);
+  user.renew_channel(1);
+  CHECK(user.run(later, 1) == BdevStatus::Lost);
+  CHECK(ring.idle());
+}
+
 TEST_CASE("what fails while a fault is acknowledged is not acknowledged with it") {
   Bench bench;
   TestIo flush(BdevIoType::Flush, 0, 0), recheck(BdevIoType::Flush, 0, 0);

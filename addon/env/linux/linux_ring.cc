@@ -266,7 +266,6 @@ Result<std::unique_ptr<ProvidedBuffers>> LinuxRing::provide_buffers(uint32_t buf
 // ---- Submitting and completing -----------------------------------------------------------------
 
 void LinuxRing::bind_thread() {
-  if (bound_) return;
   ASSERT_MSG(io_uring_enable_rings(&ring_) == 0, "io_uring: cannot enable the ring");
   // Saves the kernel a look-up per call; without it the ring works as well.
   (void)io_uring_register_ring_fd(&ring_);
@@ -290,7 +289,8 @@ void LinuxRing::allow_workers() {
 }
 
 void LinuxRing::submit() {
-  bind_thread();
+  if (!bound_) [[unlikely]]
+    bind_thread();
   transfers_prepared_ = 0;
   const int result = io_uring_submit_and_get_events(&ring_);
   // EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or of room for completions.
@@ -300,7 +300,8 @@ void LinuxRing::submit() {
 }
 
 uint32_t LinuxRing::poll() {
-  bind_thread();
+  if (!bound_) [[unlikely]]
+    bind_thread();
   sent_directly_ = false;
   // Relaxed: a flag seen late is seen at the next poll.
   const uint32_t flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
@@ -414,7 +415,8 @@ void LinuxRing::arm_wake() {
 }
 
 void LinuxRing::sleep(uint64_t deadline_ns) {
-  bind_thread();
+  if (!bound_) [[unlikely]]
+    bind_thread();
   if (!ended_.empty()) return;
   eager_.hand_over_all([this](RingOp& op) { prepare_receive(op, kTriedAlready); });
   arm_wake();
