@@ -63,7 +63,14 @@ uint64_t UringChannel::oldest_ns() const {
 
 // ---- What was lost -----------------------------------------------------------------------------
 
-bool UringChannel::refused(const BdevIo& io) const {
+bool UringChannel::ends_file(const BdevIo& io) const {
+  return io.type == BdevIoType::Write &&
+         (io.offset_blocks + io.count_blocks) * file_.block_size == file_.bytes;
+}
+
+bool UringChannel::refused(const BdevIo& io) {
+  if (ends_file(io)) [[unlikely]]
+    tick();
   const uint32_t faults = health_.faults();
   if (faults == 0) [[likely]]
     return false;
@@ -93,8 +100,8 @@ void UringChannel::changed() {
   if ((health_.faults() & kWriteProtected) != 0) health_.writable();
 }
 
-/// A file that was cut short is found before most writes could extend it again. What is left is a
-/// cut, and a write of the disk's last block, between two looks.
+/// A file that was cut short is found sooner or later, because all writes but one of its last block
+/// leave it too short; and before such a write it is looked at, too.
 void UringChannel::tick() {
   if (file_.bytes == 0 || (health_.faults() & kLostData) != 0) return;
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);

@@ -59,7 +59,9 @@ class UringChannel final : public BdevChannel {
   using List = IntrusiveList<BdevIo, &BdevIo::line_node>;
 
   /// Whether `io` must not reach the device, because of what was lost.
-  bool refused(const BdevIo& io) const;
+  bool refused(const BdevIo& io);
+  /// Whether a file that was cut short would have all of its size again after `io`.
+  bool ends_file(const BdevIo& io) const;
   /// Notes the failure; the status that says it.
   BdevStatus failed(const BdevIo& io, int errnum);
   BdevStatus sync_failed(const BdevIo& io, int errnum);

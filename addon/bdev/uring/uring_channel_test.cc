@@ -526,6 +526,18 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
   CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
 }
 
+TEST_CASE("a write that would give a file all of its size again finds that it was cut") {
+  Bench bench;
+  bench.ring.file_size -= 2 * kBlockSize;
+  BlockWrite first;
+  CHECK(bench.run(first.io, {1 << 20}) == BdevStatus::Success);  // the next tick will tell
+  std::vector<std::byte> data(2 * kBlockSize);
+  TestIo last(BdevIoType::Write, kBlocks - 2, 2, {iovec{data.data(), data.size()}});
+  CHECK(bench.run(last, {}) == BdevStatus::Lost);
+  CHECK(bench.user.health().faults() == kLostData);
+  CHECK(bench.ring.kinds == std::vector{Kind::Write});
+}
+
 TEST_CASE("a transfer cut short does not go on once data are lost") {
   Bench bench;
   std::vector<std::byte> data(2 * kBlockSize);

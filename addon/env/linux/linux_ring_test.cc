@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -628,6 +629,35 @@ TEST_CASE("ring: a file is written, made durable, read, and its blocks given bac
   fixture.ring->read(op, -1, &whole, 1, 0);
   fixture.finish(op);
   CHECK(op.result() == -EBADF);
+}
+
+TEST_CASE("ring: the size of a file is what it is now, and of no file an error") {
+  Fixture fixture;
+  char path[] = "/tmp/capsuled-ring-XXXXXX";
+  const int fd = ::mkstemp(path);
+  REQUIRE(fd >= 0);
+  REQUIRE(::ftruncate(fd, 12'345) == 0);
+  CHECK(fixture.ring->file_bytes(fd).value() == 12'345);
+  REQUIRE(::ftruncate(fd, 5) == 0);
+  CHECK(fixture.ring->file_bytes(fd).value() == 5);
+  ::unlink(path);
+  ::close(fd);
+  CHECK(fixture.ring->file_bytes(fd).error().errnum == EBADF);
+}
+
+TEST_CASE("ring: operations that may block can be expected before its thread is known, and after") {
+  Fixture fixture;
+  fixture.ring->expect_blocking(100);
+  (void)fixture.ring->poll();
+  fixture.ring->expect_blocking(50);
+  const int fd = ::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  REQUIRE(fd >= 0);
+  TestOp sync;
+  fixture.ring->sync_data(sync, fd);
+  fixture.drive([&] { return sync.done(); });
+  CHECK(sync.result() == 0);
+  fixture.ring->expect_blocking(-150);
+  ::close(fd);
 }
 
 TEST_CASE("ring: transfers of files begin in small groups, before the next poll") {
