@@ -20,6 +20,11 @@ namespace {
 
 constexpr uint32_t kMessagesPerIterationMax = 256;
 constexpr uint64_t kWindDownMaxNs = 1'000'000'000;
+/// A section that takes longer, or a sleep that ends so long after its deadline, is a gap. Shorter
+/// than the time-outs of any peer, and longer than what a busy machine does to a thread.
+constexpr uint64_t kGapNs = 500'000'000;
+/// Iterations that may read before timers run, after a sleep or a gap.
+constexpr uint32_t kReadsFirstMax = 64;
 
 thread_local Reactor* current_reactor = nullptr;
 
@@ -29,12 +34,15 @@ struct Reactor::Impl {
   Impl(env::Env& environment, const ReactorOptions& reactor_options)
       : env(environment),
         options(reactor_options),
+        look_after_ns(std::min(reactor_options.stall_after_ns, kGapNs)),
         spin(reactor_options.idle_after_ns),
         inbox(std::bit_ceil(std::max(reactor_options.inbox_capacity, 2u))) {}
 
   void run(Reactor& self);
   bool work(Reactor& self);
   void doze();
+  void sleep(uint64_t deadline_ns);
+  void miss(uint64_t gap_ns);
   void wind_down(Reactor& self);
   bool drain_inbox(Reactor& self);
   bool run_pollers();
@@ -45,6 +53,7 @@ struct Reactor::Impl {
 
   env::Env& env;
   const ReactorOptions options;
+  const uint64_t look_after_ns;  // a section that takes longer is a stall, a gap or both
   AdaptiveSpin spin;
   ReactorStats stats;
   std::unique_ptr<env::Ring> ring;
@@ -53,7 +62,9 @@ struct Reactor::Impl {
   TimerHeap timers;
   std::array<std::vector<Poller*>, kPollStageCount> pollers;  // null: removed, swept later
   bool pollers_removed = false;
-  uint64_t now_ns = 0;
+  uint64_t now_ns = 0;       // like all times here: without what was missed
+  uint64_t missed_ns = 0;    // how far the machine's clock is ahead
+  uint32_t reads_first = 0;  // iterations that poll the ring before timers may run
   uint64_t section_started_ns = 0;
   uint64_t last_work_ns = 0;
   std::atomic<bool> stop_requested{false};
@@ -94,17 +105,20 @@ bool Reactor::Impl::work(Reactor& self) {
   section_started_ns = now_ns;
   const bool messages_ran = drain_inbox(self);
   end_section(messages_ran);
-  const bool timers_ran = timers.deadline_ns() <= now_ns && timers.run_due(now_ns) > 0;
+  const bool timers_due = timers.deadline_ns() <= now_ns;
+  const bool read_first = reads_first > 0;
+  const bool timers_ran = timers_due && !read_first && timers.run_due(now_ns) > 0;
   end_section(timers_ran);
   const bool pollers_ran = run_pollers();
   end_section(pollers_ran);
   const bool waiters_ran = buffers->serve() > 0;
   end_section(waiters_ran);
   const bool completions_ran = ring->poll() > 0;
+  if (read_first) reads_first = completions_ran ? reads_first - 1 : 0;
   end_section(true);
 
   now_ns = section_started_ns;
-  const bool worked = messages_ran || timers_ran || pollers_ran || waiters_ran || completions_ran;
+  const bool worked = messages_ran || timers_due || pollers_ran || waiters_ran || completions_ran;
   add_stat(worked ? stats.busy_ns : stats.idle_ns, now_ns - started_ns);
   add_stat(stats.iterations, 1);
   return worked;
@@ -114,13 +128,25 @@ bool Reactor::Impl::work(Reactor& self) {
 /// at the clock.
 void Reactor::Impl::end_section(bool worked) {
   if (!worked) return;
-  const uint64_t ended_ns = env.now_ns();
+  const uint64_t ended_ns = env.now_ns() - missed_ns;
   const uint64_t took_ns = ended_ns - section_started_ns;
   section_started_ns = ended_ns;
-  if (took_ns <= options.stall_after_ns) [[likely]]
+  if (took_ns <= look_after_ns) [[likely]]
     return;
-  add_stat(stats.stalls, 1);
-  set_stat(stats.stall_longest_ns, std::max(stats.stall_longest_ns, took_ns));
+  if (took_ns > options.stall_after_ns) {
+    add_stat(stats.stalls, 1);
+    set_stat(stats.stall_longest_ns, std::max(stats.stall_longest_ns, took_ns));
+  }
+  if (took_ns < kGapNs) return;
+  miss(took_ns - 1);  // not all of it, so that no two iterations have the same time
+  section_started_ns = ended_ns - (took_ns - 1);
+}
+
+/// For `gap_ns` nobody looked at the connections: that is no time of the reactor.
+void Reactor::Impl::miss(uint64_t gap_ns) {
+  missed_ns += gap_ns;
+  reads_first = kReadsFirstMax;
+  set_stat(stats.missed_ns, missed_ns);
 }
 
 bool Reactor::Impl::drain_inbox(Reactor& self) {
@@ -151,9 +177,23 @@ bool Reactor::Impl::run_pollers() {
 
 void Reactor::Impl::doze() {
   add_stat(stats.sleeps, 1);
-  ring->sleep(timers.deadline_ns());
-  const uint64_t woken_ns = env.now_ns();
-  add_stat(stats.idle_ns, woken_ns - now_ns);
+  const uint64_t asleep_ns = now_ns;
+  sleep(timers.deadline_ns());
+  add_stat(stats.idle_ns, now_ns - asleep_ns);
+}
+
+/// Sleeps and refreshes the clock. What woke the reactor may be what a timer waits for, so it is
+/// read before timers run.
+void Reactor::Impl::sleep(uint64_t deadline_ns) {
+  ring->sleep(deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns + missed_ns);
+  const uint64_t woken_ns = env.now_ns() - missed_ns;
+  reads_first = kReadsFirstMax;
+  const uint64_t due_ns = std::max(deadline_ns, now_ns);
+  if (woken_ns > due_ns && woken_ns - due_ns >= kGapNs) [[unlikely]] {
+    miss(woken_ns - due_ns);
+    now_ns = due_ns;
+    return;
+  }
   now_ns = woken_ns;
 }
 
@@ -164,10 +204,7 @@ void Reactor::Impl::wind_down(Reactor& self) {
     const bool worked = work(self);
     const bool done = inbox.empty() && ring->in_flight() == 0;
     if (done || now_ns >= deadline_ns) break;
-    if (!worked) {
-      ring->sleep(std::min(deadline_ns, timers.deadline_ns()));
-      now_ns = env.now_ns();
-    }
+    if (!worked) sleep(std::min(deadline_ns, timers.deadline_ns()));
   }
 }
 

@@ -15,7 +15,17 @@
 // (A message behind one whose producer has not finished its push is taken when that producer's own
 // wake() comes.)
 //
-// Time: an iteration that did work is busy time, all else (empty polls, sleep) is idle time.
+// The clock: now_ns() is the time in which the reactor could listen. A process that is stopped, a
+// virtual machine that is paused, or a callback that blocks leaves a gap of half a second or more;
+// the clock stands still over it. So every deadline, that of a timer and that of a peer, has the
+// gap added, and a host whose Keep Alives lay in its socket meanwhile is not taken for dead. And
+// the reactor reads before it judges: after a sleep or a gap no timer runs before an iteration in
+// which the ring had nothing (or 64 iterations, so that a peer that sends without end does not stop
+// the timers). A gap within a sleep is known only by how late the sleep ended; who judges peers
+// therefore has a timer that lets no sleep be long (Group: 500 ms).
+//
+// Time: an iteration that did work is busy time, all else (empty polls, sleep) is idle time, except
+// for gaps, which are missed time.
 // Stalls: the messages, timers, pollers, waiters and completions of an iteration are timed as five
 // sections, and a section that takes longer than `stall_after_ns` is one stall. One clock reading
 // for each section that did something is what can be afforded; a section holds so few callbacks
@@ -90,7 +100,7 @@ class Reactor {
   BufferPool& buffers();
   uint32_t index() const;
   /// Monotonic time at the start of this iteration, in ns; refreshed after the ring was polled and
-  /// after a sleep.
+  /// after a sleep. Stands still over gaps, so it is not the time of Env::now_ns().
   uint64_t now_ns() const;
   /// The reactor whose thread this is, or null.
   static Reactor* current();

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace capsuled {
@@ -26,6 +27,7 @@ struct alignas(64) ReactorStats {
   uint64_t requests_used = 0;
   uint64_t receive_buffers_free = 0;
   uint64_t receive_buffers_used = 0;
+  uint64_t missed_ns = 0;
 };
 
 inline constexpr std::array kReactorStatNames = {
@@ -45,6 +47,7 @@ inline constexpr std::array kReactorStatNames = {
     "requests_used",
     "receive_buffers_free",
     "receive_buffers_used",
+    "missed_ns",
 };
 static_assert(std::atomic_ref<uint64_t>::is_always_lock_free);
 
@@ -64,6 +67,8 @@ inline uint64_t read_stat(uint64_t& word) {
   return std::atomic_ref<uint64_t>(word).load(std::memory_order_relaxed);
 }
 
-static_assert(sizeof(ReactorStats) == kReactorStatNames.size() * sizeof(uint64_t));
+static_assert(offsetof(ReactorStats, missed_ns) ==
+                  (kReactorStatNames.size() - 1) * sizeof(uint64_t),
+              "the last word has the last name; what follows it is padding");
 
 }  // namespace capsuled

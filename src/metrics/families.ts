@@ -178,6 +178,12 @@ function reactorFamilies({ engine }: MetricSources): Family[] {
   return [
     simple('busy_seconds', 'Time that a reactor did work.', 'busy_ns', NS_PER_SECOND),
     simple('idle_seconds', 'Time that a reactor found no work or slept.', 'idle_ns', NS_PER_SECOND),
+    simple(
+      'missed_seconds',
+      'Time that a reactor could not look at its connections, in gaps of half a second or more: the process was stopped, or its machine. No time-out of a host counts it.',
+      'missed_ns',
+      NS_PER_SECOND,
+    ),
     simple('iterations', "Turns of a reactor's loop.", 'iterations'),
     simple('sleeps', 'How often a reactor slept in the kernel.', 'sleeps'),
     simple('messages', 'Messages that a reactor took from its inbox.', 'messages'),

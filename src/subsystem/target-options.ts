@@ -11,11 +11,26 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void;
 }
 
+/** A timer that is so late was not the only thing that had to wait: the process was stopped. */
+const GAP_MS = 500;
+
+/**
+ * Real time. A callback that is due while the process is stopped, or its event loop blocked, is
+ * given its whole delay once more: what it waits for may have come meanwhile, and is handled first.
+ */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
+    let timer: NodeJS.Timeout | undefined;
+    const begin = (): void => {
+      const dueMs = performance.now() + delayMs;
+      const ended = (): void => {
+        if (performance.now() - dueMs < GAP_MS) callback();
+        else begin();
+      };
+      timer = setTimeout(ended, delayMs).unref();
+    };
+    begin();
     return () => {
       clearTimeout(timer);
     };

@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/prng.h"
@@ -79,8 +80,8 @@ class FakeBuffers : public env::ProvidedBuffers {
 
 class FakeRing : public env::Ring {
  public:
-  FakeRing(uint64_t& now_ns, Prng& prng, std::function<bool()>& drive)
-      : now_ns_(now_ns), prng_(prng), drive_(drive) {}
+  FakeRing(uint64_t& now_ns, uint64_t& owed_ns, Prng& prng, std::function<bool()>& drive)
+      : now_ns_(now_ns), owed_ns_(owed_ns), prng_(prng), drive_(drive) {}
   ~FakeRing() override { ASSERT(pending_.empty()); }
 
   FakeSocket& socket(int fd) { return sockets_.at(fd); }
@@ -92,6 +93,10 @@ class FakeRing : public env::Ring {
   void close_now(int fd) { sockets_.at(fd).closed = true; }
   /// Bytes that one receive or send moves at most, until changed.
   uint32_t piece_max = 64 * 1024;
+  /// `drive` is no work: the reactor may sleep between two calls of it.
+  bool lets_sleep = false;
+  /// What happens in the next sleep, and how long it lasts.
+  std::function<uint64_t()> in_sleep;
 
   void accept(env::RingOp&, int) override { UNREACHABLE(); }
   void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
@@ -123,7 +128,9 @@ class FakeRing : public env::Ring {
   }
 
   uint32_t poll() override {
-    now_ns_ += 1000;
+    const uint64_t step_ns = std::min(owed_ns_, kStepNsMax);
+    owed_ns_ -= step_ns;
+    now_ns_ += 1000 + step_ns;
     const bool more = !over_ && drive_();
     if (!more) over_ = true;
     uint32_t ran = 0;
@@ -137,11 +144,15 @@ class FakeRing : public env::Ring {
       op.complete(op, completion);
       ++ran;
     }
-    return ran + (more ? 1 : 0);
+    return ran + (more && (!lets_sleep || owed_ns_ > 0) ? 1 : 0);
   }
   void sleep(uint64_t deadline_ns) override {
     // Over: the loop is told to stop from outside, and needs no more time.
     if (over_) std::this_thread::yield();
+    if (in_sleep != nullptr) {
+      now_ns_ += std::exchange(in_sleep, nullptr)();
+      return;
+    }
     now_ns_ = std::max(now_ns_, std::min(deadline_ns, now_ns_ + 100'000'000));
   }
   uint32_t wait(uint64_t deadline_ns) override {
@@ -153,6 +164,7 @@ class FakeRing : public env::Ring {
   void finish() override {}
 
  private:
+  static constexpr uint64_t kStepNsMax = 250'000'000;  // less than what a reactor takes for a gap
   enum class Kind : uint8_t { Provided, Receive, Send, Close };
   struct Pending {
     env::RingOp* op = nullptr;
@@ -299,6 +311,7 @@ class FakeRing : public env::Ring {
   }
 
   uint64_t& now_ns_;
+  uint64_t& owed_ns_;
   Prng& prng_;
   std::function<bool()>& drive_;
   bool over_ = false;
@@ -315,11 +328,16 @@ class FakeEnv : public env::Env {
   std::function<bool()> drive;
   FakeRing& ring() { return *ring_; }
   Prng& prng() { return prng_; }
-  void advance(uint64_t ns) { now_ns_ += ns; }
+  /// So much time passes over the next polls.
+  void advance(uint64_t ns) { owed_ns_ += ns; }
+  /// advance() is over.
+  bool advanced() const { return owed_ns_ == 0; }
+  /// So much time passes at once: whoever runs is stopped, or its machine is.
+  void jump(uint64_t ns) { now_ns_ += ns; }
 
   uint64_t now_ns() override { return now_ns_; }
   Result<std::unique_ptr<env::Ring>> make_ring(uint32_t) override {
-    auto ring = std::make_unique<FakeRing>(now_ns_, prng_, drive);
+    auto ring = std::make_unique<FakeRing>(now_ns_, owed_ns_, prng_, drive);
     ring_ = ring.get();
     return std::unique_ptr<env::Ring>(std::move(ring));
   }
@@ -372,6 +390,7 @@ class FakeEnv : public env::Env {
   };
 
   uint64_t now_ns_ = 1'000'000'000;
+  uint64_t owed_ns_ = 0;
   Prng prng_;
   FakeRing* ring_ = nullptr;
 };
