@@ -8,6 +8,7 @@
  *
  *   needs: capsuled   not tied to NVMe alone: skipped against another target
  *   runner: qemu      only there
+ *   target: guest     the daemon runs in the guest too, from `daemon_start` to `daemon_stop`
  *   smp: 4            processors of the guest (QEMU; User-Mode Linux has one)
  *   timeout: 90       seconds, under User-Mode Linux (60)
  */
@@ -40,6 +41,8 @@ export interface Behaviour {
   readonly outerSideUrl: URL | undefined;
   readonly needsCapsuled: boolean;
   readonly runner: RunnerKind | undefined;
+  /** The daemon runs in the guest, beside its host. */
+  readonly inGuest: boolean;
   readonly smp: number;
   readonly timeoutSeconds: number;
 }
@@ -62,6 +65,10 @@ function readBehaviour(folder: string, name: string, compiled: URL): Behaviour {
   if (runner !== undefined && runner !== 'qemu' && runner !== 'uml') {
     throw new Error(`expected qemu or uml for \`runner\` in ${scriptPath}, got ${runner}`);
   }
+  const target = header.keys.get('target');
+  if (target !== undefined && target !== 'guest') {
+    throw new Error(`expected guest for \`target\` in ${scriptPath}, got ${target}`);
+  }
   return {
     name,
     summary: header.summary,
@@ -72,6 +79,7 @@ function readBehaviour(folder: string, name: string, compiled: URL): Behaviour {
       : undefined,
     needsCapsuled: header.keys.get('needs') === 'capsuled',
     runner,
+    inGuest: target === 'guest',
     smp: Number(header.keys.get('smp') ?? 1),
     timeoutSeconds: Number(header.keys.get('timeout') ?? timeoutSecondsDefault),
   };
@@ -83,7 +91,7 @@ function readHeader(text: string): { summary: string; keys: Map<string, string> 
   for (const line of text.split('\n')) {
     if (!line.startsWith('#')) break;
     const comment = line.replace(/^#!?\s?/, '');
-    const key = /^(needs|runner|smp|timeout): (\S+)$/.exec(comment);
+    const key = /^(needs|runner|target|smp|timeout): (\S+)$/.exec(comment);
     if (key?.[1] !== undefined && key[2] !== undefined) keys.set(key[1], key[2]);
     else sentences.push(comment);
   }

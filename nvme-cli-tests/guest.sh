@@ -135,6 +135,26 @@ outer() {
   tail -n +2 /tmp/outer
 }
 
+# daemon_start  the daemon in this guest (# target: guest), until it is ready
+daemon_start() {
+  address=127.0.0.1
+  in-host -C /tmp "$NODE" "$MAIN" serve --config /run/testbed/config.yaml > /tmp/daemon.log 2>&1 &
+  daemon=$!
+  daemon_ready() {
+    kill -0 $daemon 2> /dev/null || fail "the daemon ended: $(tail -n 20 /tmp/daemon.log)"
+    grep -qs '"msg":"ready"' /tmp/daemon.log
+  }
+  wait_until 120 "the daemon is ready" daemon_ready
+}
+
+# daemon_stop  ends it, which must leave nothing behind
+daemon_stop() {
+  local status=0
+  kill -TERM $daemon
+  wait $daemon || status=$?
+  expect "the daemon's status" $status 0
+}
+
 # The network to the target is cut: whatever is sent or received is dropped.
 cut_network() { ip route add blackhole $address/32 || fail "ip route"; }
 mend_network() { ip route del blackhole $address/32 || fail "ip route"; }

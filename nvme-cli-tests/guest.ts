@@ -18,6 +18,8 @@ export interface GuestOptions {
   readonly timeoutSeconds: number;
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly string[];
+  /** This machine's file system is at /host, and `in-host` runs its programs. */
+  readonly hostRoot?: boolean;
   readonly forward?: readonly string[];
   readonly onOutput?: (text: string) => void;
 }
@@ -40,6 +42,7 @@ export class Guest {
     if (options.runner === 'qemu') args.push('--smp', String(options.smp));
     for (const [name, value] of Object.entries(options.env)) args.push('--env', `${name}=${value}`);
     for (const file of options.files) args.push('--file', file);
+    if (options.hostRoot === true) args.push('--host-root');
     for (const forward of options.forward ?? []) args.push('--forward', forward);
     this.child = spawn(join(options.testbed, `run-${options.runner}`), [...args, options.script], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { readBehaviours, type Behaviour, type OuterSide, type RunnerKind } from './behaviour.js';
 import { Daemon } from './daemon.js';
 import { Guest } from './guest.js';
+import { InGuest } from './in-guest.js';
 import { Nvmet } from './nvmet.js';
 import { Outer } from './outer.js';
 import type { Target } from './target.js';
@@ -29,6 +30,7 @@ const qemuSlowdown = 4;
 const project = fileURLToPath(new URL('../../', import.meta.url));
 const source = join(project, 'nvme-cli-tests');
 const testbed = join(source, 'testbed');
+const mainScript = join(project, 'dist', 'src', 'main.js');
 
 type TargetKind = 'capsuled' | 'nvmet';
 
@@ -100,11 +102,11 @@ async function startTarget(
   runner: RunnerKind,
   folder: string,
 ): Promise<Target> {
-  const main = join(project, 'dist', 'src', 'main.js');
+  if (behaviour.inGuest) return new InGuest(folder, behaviour.configText);
   const target =
     kind === 'nvmet'
       ? new Nvmet(testbed, runner, folder)
-      : new Daemon(main, folder, behaviour.configText);
+      : new Daemon(mainScript, folder, behaviour.configText);
   running.target = target;
   await target.start();
   return target;
@@ -122,6 +124,8 @@ async function runGuest(
   verbose: boolean,
 ): Promise<void> {
   const outerPort = await outer.listen();
+  const { target } = outer;
+  const inside = target instanceof InGuest ? target : undefined;
   const guest = new Guest({
     testbed,
     runner,
@@ -129,13 +133,17 @@ async function runGuest(
     consolePath: join(folder, 'console'),
     smp: behaviour.smp,
     timeoutSeconds: behaviour.timeoutSeconds * (runner === 'qemu' ? qemuSlowdown : 1),
-    env: { ...outer.target.guestEnv, OUTER_PORT: String(outerPort) },
-    files: [join(source, 'guest.sh')],
+    env: {
+      ...target.guestEnv,
+      OUTER_PORT: String(outerPort),
+      ...(inside === undefined ? {} : { NODE: process.execPath, MAIN: mainScript }),
+    },
+    files: [join(source, 'guest.sh'), ...(inside === undefined ? [] : [inside.configFile])],
+    hostRoot: inside !== undefined,
     ...(verbose ? { onOutput: (text: string) => process.stdout.write(text) } : {}),
   });
   running.guest = guest;
   outer.guest = guest;
-  const { target } = outer;
   if (target instanceof Daemon) target.onDeath = () => void guest.kill();
   const { status } = await guest.ended;
   running.guest = undefined;
@@ -209,7 +217,7 @@ async function main(): Promise<number> {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const behaviour of behaviours) {
     const misfit =
-      options.target === 'nvmet' && behaviour.needsCapsuled
+      options.target === 'nvmet' && (behaviour.needsCapsuled || behaviour.inGuest)
         ? 'needs capsuled'
         : options.runner !== undefined &&
             behaviour.runner !== undefined &&

@@ -30,8 +30,11 @@ import type { DiscoveryPage } from './discovery-pages.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
-/** TREQ.TSC: a secure channel is not required. */
-const secureChannelNotRequired = 2;
+/**
+ * TREQ.TSC: whether a secure channel is required is not specified. "Not required" (2) would be as
+ * true, but nvme-cli 2.3 takes it for a demand of TLS, and `nvme connect-all` connects nothing.
+ */
+const secureChannelNotSpecified = 0;
 
 /** ASQSZ: what we suggest; more is accepted. */
 const adminQueueEntriesSuggested = 128;
@@ -155,7 +158,7 @@ function makeEntry(
   const entry = DiscoveryLogEntry.alloc();
   entry.trtype = TransportType.tcp;
   entry.adrfam = isIPv6(address) ? AddressFamily.ipv6 : AddressFamily.ipv4;
-  entry.treq = packBits([TreqBits.secureChannel, secureChannelNotRequired], [TreqBits.dsqfc, 1]);
+  entry.treq = packBits([TreqBits.secureChannel, secureChannelNotSpecified], [TreqBits.dsqfc, 1]);
   entry.portid = portId;
   entry.cntlid = cntlidDynamic;
   entry.asqsz = Math.min(adminQueueEntriesSuggested, state.engine.facts.queueEntriesMax);

@@ -58,7 +58,7 @@ t.test('an entry says where and how a subsystem is reached', async (t) => {
   t.equal(entry.trsvcid, '4420');
   t.equal(entry.cntlid, 0xffff);
   t.equal(entry.asqsz, 128);
-  t.equal(entry.treq, 6, 'no secure channel is required, SQ flow control can be off');
+  t.equal(entry.treq, 4, 'a secure channel is not specified, SQ flow control can be off');
   t.equal(entry.portid, bed.target.listeners.find(({ actual }) => actual.port === 4420)?.portId);
   const { offset, size } = DiscoveryLogEntry.fields.trsvcid;
   const padded = entry.buffer.toString('latin1', offset, offset + size);
