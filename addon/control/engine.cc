@@ -239,7 +239,9 @@ void Engine::place(int fd, uint32_t listener) {
   }
   const auto admitted = admission_->enter(peer.value().address);
   if (admitted.displaced != 0) displace(admitted.displaced);
-  if (admitted.ticket == 0) return refuse(fd, listener, peer.value());
+  if (admitted.ticket == 0) {
+    return refuse(fd, listener, peer.value(), admitted.own_limit);
+  }
   Lane* best = lanes_.front().get();
   for (auto& lane : lanes_) {
     // Relaxed: a hint for balance, nothing depends on it.
@@ -288,10 +290,11 @@ void Engine::displace(ConnectionId connection) {
   if (!lane.reactor->send_message(message)) delete displaced;
 }
 
-/// First reactor's thread: tells the control plane now and then.
-void Engine::refuse(int fd, uint32_t listener, const env::Endpoint& peer) {
+/// First reactor's thread: tells the control plane now and then, if it keeps out whoever comes.
+void Engine::refuse(int fd, uint32_t listener, const env::Endpoint& peer, bool own_limit) {
   env_->close(fd);
   lanes_.front()->group->count_rejected();
+  if (own_limit) return;
   ++refused_;
   const uint64_t now_ns = lanes_.front()->reactor->now_ns();
   if (now_ns - refused_told_ns_ < kRefusedTellNs) return;

@@ -179,7 +179,7 @@ class Engine {
   struct Arrival;
   void place(int fd, uint32_t listener);
   void displace(ConnectionId connection);
-  void refuse(int fd, uint32_t listener, const env::Endpoint& peer);
+  void refuse(int fd, uint32_t listener, const env::Endpoint& peer, bool own_limit);
   static void arrive(Arrival* arrival);
   void connection_closed(ConnectionId connection);
   void wait_closed(std::set<ConnectionId> connections, Done done);

@@ -88,8 +88,8 @@ class Env {
   virtual Result<int> make_socket(const SocketAddress& address) = 0;
   virtual Result<Endpoint> local_endpoint(int fd) = 0;
   virtual Result<Endpoint> peer_endpoint(int fd) = 0;
-  /// TCP_NODELAY of a connection, and the end of one whose peer has vanished: after a minute without
-  /// a word, asked for or not. Its buffer sizes are left to the kernel, which adapts them.
+  /// TCP_NODELAY of a connection; and its end when the peer has vanished, after a minute without an
+  /// answer of the peer's kernel. Its buffer sizes are left to the kernel, which adapts them.
   virtual void prepare_connection(int fd) = 0;
   /// Both directions: pending receives and sends of `fd` complete, later ones fail.
   virtual void shutdown(int fd) = 0;

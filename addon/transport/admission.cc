@@ -73,7 +73,6 @@ Admission::Ticket Admission::oldest_opened(const Host& host) const {
 
 Admission::Verdict Admission::enter(const std::string& address) {
   const std::lock_guard lock(mutex_);
-  if (leaving_ >= limits_.leaving_max || free_.empty()) return {};
   const auto host = hosts_.try_emplace(host_of(address)).first;
   const bool granted = host->second.strangers.size() < host->second.reserve;
   const bool host_full =
@@ -81,7 +80,18 @@ Admission::Verdict Admission::enter(const std::string& address) {
   const bool full =
       present_ >= limits_.connections_max || (!granted && strangers_ >= limits_.strangers_max);
   Verdict verdict;
+  verdict.own_limit = host_full;
+  if (free_.empty()) {
+    rank(host);
+    return verdict;
+  }
   if (host_full || full) {
+    // An address that floods leaves half of this to the others.
+    const uint32_t leaving_max = host_full ? limits_.leaving_max / 2 : limits_.leaving_max;
+    if (leaving_ >= leaving_max) {
+      rank(host);
+      return verdict;
+    }
     Ticket goes = 0;
     if (host_full) {
       goes = oldest_opened(host->second);
@@ -92,7 +102,7 @@ Admission::Verdict Admission::enter(const std::string& address) {
     }
     if (goes == 0) {
       rank(host);
-      return {};
+      return verdict;
     }
     verdict.displaced = show_out(goes);
   }
@@ -101,7 +111,7 @@ Admission::Verdict Admission::enter(const std::string& address) {
   verdict.ticket = free_.back();
   free_.pop_back();
   Place& place = places_[verdict.ticket];
-  place.state = State::Stranger;
+  place.state = PlaceState::Stranger;
   place.arrival = ++arrivals_;
   place.host = here;
   place.at = here->second.strangers.insert(here->second.strangers.end(), verdict.ticket);
@@ -113,10 +123,10 @@ Admission::Verdict Admission::enter(const std::string& address) {
 
 ConnectionId Admission::show_out(Ticket ticket) {
   Place& place = places_[ticket];
-  ASSERT(place.state == State::Stranger && place.connection != 0);
+  ASSERT(place.state == PlaceState::Stranger && place.connection != 0);
   forget(ticket);
   --present_;
-  place.state = State::Leaving;
+  place.state = PlaceState::Leaving;
   ++leaving_;
   return place.connection;
 }
@@ -132,7 +142,7 @@ void Admission::forget(Ticket ticket) {
 void Admission::opened(Ticket ticket, ConnectionId connection) {
   if (ticket == 0) return;
   const std::lock_guard lock(mutex_);
-  ASSERT(places_[ticket].state == State::Stranger);
+  ASSERT(places_[ticket].state == PlaceState::Stranger);
   places_[ticket].connection = connection;
 }
 
@@ -140,9 +150,9 @@ void Admission::connected(Ticket ticket) {
   if (ticket == 0) return;
   const std::lock_guard lock(mutex_);
   // It may have been shown out in this moment, and ends all the same.
-  if (places_[ticket].state != State::Stranger) return;
+  if (places_[ticket].state != PlaceState::Stranger) return;
   forget(ticket);
-  places_[ticket].state = State::Connected;
+  places_[ticket].state = PlaceState::Connected;
 }
 
 void Admission::leave(Ticket ticket) {
@@ -150,13 +160,13 @@ void Admission::leave(Ticket ticket) {
   const std::lock_guard lock(mutex_);
   Place& place = places_[ticket];
   switch (place.state) {
-    case State::Stranger:
+    case PlaceState::Stranger:
       forget(ticket);
       --present_;
       break;
-    case State::Connected: --present_; break;
-    case State::Leaving: --leaving_; break;
-    case State::Free: UNREACHABLE();
+    case PlaceState::Connected: --present_; break;
+    case PlaceState::Leaving: --leaving_; break;
+    case PlaceState::Free: UNREACHABLE();
   }
   place = Place{};
   free_.push_back(ticket);

@@ -11,6 +11,9 @@
 // An address is a host's IPv4 address or the first 64 bits of its IPv6 address, of which a host may
 // have any number; but the whole of it where it is link-local, or IPv4 inside IPv6.
 //
+//   Free ─► Stranger ─► Connected ─► Free
+//              └─► Leaving ─► Free
+//
 // Owner: the engine. Threads: any; a mutex is right here, since connections come and go rarely
 // beside I/O, which never takes it. Invariant: the index has each address with strangers that may
 // go, under what it holds beyond its reserve.
@@ -45,6 +48,7 @@ class Admission {
   struct Verdict {
     Ticket ticket = 0;           ///< 0: refused
     ConnectionId displaced = 0;  ///< who has to be terminated for it; 0: nobody
+    bool own_limit = false;      ///< refused for its own address's many: others may come in
   };
 
   explicit Admission(const AdmissionLimits& limits);
@@ -62,7 +66,12 @@ class Admission {
   static std::string host_of(const std::string& address);
 
  private:
-  enum class State : uint8_t { Free, Stranger, Connected, Leaving };
+  enum class PlaceState : uint8_t {
+    Free,       ///< enter() moves it on
+    Stranger,   ///< before Connect: connected() or leave() moves it on, or enter() of another
+    Connected,  ///< a queue: leave() moves it on
+    Leaving,    ///< was shown out: leave() moves it on
+  };
   struct Host {
     std::list<Ticket> strangers;  ///< oldest first
     uint32_t reserve = 0;
@@ -70,7 +79,7 @@ class Admission {
   };
   using Hosts = std::map<std::string, Host>;
   struct Place {
-    State state = State::Free;
+    PlaceState state = PlaceState::Free;
     ConnectionId connection = 0;
     uint64_t arrival = 0;
     Hosts::iterator host;

@@ -76,6 +76,7 @@ TEST_CASE("admission: queues displace nobody, and are displaced by nobody") {
   }
   // All is taken by queues: nobody can go.
   CHECK(enter(admission, "10.0.0.2").ticket == 0);
+  CHECK(!enter(admission, "10.0.0.2").own_limit);
 }
 
 TEST_CASE("admission: what was granted to an address comes in beside its strangers") {
@@ -95,18 +96,23 @@ TEST_CASE("admission: only so many leave at once, and who is on the way cannot b
   Admission admission({.connections_max = 64,
                        .strangers_max = 2,
                        .strangers_per_address_max = 2,
-                       .leaving_max = 1});
+                       .leaving_max = 2});
   const auto first = admission.enter("10.0.0.1");
   const auto second = enter(admission, "10.0.0.1");
   const auto third = enter(admission, "10.0.0.1");
   CHECK(third.displaced == second.ticket);  // the first has no connection yet
-  CHECK(enter(admission, "10.0.0.2").ticket == 0);
-  admission.leave(second.ticket);
+  // The address that floods is refused first, and that is its own fault.
+  const auto flood = enter(admission, "10.0.0.1");
+  CHECK(flood.ticket == 0);
+  CHECK(flood.own_limit);
   admission.opened(first.ticket, 77);
   CHECK(enter(admission, "10.0.0.2").displaced == 77);
+  const auto other = enter(admission, "10.0.0.3");
+  CHECK(other.ticket == 0);
+  CHECK(!other.own_limit);
   admission.connected(first.ticket);  // too late: it leaves
   admission.leave(first.ticket);
-  CHECK(enter(admission, "10.0.0.2").displaced == third.ticket);
+  CHECK(enter(admission, "10.0.0.3").ticket != 0);
 }
 
 TEST_CASE("admission: an IPv6 host has all of its /64, a link-local or mapped one its address") {

@@ -24,7 +24,7 @@ import {
 import { CommandError, statusOf } from './command-error.js';
 import type { CommandErrorOptions } from './command-error.js';
 import type { Controller } from './controller.js';
-import type { DiscoveryRoom, ShareFault } from './connection-shares.js';
+import type { ShareFault } from './connection-shares.js';
 import type { ConnectRejectReason } from './counters.js';
 import type { DiscoverySubsystem } from './discovery-subsystem.js';
 import { roundedKeepAliveMs, watchedKeepAliveMs } from './features.js';
@@ -255,12 +255,17 @@ function makeRoom(
   { hostNqn }: ConnectRequest,
 ): void {
   const { kind } = subsystem;
-  const fault =
+  const room =
     kind === 'io'
       ? state.shares.ioRoom(hostNqn, peer.address)
-      : discoveryFault(state, state.shares.discoveryRoom(peer.address));
-  if (fault === null) return;
-  if (fault === 'class') state.peerLimits.turnedAway('controllers', kind);
+      : state.shares.discoveryRoom(peer.address);
+  if (typeof room !== 'string') {
+    if (room.displaced === null) return;
+    state.peerLimits.counted('controllers', kind);
+    void state.controllers.terminate(room.displaced, 'displaced');
+    return;
+  }
+  if (room === 'class') state.peerLimits.turnedAway('controllers', kind);
   else state.peerLimits.counted('controllers', kind);
   const whose: Readonly<Record<ShareFault, string>> = {
     class: 'all hosts together have',
@@ -268,16 +273,8 @@ function makeRoom(
     host: 'the host has',
   };
   const code = FabricsStatus.connectControllerBusy;
-  const message = `${whose[fault]} as many connections as may be`;
+  const message = `${whose[room]} as many connections as may be`;
   throw fabricsError('controller_limit', code, message, 'retry');
-}
-
-function discoveryFault(state: TargetState, room: DiscoveryRoom | ShareFault): ShareFault | null {
-  if (typeof room === 'string') return room;
-  if (room.displaced === null) return null;
-  state.peerLimits.counted('controllers', 'discovery');
-  void state.controllers.terminate(room.displaced, 'displaced');
-  return null;
 }
 
 function subsystemFor(

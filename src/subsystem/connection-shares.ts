@@ -4,8 +4,11 @@
  *
  * A controller is charged for its admin queue and for what it was granted, connected or not: what
  * was granted can be connected until the controller goes. No class can take all, no address all of
- * a class, no host all of an address. A discovery controller more than there may be displaces the
- * oldest one of the address that has the most.
+ * a class, no host all of an address.
+ *
+ * A controller more than there may be displaces the oldest one of the address that has the most, if
+ * that is more than its own address has: of discovery any, of I/O one that has no I/O queue. Nobody
+ * loses a disk to somebody else.
  */
 
 import type { Engine } from '../engine/engine-types.js';
@@ -41,14 +44,16 @@ export function shareLimits(connectionsMax: number): ShareLimits {
 /** Whose limit stands in the way. */
 export type ShareFault = 'class' | 'address' | 'host';
 
-/** A discovery controller that may come in, and who has to go for it. */
-export interface DiscoveryRoom {
+/** A controller may come in; and who has to go for it. */
+export interface Room {
   readonly displaced: Controller | null;
 }
 
 interface AddressCharge {
   charged: number;
   connected: number;
+  /** Oldest first. */
+  readonly controllers: Set<Controller>;
 }
 
 export class ConnectionShares {
@@ -68,7 +73,7 @@ export class ConnectionShares {
   }
 
   /** Whether one more discovery controller may come from there. */
-  discoveryRoom(address: string): DiscoveryRoom | ShareFault {
+  discoveryRoom(address: string): Room | ShareFault {
     const here = this.#discovery.get(hostOf(address))?.size ?? 0;
     if (here >= this.limits.discoveryOfAddressMax) return 'address';
     if (this.#discoveryCount < this.limits.discoveryMax) return { displaced: null };
@@ -79,12 +84,25 @@ export class ConnectionShares {
   }
 
   /** Whether one more I/O controller may come from there. */
-  ioRoom(hostNqn: string, address: string): ShareFault | null {
+  ioRoom(hostNqn: string, address: string): Room | ShareFault {
     const host = this.#ioOfHost.get(hostKey(hostNqn, address)) ?? 0;
     if (host + ioChargeMin > this.limits.ioOfHostMax) return 'host';
     const charge = this.#ioOfAddress.get(hostOf(address))?.charged ?? 0;
     if (charge + ioChargeMin > this.limits.ioOfAddressMax) return 'address';
-    return this.#ioCount + ioChargeMin > this.limits.ioMax ? 'class' : null;
+    if (this.#ioCount + ioChargeMin <= this.limits.ioMax) return { displaced: null };
+    const displaced = this.#idleOfMost(charge + ioChargeMin);
+    return displaced === undefined ? 'class' : { displaced };
+  }
+
+  /** The oldest controller without an I/O queue, of the address that has the most of them. */
+  #idleOfMost(chargeMin: number): Controller | undefined {
+    let most: Controller[] = [];
+    for (const { charged, controllers } of this.#ioOfAddress.values()) {
+      if (charged <= chargeMin || controllers.size <= most.length) continue;
+      const idle = [...controllers].filter(({ living, queues }) => living && queues.size <= 1);
+      if (idle.length > most.length) most = idle;
+    }
+    return most[0];
   }
 
   /** I/O queues that this controller could have, at least one. */
@@ -103,6 +121,7 @@ export class ConnectionShares {
   opened(controller: Controller): void {
     if (controller.subsystem.kind === 'io') {
       this.#charge(controller, ioChargeMin);
+      this.#ioOfAddress.get(hostOf(controller.address))?.controllers.add(controller);
       return;
     }
     const key = hostOf(controller.address);
@@ -133,6 +152,7 @@ export class ConnectionShares {
   /** No queue of it is left. */
   closed(controller: Controller): void {
     if (controller.subsystem.kind === 'io') {
+      this.#ioOfAddress.get(hostOf(controller.address))?.controllers.delete(controller);
       this.#charge(controller, 0);
       this.#charges.delete(controller);
       return;
@@ -153,7 +173,11 @@ export class ConnectionShares {
     if (ofHost > 0) this.#ioOfHost.set(host, ofHost);
     else this.#ioOfHost.delete(host);
     const key = hostOf(controller.address);
-    const address = this.#ioOfAddress.get(key) ?? { charged: 0, connected: 0 };
+    const address = this.#ioOfAddress.get(key) ?? {
+      charged: 0,
+      connected: 0,
+      controllers: new Set(),
+    };
     this.#ioOfAddress.set(key, address);
     address.charged += growth;
     this.#settle(controller.address, address);

@@ -149,8 +149,34 @@ t.test('no address and no class of hosts takes all connections', async (t) => {
   t.same(bed.target.turnedAway, []);
   for (let index = 0; index < 100; index += 1) await connect('10.0.0.2', index);
   t.equal(bed.target.controllers.length, Math.floor(ioMax / 2));
-  t.match(bed.target.turnedAway, [/of I\/O hosts/]);
-  t.match([...bed.target.peerLimits], [{ resource: 'controllers', class: 'io' }]);
   // Discovery has a share of its own.
   t.ok(await discover(bed, '10.0.0.3'));
+});
+
+t.test('a host with disks comes in for controllers that have none, of who has most', async (t) => {
+  const bed = await bedOf(64);
+  const { ioMax } = shareLimits(64);
+  const connect = (peer: string, name: number): Promise<{ status: number }> =>
+    new FakeHost(bed).connect({ hostnqn: `${hostNqn}${name}` }, bed.open(4420, {}, peer));
+  for (let index = 0; index < ioMax; index += 1) await connect(`10.0.1.${index % 4}`, index);
+  t.equal((await connect('10.0.2.1', 1)).status, 0);
+  t.match(bed.engine.terminations, [{ reason: 'displaced' }]);
+});
+
+t.test('nobody loses an I/O queue to another host', async (t) => {
+  const bed = await bedOf(64);
+  const { ioMax, ioOfHostMax } = shareLimits(64);
+  for (let host = 0; host * ioOfHostMax < ioMax; host += 1) {
+    const hostnqn = `${hostNqn}${host}`;
+    const connection = bed.open(4420, {}, `10.0.1.${host % 2}`);
+    const holder = await FakeHost.ready(bed, { hostnqn }, connection);
+    await askQueues(holder, 64);
+    t.equal((await holder.connect({ hostnqn, qid: 1 })).status, 0);
+  }
+  const { status } = await new FakeHost(bed).connect({}, bed.open(4420, {}, '10.0.2.1'));
+  t.not(status, 0);
+  t.equal(status & retryLater.do_not_retry, 0);
+  t.same(bed.engine.terminations, []);
+  t.match(bed.target.turnedAway, [/of I\/O hosts/]);
+  t.match([...bed.target.peerLimits].at(-1), { resource: 'controllers', class: 'io' });
 });

@@ -1,0 +1,137 @@
+/**
+ * A connection of a hostile peer: from an address of its own, and without any of the manners that
+ * test/host has. What comes back is cut into PDUs, or not read at all.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { packBits } from '../../src/wire/bits.js';
+import {
+  AdminOpcode,
+  CapsuleRespHeader,
+  FabricsCommandType,
+  GetLogPageCdw10Bits,
+  GetLogPageCdw11Bits,
+  LogPage,
+  PduType,
+  PropertyGetCommand,
+  PropertySetCommand,
+  SubmissionQueueEntry,
+  fabricsOpcode,
+} from '../../src/wire/layout.gen.js';
+import type { Address } from '../host/pdu-link.js';
+import { PduSplitter, makeCapsule, makeIcReq, noDigests } from '../host/pdu.js';
+import type { Pdu } from '../host/pdu.js';
+import { inCapsuleSgl, makeConnect, transportSgl } from '../host/queue.js';
+
+/** CAP is 8 bytes at offset 0; CC is 4 bytes at 14h. */
+const eightBytes = 1;
+const ccOffset = 0x14;
+
+export class HostileLink {
+  /** Settles when the connection is over, however it ended. */
+  readonly over: Promise<void>;
+  /** PDUs that came back. */
+  received = 0;
+  onPdu: (pdu: Pdu) => void = () => undefined;
+  readonly #socket: Socket;
+  #wanted: ((pdu: Pdu | null) => void) | undefined;
+
+  constructor(target: Address, localAddress: string) {
+    const { address: host, port } = target;
+    this.#socket = connect({ host, port, localAddress });
+    this.#socket.setNoDelay(true);
+    this.#socket.on('error', () => undefined);
+    const splitter = new PduSplitter();
+    this.#socket.on('data', (chunk) => {
+      for (const pdu of splitter.push(chunk)) {
+        this.received += 1;
+        const wanted = this.#wanted;
+        this.#wanted = undefined;
+        if (wanted === undefined) this.onPdu(pdu);
+        else wanted(pdu);
+      }
+    });
+    this.over = new Promise((resolve) => {
+      this.#socket.once('close', () => {
+        this.#wanted?.(null);
+        resolve();
+      });
+    });
+  }
+
+  send(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** The next PDU, or null if the connection ended first. */
+  next(): Promise<Pdu | null> {
+    return new Promise((resolve) => {
+      if (this.#socket.destroyed) resolve(null);
+      else this.#wanted = resolve;
+    });
+  }
+
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  async initialize(): Promise<boolean> {
+    this.send(makeIcReq());
+    return (await this.next())?.type === PduType.icResp;
+  }
+
+  /** Makes a controller; false if that was refused or the connection ended. */
+  async connect(subsystemNqn: string, hostNqn: string): Promise<boolean> {
+    const { sqe, payload } = connectParts(subsystemNqn, hostNqn);
+    sqe.dptr = inCapsuleSgl(payload.length);
+    this.send(makeCapsule(sqe, noDigests, payload));
+    const answer = await this.next();
+    return (
+      answer?.type === PduType.capsuleResp && new CapsuleRespHeader(answer.header).cqe.status === 0
+    );
+  }
+}
+
+export function connectParts(
+  subsystemNqn: string,
+  hostNqn: string,
+): { sqe: SubmissionQueueEntry; payload: Buffer } {
+  const identity = { hostNqn, hostId: randomBytes(16), subsystemNqn };
+  return makeConnect(identity, 0, 0xffff, { entries: 1024 });
+}
+
+export function propertyGet(): Buffer {
+  const command = PropertyGetCommand.alloc();
+  command.opcode = fabricsOpcode;
+  command.fctype = FabricsCommandType.propertyGet;
+  command.attrib = eightBytes;
+  return makeCapsule(new SubmissionQueueEntry(command.buffer), noDigests);
+}
+
+export function propertySetCc(value: number): Buffer {
+  const command = PropertySetCommand.alloc();
+  command.opcode = fabricsOpcode;
+  command.fctype = FabricsCommandType.propertySet;
+  command.ofst = ccOffset;
+  command.value = BigInt(value);
+  return makeCapsule(new SubmissionQueueEntry(command.buffer), noDigests);
+}
+
+export function discoveryLog(bytes: number): Buffer {
+  const dwords = bytes / 4 - 1;
+  const sqe = SubmissionQueueEntry.alloc();
+  sqe.opcode = AdminOpcode.getLogPage;
+  sqe.cdw10 = packBits(
+    [GetLogPageCdw10Bits.lid, LogPage.discovery],
+    [GetLogPageCdw10Bits.numdl, dwords % 0x10000],
+  );
+  sqe.cdw11 = packBits([GetLogPageCdw11Bits.numdu, Math.floor(dwords / 0x10000)]);
+  sqe.dptr = transportSgl(bytes);
+  return makeCapsule(sqe, noDigests);
+}
