@@ -1,6 +1,7 @@
 // The life of a connection: states, time-outs, termination.
 #include "transport/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -209,8 +210,9 @@ bool Connection::is_pdu_late(uint64_t now_ns) {
     // Its first bytes came with the last receive, or before.
     pdu_since_ns_ = received_ns_;
   }
-  const uint64_t transfer_ns =
-      uint64_t{reader_.pdu_bytes()} * 1'000'000'000 / kPduBytesPerSecondMin;
+  // A length that no PDU may have is found out with the rest of its header.
+  const uint64_t bytes = std::min(reader_.pdu_bytes(), kMaxh2cdata);
+  const uint64_t transfer_ns = bytes * 1'000'000'000 / kPduBytesPerSecondMin;
   return now_ns >= pdu_since_ns_ + core_.options.pdu_timeout_ns + transfer_ns;
 }
 

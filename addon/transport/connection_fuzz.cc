@@ -180,7 +180,12 @@ class Fuzz {
     answer.status = (how & 1) != 0 ? uint16_t{0x4002} : uint16_t{0};
     answer.dw0 = (how & 2) != 0 ? 7 : 0;
     answer.close = (how & 4) != 0;
-    answer.data.resize(size_t{how} * 64);
+    answer.data.resize(size_t{how} * 16);
+    if ((how & 8) != 0) {
+      answer.page = std::make_shared<const ControlPage>(20'000);
+      answer.page_offset = uint32_t{how} * 128;
+    }
+    if ((how & 16) != 0) answer.bytes = event->data_bytes_max;
     group_->answer(std::move(answer));
   }
 
