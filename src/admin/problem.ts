@@ -8,6 +8,7 @@ import { Type } from '../json-schema.js';
 import { expectation } from '../config/expectation.js';
 import type { SchemaNode } from '../config/schema-node.js';
 import { TargetError } from '../errors.js';
+import { printable } from '../printable.js';
 
 const problemSchema = Type.Object(
   {
@@ -34,7 +35,8 @@ export function registerProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError | TargetError, request, reply) => {
     const known = targetError(error);
     if (known.code === 'internal') {
-      request.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+      const url = printable(request.url);
+      request.log.error({ err: error, method: request.method, url }, 'request failed');
     }
     return sendProblem(reply, known, statusOf(error, known));
   });
@@ -42,11 +44,11 @@ export function registerProblems(app: FastifyInstance): void {
     const { method, url } = request;
     const allowed = routes.of(url);
     if (allowed.length === 0) {
-      return sendProblem(reply, new TargetError('not_found', `there is no ${method} ${url}`));
+      return sendProblem(reply, new TargetError('not_found', `there is no ${method} ${printable(url)}`));
     }
     const list = allowed.join(', ');
     reply.header('allow', list);
-    const message = `expected one of ${list} for ${url}, got ${method}`;
+    const message = `expected one of ${list} for ${printable(url)}, got ${method}`;
     return sendProblem(reply, new TargetError('method_not_allowed', message));
   });
 }

@@ -76,7 +76,7 @@ export function discoveryLogPage(
   const page = state.discoveryPages.take(key, () =>
     makePage(state, entriesFor(state, controller.hostNqn, connection, localOnly)),
   );
-  if (page?.page == null) {
+  if (page === null || page.page === null) {
     const status = statusOf(StatusCodeType.generic, GenericStatus.commandInterrupted, 'retry');
     throw new CommandError(status, 'too many discovery log pages are being sent');
   }

@@ -73,6 +73,10 @@ export class HostileLink {
     });
   }
 
+  get isOver(): boolean {
+    return this.#socket.destroyed;
+  }
+
   stopReading(): void {
     this.#socket.pause();
   }

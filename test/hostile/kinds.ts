@@ -7,13 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PduType, discoveryNqn } from '../../src/wire/layout.gen.js';
 import { makeCapsule, makeIcReq, noDigests } from '../host/pdu.js';
 import { transportSgl } from '../host/queue.js';
-import {
-  HostileLink,
-  connectParts,
-  discoveryLog,
-  propertyGet,
-  propertySetCc,
-} from './hostile-link.js';
+import type { HostileLink } from './hostile-link.js';
+import { connectParts, discoveryLog, propertyGet, propertySetCc } from './hostile-link.js';
 
 export interface HostileKind {
   readonly help: string;
@@ -50,10 +45,8 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   drip: {
     help: 'sends an ICReq, one byte a second',
     async run(link) {
-      let ended = false;
-      void link.over.then(() => (ended = true));
       for (const byte of makeIcReq()) {
-        if (ended) return;
+        if (link.isOver) return;
         link.send(Buffer.of(byte));
         await Promise.race([sleep(1000), link.over]);
       }
