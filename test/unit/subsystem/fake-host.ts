@@ -108,11 +108,10 @@ export class Bed<Model extends FakeEngine = FakeEngine> {
   readonly engine: Model;
   readonly clock = new FakeClock();
   readonly warnings: { fields: object; message: string }[] = [];
-  readonly target: Target;
-  #connectionNext = 1;
-
   /** Lines of the info level. */
   readonly notes: { fields: object; message: string }[] = [];
+  readonly target: Target;
+  #connectionNext = 1;
 
   constructor(options: Partial<TargetOptions> = {}, engine = new FakeEngine() as Model) {
     this.engine = engine;
@@ -137,8 +136,10 @@ export class Bed<Model extends FakeEngine = FakeEngine> {
     options: Partial<TargetOptions> = {},
     facts: Partial<EngineFacts> = {},
   ): Promise<Bed> {
-    const bed = new Bed(options);
-    bed.engine.facts = { ...bed.engine.facts, ...facts };
+    const engine = new FakeEngine();
+    // Before the target is made, which reads them.
+    engine.facts = { ...engine.facts, ...facts };
+    const bed = new Bed(options, engine);
     await bed.target.apply(desired);
     return bed;
   }
