@@ -2,7 +2,8 @@
  * The daemon under test: `capsuled serve` as a child process with a folder of its own, on ports
  * that the kernel chose. In a configuration `$PORT` and `$ADMIN_PORT` are 0 at the first start and
  * the real ports after a restart, so that hosts find it again; `$DISCOVERY_PORT` is a free port,
- * for with 0 discovery would share the subsystem's; `$DIR` is the folder.
+ * for with 0 discovery would share the subsystem's; `$DIR` is the folder, and
+ * `token` in it a file with a token.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,6 +12,8 @@ import { join } from 'node:path';
 import { freePort, until, type Target } from './target.js';
 
 const discoveryNqn = 'nqn.2014-08.org.nvmexpress.discovery';
+/** Sent with every request, whether the configuration asks for it or not. */
+const token = 'a-token-of-the-behaviours';
 const readySeconds = 20;
 const stopSeconds = 15;
 
@@ -51,6 +54,7 @@ export class Daemon implements Target {
       PORT: String(this.port),
       DISCOVERY_PORT: String(this.discoveryPort),
       ADMIN_PORT: String(this.adminPort),
+      TOKEN: token,
       TRADDR: '127.0.0.1',
       LISTENERS: this.listeners
         .flatMap(({ port, nqns }) => nqns.map((nqn) => `${nqn}=${String(port)}`))
@@ -106,6 +110,19 @@ export class Daemon implements Target {
     this.child?.kill('SIGHUP');
   }
 
+  /** As {@link reload}, with permission to take things from connected hosts, and RAM disks. */
+  async apply(change: (text: string) => string): Promise<void> {
+    this.configText = change(this.configText);
+    this.writeConfig(this.rendered);
+    const response = await fetch(`http://127.0.0.1:${String(this.adminPort)}/v1/reload`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ allow: ['data-loss', 'disconnect'] }),
+      signal: AbortSignal.timeout(15_000),
+    });
+    if (!response.ok) throw new Error(`reload: ${await response.text()}`);
+  }
+
   /** Ends the process at once, as a crash would. */
   async kill(): Promise<void> {
     const { child } = this;
@@ -118,7 +135,8 @@ export class Daemon implements Target {
 
   async get(path: string): Promise<string> {
     const url = `http://127.0.0.1:${String(this.adminPort)}${path}`;
-    const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(5000) });
     if (!response.ok) throw new Error(`GET ${path}: ${String(response.status)}`);
     return response.text();
   }
@@ -200,6 +218,7 @@ export class Daemon implements Target {
       .replaceAll('$DISCOVERY_PORT', String(this.rendered.discoveryPort))
       .replaceAll('$ADMIN_PORT', String(this.rendered.adminPort))
       .replaceAll('$DIR', this.folder);
+    writeFileSync(join(this.folder, 'token'), token);
     writeFileSync(join(this.folder, 'config.yaml'), text);
   }
 

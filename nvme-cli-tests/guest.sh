@@ -109,7 +109,8 @@ fio_verify() {
 http_get() {
   local status
   command exec 7<> "/dev/tcp/$address/$1" || return
-  printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$2" "$address" >&7
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n' \
+    "$2" "$address" "${TOKEN-}" >&7
   read -r -t 60 _ status _ <&7 || status=none
   sed '1,/^\r*$/d' <&7
   exec 7>&-

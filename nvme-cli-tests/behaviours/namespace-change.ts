@@ -20,8 +20,8 @@ const side: OuterSide = {
       );
       return undefined;
     },
-    'remove-namespace': ({ daemon }) => {
-      daemon.reload((text) => replaceOnce(replaceOnce(text, namespace, ''), bdev, ''));
+    'remove-namespace': async ({ daemon }) => {
+      await daemon.apply((text) => replaceOnce(replaceOnce(text, namespace, ''), bdev, ''));
       return undefined;
     },
   },

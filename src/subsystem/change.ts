@@ -60,19 +60,28 @@ export interface Change {
 }
 
 /**
- * A plan was refused because steps of it need permission that was not given. Nothing was touched.
+ * A plan was refused because steps of it need permission that was not given.
  */
 export class PermissionError extends TargetError {
   /** The steps that need it, in the order of the plan. */
   readonly changes: readonly Change[];
+  /** The message without the outcome. */
+  readonly reason: string;
   /** What was not given of what they need. */
   readonly missing: readonly Permission[];
 
-  constructor(changes: readonly Change[], missing: readonly Permission[]) {
+  /** `outcome` says what is so now: whoever took something away meanwhile says that it is back. */
+  constructor(
+    changes: readonly Change[],
+    missing: readonly Permission[],
+    outcome = 'nothing has changed',
+  ) {
     const steps = changes.map(permissionLine).join('; ');
-    const message = `nothing has changed, because permission is missing (${missing.join(', ')}): ${steps}`;
+    const reason = `permission is missing (${missing.join(', ')}): ${steps}`;
     const field = changes[0]?.key;
-    super('permission_needed', message, field === undefined ? {} : { field });
+    const options = field === undefined ? {} : { field };
+    super('permission_needed', `${outcome}, because ${reason}`, options);
+    this.reason = reason;
     this.changes = changes;
     this.missing = missing;
   }

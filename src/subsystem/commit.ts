@@ -89,13 +89,13 @@ export class Commit {
   async run(): Promise<Promise<void>[]> {
     for (const subsystem of this.#removed) subsystem.accepting = false;
     for (const each of this.#switches) this.#restrict(each);
-    for (const each of this.#switches) {
-      try {
-        await this.#publish(each);
-      } catch (thrown) {
-        await this.#restore();
-        throw refusal(each, thrown);
-      }
+    try {
+      // All in this turn: who connects from now on finds what is new.
+      for (const each of this.#switches) this.#publish(each);
+      for (const { publication } of this.#switches) await publication?.applied;
+    } catch (thrown) {
+      await this.#restore();
+      throw thrown;
     }
     this.#state.desired = this.#desired;
     for (const each of this.#switches) this.#show(each);
@@ -167,18 +167,21 @@ export class Commit {
     }
   }
 
-  async #publish(each: Switch): Promise<void> {
+  #publish(each: Switch): void {
     const { subsystem, namespaces, changed, isNew } = each;
     if (changed.length === 0 && !isNew) return;
     const entries = [...namespaces.values()]
       .sort((a, b) => a.nsid - b.nsid)
       .map(({ entry }) => entry);
-    each.publication = this.#state.engine.namespaceTablePublish(subsystem.table, entries);
+    try {
+      each.publication = this.#state.engine.namespaceTablePublish(subsystem.table, entries);
+    } catch (thrown) {
+      throw refusal(each, thrown);
+    }
     const { drained } = each.publication;
     // Whoever waits for it hears of a failure; nobody need wait.
     drained.catch(() => undefined);
     this.#tableDrains.set(subsystem.table, drained);
-    await each.publication.applied;
   }
 
   /** The engine refused a table: all is as it was. */

@@ -16,7 +16,7 @@ import { TargetError } from '../errors.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
 import { stateText, statesOf } from './bdev-condition.js';
 import { BdevWatch } from './bdev-watch.js';
-import { checkPermissions, permissions } from './change.js';
+import { PermissionError, checkPermissions, permissions } from './change.js';
 import type { Change, Permission } from './change.js';
 import { Commit } from './commit.js';
 import { checkConfiguration } from './configuration-check.js';
@@ -324,6 +324,8 @@ export class Target {
       plan = planChanges(this.#state, desired);
       checkPermissions(plan.changes, allow);
       await exchange.run(preparation);
+      // And meanwhile; behind this, the commit lets nobody in whom it would cut off.
+      checkPermissions(planChanges(this.#state, desired).changes, allow);
       commit = new Commit(this.#state, first, preparation, desired);
       drains = await commit.run();
     } catch (thrown) {
@@ -346,14 +348,17 @@ export class Target {
     const begun = exchange.hasBegun || commit?.hasBegun === true;
     const stays = await preparation.discard();
     const lost = [...(commit?.lost ?? []), ...(await exchange.undo())];
-    if (error.code === 'permission_needed') return error;
     const { logger } = this.#state;
     // A stack tells of a defect of ours; what the machine or the configuration refused needs none.
     if (error.code === 'internal') logger.error({ err: error.cause ?? error }, error.message);
     const back = begun ? 'the old configuration is back' : 'nothing has changed';
+    if (error instanceof PermissionError && lost.length === 0) {
+      return begun ? new PermissionError(error.changes, error.missing, back) : error;
+    }
     const outcome = lost.length > 0 ? `tried again until they are back: ${lost.join(', ')}` : back;
     const code = lost.length > 0 ? 'rollback_failed' : 'apply_failed';
-    const message = [error.message, outcome, ...stays].join('; ');
+    const why = error instanceof PermissionError ? error.reason : error.message;
+    const message = [why, outcome, ...stays].join('; ');
     const cause = error.cause ?? error;
     return new TargetError(
       code,

@@ -24,7 +24,14 @@ import { patternOf } from '../host/pattern.js';
 import type { R2tFields } from '../host/queue.js';
 import { commandSpecific, generic } from '../host/status.js';
 import { TcpHost, makeIdentity } from '../host/tcp-host.js';
-import { Daemon, configuration, loopback, subsystem, subsystemNqn } from './daemon.js';
+import {
+  adminWithToken,
+  Daemon,
+  configuration,
+  loopback,
+  subsystem,
+  subsystemNqn,
+} from './daemon.js';
 import type { Configuration } from './daemon.js';
 
 const otherNqn = 'nqn.2026-11.com.example:disk1';
@@ -42,6 +49,7 @@ const bdevs = ['ram0', 'ram1', 'ram2'].map((name) => ({
 /** Both subsystems as they are at the start, but for what a test changes. */
 function configured(first: Configuration = {}, second: Configuration = {}): Configuration {
   return configuration({
+    admin: adminWithToken,
     bdevs,
     subsystems: [
       subsystem(first),
@@ -99,7 +107,7 @@ t.test('a namespace added and removed by a reload is announced and served', asyn
   t.ok((await io.read(0n, 16, { nsid: 2 })).equals(pattern));
 
   // No request is parked now: the event is kept for the next one.
-  t.match(await daemon.reload(configured()), { msg: 'reloaded' });
+  t.match(await daemon.apply(configured()), { msg: 'reloaded' });
   const later = admin.asynchronousEvent();
   t.equal((await within5s(later.answer, 'a kept event')).dw0, namespaceChanged);
   t.same(await changedNamespaces(admin), [2]);
@@ -148,10 +156,10 @@ t.test('a namespace removed under load fails its commands and no others', async 
   });
   const work = Promise.all(lanes);
   for (let round = 0; round < 3; round++) {
-    await Promise.race([work, daemon.reload(configured())]);
+    await Promise.race([work, daemon.apply(configured())]);
     await Promise.race([work, daemon.reload(configured({ namespaces }))]);
   }
-  await daemon.reload(configured());
+  await daemon.apply(configured());
   await host.io.read(0n, 1);
   isWanted = false;
   await within(work, 'the end of the load');
@@ -167,8 +175,8 @@ t.test('a host that wants no namespace events gets none', async (t) => {
     packBits([AsyncEventConfigurationBits.nsan, 0]),
   );
   const { cid, answer } = admin.asynchronousEvent();
-  await daemon.reload(configured({ namespaces: [{ nsid: 3, bdev: 'ram0' }] }));
-  await daemon.reload(configured());
+  await daemon.apply(configured({ namespaces: [{ nsid: 3, bdev: 'ram0' }] }));
+  await daemon.apply(configured());
   t.ok(await admin.abort(0, cid), 'it is still parked');
   t.equal((await answer).status & 0x0fff, generic(GenericStatus.abortRequested) & 0x0fff);
   await admin.close();
@@ -194,7 +202,7 @@ t.test('a discovery controller is told of a new subsystem', async (t) => {
 
   const host = await TcpHost.connect(target, addedNqn);
   const bystander = await TcpHost.connect(target, subsystemNqn);
-  t.match(await daemon.reload(configured()), { msg: 'reloaded' });
+  t.match(await daemon.apply(configured()), { msg: 'reloaded' });
   await host.ended();
   await bystander.io.read(0n, 1);
   await bystander.disconnect();
@@ -281,7 +289,7 @@ t.test('a subsystem serves the hosts on its list', async (t) => {
   await daemon.reload(closed([allowedHost]));
   await second.ended();
   await allowed.io.read(0n, 1);
-  await daemon.reload(configured());
+  await daemon.apply(configured());
   await allowed.io.read(0n, 1);
   await allowed.disconnect();
 });
@@ -299,7 +307,7 @@ t.test('a listener that goes leaves its connections alone', async (t) => {
   )) as unknown as { port: number };
   const address = { address: '127.0.0.3', port };
   const host = await TcpHost.connect(address, subsystemNqn);
-  t.match(await daemon.reload(configured()), { msg: 'reloaded' });
+  t.match(await daemon.apply(configured()), { msg: 'reloaded' });
   await t.rejects(TcpHost.connect(address, subsystemNqn), { code: 'ECONNREFUSED' });
   await host.io.read(0n, 1);
   await host.admin.keepAlive();

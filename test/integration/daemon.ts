@@ -42,6 +42,14 @@ export const subsystemNqn = 'nqn.2026-11.com.example:disk0';
 
 export const loopback = { transport: 'tcp', address: '127.0.0.1', port: 0 } as const;
 
+const token = 'a-token-of-the-tests';
+
+/** For who asks the side-car of a daemon with {@link adminWithToken}; others do not mind. */
+export const withToken = { authorization: `Bearer ${token}` };
+
+/** The section `admin` of a daemon that takes changes by {@link Daemon.apply}. */
+export const adminWithToken = { listen: '127.0.0.1:0', token_file: 'token' };
+
 /** Discovery listens on an address of its own, so that it does not share the subsystem's socket. */
 export const discoveryLoopback = { transport: 'tcp', address: '127.0.0.2', port: 0 } as const;
 
@@ -242,12 +250,30 @@ export class Daemon {
   }
 
   async metrics(): Promise<Scraped> {
-    return parseMetrics(await (await this.get('/metrics')).text());
+    return parseMetrics(await (await this.get('/metrics', withToken)).text());
   }
 
   /** A counter of `capsuled_pdu_errors_total`. */
   async pduErrors(reason: string): Promise<number> {
     return (await this.metrics()).sum('capsuled_pdu_errors_total', { reason });
+  }
+
+  /**
+   * As {@link reload}, with permission for everything. The configuration must have
+   * {@link adminWithToken}.
+   */
+  async apply(config: Configuration): Promise<LogLine> {
+    const { process } = this;
+    const from = process.lines.length;
+    writeConfiguration(process.folder, config);
+    const response = await fetch(`${this.admin}/v1/reload`, {
+      method: 'POST',
+      headers: { ...withToken, 'content-type': 'application/json' },
+      body: JSON.stringify({ allow: ['data-loss', 'disconnect'] }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (!response.ok) throw new Error(`reload: ${await response.text()}`);
+    return process.line('the end of the reload', ({ msg }) => msg === 'reloaded', from);
   }
 
   /** Writes another configuration and waits until it was applied, or refused. */
@@ -320,6 +346,7 @@ export function makeFolder(t: Teardown): string {
 }
 
 export function writeConfiguration(folder: string, config: Configuration | string): string {
+  writeFileSync(join(folder, adminWithToken.token_file), token);
   const file = join(folder, 'config.yaml');
   writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, null, 2));
   return file;

@@ -7,6 +7,7 @@ import { TcpHost } from '../host/tcp-host.js';
 import {
   Daemon,
   DaemonProcess,
+  adminWithToken,
   configuration,
   loopback,
   makeFolder,
@@ -130,8 +131,7 @@ t.test(
 
 t.test('capsuled apply gives the permission that SIGHUP cannot', async (t) => {
   const folder = makeFolder(t);
-  writeFileSync(join(folder, 'token'), 'a-token-of-enough-length\n');
-  const admin = { listen: '127.0.0.1:0', token_file: 'token' };
+  const admin = adminWithToken;
   const daemon = await Daemon.startIn(t, folder, configuration({ admin }));
   const host = await TcpHost.connect(daemon.target(), subsystemNqn);
   const file = writeConfiguration(folder, configuration({ admin, bdevs: [], subsystems: [] }));

@@ -659,7 +659,7 @@ subsystems:
   t.strictSame(configuration?.engine.cores, [1, 0]);
   t.equal(configuration?.engine.memoryBytes, 64_000_000);
   t.strictSame(configuration?.target.bdevs, [
-    { name: 'r', kind: 'malloc', size: 8192n, blockSize: 4096 },
+    { name: 'r', kind: 'malloc', size: 8192n, blockSize: 4096, disposable: false },
     { name: 'v', kind: 'null', size: 1n << 40n, blockSize: 512 },
     {
       name: 'f',

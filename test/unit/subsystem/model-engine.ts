@@ -37,6 +37,9 @@ export class ModelEngine extends FakeEngine {
   /** From `failAt` on, nothing can be opened or listened on. */
   failsOn = false;
   callCount = 0;
+  /** Runs in every call that waits for a disk or an address, numbered on its own. */
+  onWait: (number: number) => Promise<void> = async () => undefined;
+  waitCount = 0;
   /** While set, a namespace that goes does not drain. */
   isHung = false;
   /** Something that was there before was taken away, or changed in a way that hosts may see. */
@@ -78,7 +81,7 @@ export class ModelEngine extends FakeEngine {
   }
 
   override async bdevDelete(name: string): Promise<void> {
-    await turns(1);
+    await this.#wait();
     if (!this.disks.has(name)) throw new TargetError('not_found', `there is no bdev ${name}`);
     await super.bdevDelete(name);
     this.disks.delete(name);
@@ -97,7 +100,7 @@ export class ModelEngine extends FakeEngine {
 
   override async listenerRemove(listener: number): Promise<void> {
     if (this.startedListeners.has(listener)) this.isTouched = true;
-    await turns(1);
+    await this.#wait();
     await super.listenerRemove(listener);
   }
 
@@ -150,8 +153,15 @@ export class ModelEngine extends FakeEngine {
   }
 
   async #step(call: string): Promise<void> {
-    await turns(1);
+    await this.#wait();
     if (this.#fails('on')) throw new TargetError('bdev_failed', `${call} failed`);
+  }
+
+  async #wait(): Promise<void> {
+    const number = this.waitCount;
+    this.waitCount += 1;
+    await turns(1);
+    await this.onWait(number);
   }
 
   /** A disk or an address may be gone for long; the engine refuses a table at most once. */
