@@ -169,21 +169,21 @@ export class Daemon {
 
   /** A reload that nobody waits for: what came of it is in the log. */
   async reloadAlone(): Promise<void> {
+    await this.reload({ allow: [], dryRun: false }).catch(() => undefined);
+  }
+
+  #logRefusal(thrown: unknown): void {
     const { logger, file } = this.#options;
-    try {
-      await this.reload({ allow: [], dryRun: false });
-    } catch (thrown) {
-      if (thrown instanceof TargetError && thrown.code === 'not_ready') {
-        logger.info({ file }, thrown.message);
-        return;
-      }
-      for (const step of thrown instanceof PermissionError ? thrown.changes : []) {
-        const { kind, key, needs } = step;
-        logger.error({ change: kind, key, needs }, permissionLine(step));
-      }
-      logError(logger, thrown, 'the configuration was not applied');
-      if (thrown instanceof PermissionError) logger.error({}, this.#permissionAdvice(thrown));
+    if (thrown instanceof TargetError && thrown.code === 'not_ready') {
+      logger.info({ file }, thrown.message);
+      return;
     }
+    for (const step of thrown instanceof PermissionError ? thrown.changes : []) {
+      const { kind, key, needs } = step;
+      logger.error({ change: kind, key, needs }, permissionLine(step));
+    }
+    logError(logger, thrown, 'the configuration was not applied');
+    if (thrown instanceof PermissionError) logger.error({}, this.#permissionAdvice(thrown));
   }
 
   /**
@@ -213,6 +213,7 @@ export class Daemon {
       return report;
     } catch (thrown) {
       this.#reloaded = { success: false, at: new Date() };
+      this.#logRefusal(thrown);
       throw thrown;
     } finally {
       // A signal may have begun to stop it meanwhile.

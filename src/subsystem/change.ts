@@ -87,6 +87,11 @@ export class PermissionError extends TargetError {
   }
 }
 
+/** Whether it is more than news: something is lost, or somebody. */
+export function isWarning({ kind, notice }: Change): boolean {
+  return notice !== null && kind !== 'namespace_add' && kind !== 'namespace_update';
+}
+
 /** `remove subsystem nqn…: cuts off 2 hosts (disconnect)`. */
 export function permissionLine({ text, notice, needs }: Change): string {
   return `${text}: ${notice ?? ''} (${needs.join(', ')})`;

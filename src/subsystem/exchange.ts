@@ -10,6 +10,7 @@
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointText } from '../transport/listener.js';
+import { openBdev } from './bdev-opening.js';
 import { addedUsage, namespaceUsage } from './health.js';
 import type { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -131,15 +132,12 @@ export class Exchange {
   }
 
   async #openAgain({ parameters }: OpenBdev): Promise<boolean> {
-    const { bdevs, engine, unavailable } = this.#state;
-    const engineName = this.#state.takeEngineName(parameters.name);
+    const { bdevs, unavailable } = this.#state;
     try {
       // It was there: an empty one in its place would be another disk.
-      const again = { ...parameters, name: engineName, create: false };
-      bdevs.set(parameters.name, { parameters, description: await engine.bdevCreate(again) });
+      bdevs.set(parameters.name, await openBdev(this.#state, parameters, { create: false }));
       return true;
     } catch (thrown) {
-      this.#state.freeEngineName(engineName);
       bdevs.delete(parameters.name);
       unavailable.bdevFailed(parameters, TargetError.from(thrown));
       return false;

@@ -167,8 +167,7 @@ class NamespacePlanner {
   #add(namespace: NamespaceConfiguration, key: string): void {
     const { nqn, controllers } = this.#subsystem;
     const text = `add ${namespaceText(namespace)} to ${nqn}`;
-    const notice =
-      controllers.size === 0 ? null : `${count(controllers.size, 'controller')} are told of it`;
+    const notice = told(controllers.size);
     this.#steps.add('offer', { kind: 'namespace_add', key, text, notice });
   }
 
@@ -186,8 +185,7 @@ class NamespacePlanner {
     if (changed?.isSameDisk(active) === true) {
       if (changed.readOnly === active.readOnly) return;
       const text = `make ${namespaceText(next)} of ${nqn} ${changed.readOnly ? 'read-only' : 'writable'}`;
-      const notice =
-        controllers.size === 0 ? null : `${count(controllers.size, 'controller')} are told of it`;
+      const notice = told(controllers.size);
       this.#steps.add('offer', { kind: 'namespace_update', key, text, notice });
       return;
     }
@@ -199,4 +197,9 @@ class NamespacePlanner {
 
 function namespaceText({ nsid, bdev }: NamespaceConfiguration): string {
   return `namespace ${nsid} (${bdev})`;
+}
+
+function told(controllers: number): string | null {
+  if (controllers === 0) return null;
+  return `${count(controllers, 'controller')} ${controllers === 1 ? 'is' : 'are'} told of it`;
 }

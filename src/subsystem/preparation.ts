@@ -6,10 +6,11 @@
 
 import { access } from 'node:fs/promises';
 
-import type { BdevDescription, BdevParameters, Endpoint } from '../engine/engine-types.js';
+import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
+import { openBdev } from './bdev-opening.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { Place } from './plan-steps.js';
 import type { Plan } from './plan.js';
@@ -61,16 +62,19 @@ export class Preparation {
 
   /** Gives everything back. Answers what stays all the same, in words for people. */
   async discard(): Promise<string[]> {
-    const { engine, listeners, logger } = this.#state;
-    for (const listener of this.listeners.values()) await listeners.discard(listener);
-    for (const { description } of this.bdevs.values()) {
-      try {
-        await engine.bdevDelete(description.name);
-        this.#state.freeEngineName(description.name);
-      } catch (error) {
-        logger.error({ err: error, bdev: description.name }, 'could not close a bdev');
-      }
+    const { drains, engine, listeners } = this.#state;
+    const given: Promise<void>[] = [];
+    for (const listener of this.listeners.values()) {
+      const what = `listener ${endpointText(listener.actual)}`;
+      given.push(drains.add({ what, bdev: null }, listeners.discard(listener)));
     }
+    for (const { parameters, description } of this.bdevs.values()) {
+      const closed = engine.bdevDelete(description.name).then(() => {
+        this.#state.freeEngineName(description.name);
+      });
+      given.push(drains.add({ what: `bdev ${parameters.name}`, bdev: parameters }, closed));
+    }
+    await Promise.all(given);
     this.listeners.clear();
     this.bdevs.clear();
     return this.#created.map((path) => `the new file ${path} stays`);
@@ -80,46 +84,13 @@ export class Preparation {
     const { name, path, create } = item;
     const isNew = create === true && path !== undefined && !(await exists(path));
     try {
-      this.bdevs.set(name, { parameters: item, description: await this.#inTime(item) });
+      this.bdevs.set(name, await openBdev(this.#state, item));
       if (isNew) this.#created.push(path);
     } catch (thrown) {
       const error = failure(key, `open bdev ${name}`, thrown);
       if (missing === 'refuse') throw error;
       this.missingBdevs.push({ item, error });
     }
-  }
-
-  /**
-   * A disk that hangs may hold its opening for ever, and a thread with it: that is not waited for,
-   * nor tried again before it has ended.
-   */
-  async #inTime(parameters: BdevParameters): Promise<BdevDescription> {
-    const { clock, engine, limits, opening } = this.#state;
-    const { name } = parameters;
-    if (opening.has(name)) throw new TargetError('in_use', `an earlier try to open ${name} hangs`);
-    const engineName = this.#state.takeEngineName(name);
-    opening.add(name);
-    let isLate = false;
-    const opened = engine.bdevCreate({ ...parameters, name: engineName });
-    const ended = opened
-      .then(
-        () => (isLate ? engine.bdevDelete(engineName) : null),
-        () => {
-          this.#state.freeEngineName(engineName);
-        },
-      )
-      .finally(() => opening.delete(name));
-    return new Promise((resolve, reject) => {
-      const cancel = clock.after(limits.openDeadlineMs, () => {
-        isLate = true;
-        const seconds = limits.openDeadlineMs / 1000;
-        reject(new TargetError('bdev_failed', `its disk did not answer for ${seconds} s`));
-      });
-      // Behind the book-keeping, so that the name is free to be tried again.
-      void ended.finally(cancel).then(() => {
-        opened.then(resolve, reject);
-      }, reject);
-    });
   }
 
   async #bind({ item, key }: Place<Endpoint>, missing: Missing): Promise<void> {

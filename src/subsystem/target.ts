@@ -16,7 +16,7 @@ import { TargetError } from '../errors.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
 import { stateText, statesOf } from './bdev-condition.js';
 import { BdevWatch } from './bdev-watch.js';
-import { PermissionError, checkPermissions, permissions } from './change.js';
+import { PermissionError, checkPermissions, isWarning, permissions } from './change.js';
 import type { Change, Permission } from './change.js';
 import { Commit } from './commit.js';
 import { checkConfiguration } from './configuration-check.js';
@@ -369,9 +369,10 @@ export class Target {
 
   #log(changes: readonly Change[]): void {
     const { logger } = this.#state;
-    for (const { kind, key, text, notice } of changes) {
-      if (notice === null) logger.info({ change: kind, key }, text);
-      else logger.warn({ change: kind, key }, `${text}: ${notice}`);
+    for (const change of changes) {
+      const { kind, key, text, notice } = change;
+      const line = notice === null ? text : `${text}: ${notice}`;
+      logger[isWarning(change) ? 'warn' : 'info']({ change: kind, key }, line);
     }
   }
 
@@ -426,11 +427,10 @@ function checkServing(
 }
 
 function reportOf({ changes }: Plan, overdue: readonly Drain[]): ApplyReport {
-  const noticed = changes.filter(({ notice }) => notice !== null);
   return {
     changes,
     warnings: [
-      ...noticed.map(({ text, notice }) => `${text}: ${notice ?? ''}`),
+      ...changes.filter(isWarning).map(({ text, notice }) => `${text}: ${notice ?? ''}`),
       ...overdue.map(({ what }) => `${what} does not drain`),
     ],
   };

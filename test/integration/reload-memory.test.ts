@@ -1,5 +1,5 @@
 /**
- * What hundreds of reloads leave behind: nothing that grows. Counted where it can be counted, and in
+ * What hundreds of reloads leave behind: nothing that grows. Counted where it can be, and else in
  * the heap after a full collection.
  */
 

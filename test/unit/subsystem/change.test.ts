@@ -126,9 +126,7 @@ t.test('a namespace becomes read-only without being away, and hosts are told', a
   t.same(await activeNsids(host), [1], 'it is there while the engine swaps it');
   applied.open();
   const { changes } = await done;
-  t.match(changes, [
-    { kind: 'namespace_update', notice: '1 controller are told of it', needs: [] },
-  ]);
+  t.match(changes, [{ kind: 'namespace_update', notice: '1 controller is told of it', needs: [] }]);
   t.same(bed.engine.events, [{ controller: host.controller, dw0: namespaceChanged }]);
   t.equal(bed.target.subsystems[0]?.namespaces[0]?.readOnly, true);
 });
@@ -540,3 +538,27 @@ t.test(
     t.equal(bed.target.bdevs.length, 3);
   },
 );
+
+t.test('a disk that hangs when it is brought back holds up nothing else', async (t) => {
+  const bed = await Bed.with(withFile());
+  const slow = gate();
+  let tries = 0;
+  bed.engine.onCall = async (call) => {
+    if (call !== 'bdevCreate file0') return;
+    tries += 1;
+    if (tries === 1) throw new TargetError('bdev_failed', 'no');
+    await slow.promise;
+  };
+  const work = failure(bed.target.apply(withFile({ readOnly: true }), { allow: permissions }));
+  for (let round = 0; round < 4; round++) await turn();
+  bed.clock.advance(limitsDefault.openDeadlineMs);
+  t.match(await work, { code: 'rollback_failed' });
+  await bed.target.hostAdd(diskNqn, hostNqn);
+  slow.open();
+  for (let round = 0; round < 4; round++) await turn();
+  bed.clock.advance(RetryTimer.lastMs);
+  for (let round = 0; round < 4; round++) await turn();
+  t.same(bed.target.unavailable.bdevs, []);
+  t.match(bed.target.bdevs, [{ name: 'file0', engineName: 'file0' }]);
+  t.match(bed.target.subsystems, [{ namespaces: [{ nsid: 1 }] }]);
+});

@@ -1,0 +1,60 @@
+/**
+ * Opens a bdev under a name that the engine does not use yet. A disk that hangs may hold its
+ * opening for ever, and a thread with it: that is not waited for, nor tried again before it has
+ * ended.
+ */
+
+import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
+import { TargetError } from '../errors.js';
+import type { OpenBdev } from './open-bdev.js';
+import type { TargetState } from './target-state.js';
+
+export async function openBdev(
+  state: TargetState,
+  parameters: BdevParameters,
+  changed: Partial<BdevParameters> = {},
+): Promise<OpenBdev> {
+  const description = await openInTime(state, { ...parameters, ...changed });
+  return { parameters, description };
+}
+
+function openInTime(state: TargetState, parameters: BdevParameters): Promise<BdevDescription> {
+  const { clock, engine, limits, opening } = state;
+  const { name } = parameters;
+  if (opening.has(name)) {
+    return Promise.reject(new TargetError('in_use', `an earlier try to open ${name} hangs`));
+  }
+  const engineName = state.takeEngineName(name);
+  opening.add(name);
+  let isLate = false;
+  const opened = engine.bdevCreate({ ...parameters, name: engineName });
+  const ended = opened
+    .then(
+      async () => {
+        if (!isLate) return;
+        await engine.bdevDelete(engineName);
+        state.freeEngineName(engineName);
+      },
+      () => {
+        state.freeEngineName(engineName);
+      },
+    )
+    .finally(() => opening.delete(name));
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(limits.openDeadlineMs, () => {
+      isLate = true;
+      const seconds = limits.openDeadlineMs / 1000;
+      reject(new TargetError('bdev_failed', `its disk did not answer for ${seconds} s`));
+    });
+    // Behind the book-keeping, so that the name is free to be tried again.
+    ended.then(
+      () => {
+        cancel();
+        opened.then(resolve, reject);
+      },
+      (error: unknown) => {
+        state.logger.error({ err: error, bdev: name }, 'could not close a bdev that came too late');
+      },
+    );
+  });
+}
