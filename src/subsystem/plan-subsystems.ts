@@ -10,6 +10,7 @@ import type {
   SubsystemConfiguration,
   TargetConfiguration,
 } from './configuration.js';
+import type { Controller } from './controller.js';
 import type { Namespace } from './namespace.js';
 import type { BdevPlan } from './plan-bdevs.js';
 import { count, difference, places } from './plan-steps.js';
@@ -45,9 +46,15 @@ export function planSubsystems(
   }
 }
 
+/** Those that are not ending already: a disk that hangs may keep the others for long. */
+function living({ controllers }: Subsystem): Controller[] {
+  return [...controllers.values()].filter((controller) => controller.living);
+}
+
 /** What taking something away does to the hosts that are connected to the subsystem. */
 function cutOff(state: TargetState, nqn: string): Pick<Step, 'notice' | 'needs'> {
-  const connected = state.subsystems.get(nqn)?.controllers.size ?? 0;
+  const subsystem = state.subsystems.get(nqn);
+  const connected = subsystem === undefined ? 0 : living(subsystem).length;
   if (connected === 0) return {};
   return {
     notice: `takes it away from ${count(connected, 'connected controller')}`,
@@ -67,7 +74,7 @@ function planParameters(
   // A host takes a controller of another serial or model for another subsystem: it must connect
   // anew.
   if (old.serial !== serialOf(next) || model !== next.model) {
-    const connected = old.controllers.size;
+    const connected = living(old).length;
     const text = `give subsystem ${nqn} another identity (serial, model)`;
     steps.add('access', {
       kind,
@@ -84,9 +91,7 @@ function planParameters(
   if (allowAnyHost === next.allowAnyHost && isDeepStrictEqual(cntlidRange, next.cntlidRange))
     return;
   const listed = new Set([...old.hosts.keys(), ...next.hosts]);
-  const shutOut = [...old.controllers.values()].filter(
-    ({ hostNqn }) => !next.allowAnyHost && !listed.has(hostNqn),
-  );
+  const shutOut = living(old).filter(({ hostNqn }) => !next.allowAnyHost && !listed.has(hostNqn));
   const notice = shutOut.length === 0 ? null : `shuts out ${count(shutOut.length, 'controller')}`;
   steps.add('access', { kind, key, text: `update subsystem ${nqn}`, notice });
 }
@@ -99,7 +104,7 @@ function planHosts(old: Subsystem, next: SubsystemConfiguration, key: string, st
     steps.add('access', { kind: 'host_add', key: at, text: `allow host ${item} on ${nqn}` });
   }
   for (const { item, key: at } of gone) {
-    const controllers = [...old.controllers.values()].filter(({ hostNqn }) => hostNqn === item);
+    const controllers = living(old).filter(({ hostNqn }) => hostNqn === item);
     const shutOut = next.allowAnyHost ? 0 : controllers.length;
     steps.add('access', {
       kind: 'host_remove',
@@ -165,9 +170,9 @@ class NamespacePlanner {
   }
 
   #add(namespace: NamespaceConfiguration, key: string): void {
-    const { nqn, controllers } = this.#subsystem;
+    const { nqn } = this.#subsystem;
     const text = `add ${namespaceText(namespace)} to ${nqn}`;
-    const notice = told(controllers.size);
+    const notice = told(living(this.#subsystem).length);
     this.#steps.add('offer', { kind: 'namespace_add', key, text, notice });
   }
 
@@ -179,13 +184,13 @@ class NamespacePlanner {
   }
 
   #change(active: Namespace, next: NamespaceConfiguration, key: string): void {
-    const { nqn, controllers } = this.#subsystem;
+    const { nqn } = this.#subsystem;
     const kept = this.#bdevs.keep.get(next.bdev);
     const changed = kept === undefined ? null : this.#state.namespaceOf(nqn, next, kept);
     if (changed?.isSameDisk(active) === true) {
       if (changed.readOnly === active.readOnly) return;
       const text = `make ${namespaceText(next)} of ${nqn} ${changed.readOnly ? 'read-only' : 'writable'}`;
-      const notice = told(controllers.size);
+      const notice = told(living(this.#subsystem).length);
       this.#steps.add('offer', { kind: 'namespace_update', key, text, notice });
       return;
     }

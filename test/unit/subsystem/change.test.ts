@@ -562,3 +562,27 @@ t.test('a disk that hangs when it is brought back holds up nothing else', async 
   t.match(bed.target.bdevs, [{ name: 'file0', engineName: 'file0' }]);
   t.match(bed.target.subsystems, [{ namespaces: [{ nsid: 1 }] }]);
 });
+
+t.test('a host that was shut out and whose end a disk holds up is no longer in use', async (t) => {
+  const listed = subsystem({ allowAnyHost: false, hosts: [hostNqn], namespaces: [] });
+  const bed = await Bed.with(configuration({ bdevs: [], subsystems: [listed] }));
+  await FakeHost.ready(bed);
+  const hung = gate();
+  bed.engine.drained = hung.promise;
+  const shutOut = bed.target.hostRemove(diskNqn, hostNqn);
+  await turn();
+  bed.clock.advance(limitsDefault.drainDeadlineMs);
+  await shutOut;
+  t.match(bed.target.controllers, [{ state: 'terminating' }]);
+  const gone = bed.target.apply(configuration({ bdevs: [], subsystems: [] }));
+  await turn();
+  bed.clock.advance(limitsDefault.drainDeadlineMs);
+  await gone;
+  t.same(bed.target.subsystems, []);
+  t.match(bed.target.drains, [{ state: 'overdue' }, { what: `subsystem ${diskNqn}` }]);
+  hung.open();
+  await turn();
+  await turn();
+  t.same(bed.target.drains, []);
+  t.same(bed.target.controllers, []);
+});
