@@ -159,7 +159,8 @@ export class Commit {
     setHosts(subsystem, next.hosts);
     for (const nsid of changed) {
       const old = subsystem.namespaces.get(nsid);
-      if (old === undefined || namespaces.get(nsid)?.isSameDisk(old) === true) continue;
+      // On the same bdev the engine goes on serving, and counting.
+      if (old === undefined || namespaces.get(nsid)?.bdev.name === old.bdev.name) continue;
       // In one step: a SMART log that is read meanwhile counts the namespace once.
       subsystem.namespaces.delete(nsid);
       const usage = namespaceUsage(this.#state.engine, subsystem.table, nsid);

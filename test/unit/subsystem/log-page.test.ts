@@ -26,7 +26,15 @@ import {
   nsidBroadcast,
 } from '../../../src/wire/layout.gen.js';
 import { operationStride } from './fake-engine.js';
-import { Bed, FakeHost, dataOf, diskNqn, refusedStatus } from './fake-host.js';
+import {
+  Bed,
+  FakeHost,
+  configuration,
+  dataOf,
+  diskNqn,
+  refusedStatus,
+  subsystem,
+} from './fake-host.js';
 
 const generic = (code: number): number => refusedStatus(StatusCodeType.generic, code);
 const invalidField = generic(GenericStatus.invalidField);
@@ -187,6 +195,29 @@ t.test('SMART does not forget what a removed namespace did', async (t) => {
   await removed;
   bed.engine.stats.clear();
   t.equal(await writes(), 80n, 'it is gone');
+});
+
+t.test('SMART counts once what a namespace did before it got another identifier', async (t) => {
+  const { bed, host } = await ready();
+  count(bed, bed.target, 3n, 512_000n, 80n);
+  const writes = async (): Promise<bigint> => {
+    const page = await host.logPage(LogPage.smartHealthInformation, { bytes: 512 });
+    return new SmartLog(dataOf(page)).hostWriteCommands;
+  };
+  t.equal(await writes(), 80n);
+  const uuid = '11111111-2222-4333-8444-555555555555';
+  const namespaces = [{ nsid: 1, bdev: 'ram0', readOnly: false, uuid }];
+  let published = (): void => undefined;
+  bed.engine.published = new Promise((resolve) => (published = resolve));
+  const done = bed.target.apply(
+    configuration({ subsystems: [subsystem({ namespaces })] }),
+    disconnect,
+  );
+  await new Promise(setImmediate);
+  t.equal(await writes(), 80n, 'on the way');
+  published();
+  await done;
+  t.equal(await writes(), 80n);
 });
 
 t.test('the firmware slot holds the running version', async (t) => {
