@@ -323,9 +323,7 @@ Plan io_plan(Request& request, uint32_t capsule_bytes) {
   const IoOpcode opcode = opcode_of(request);
   request.table_version = request.qpair->table->version();
   if (!is_known(opcode)) return refused(GenericStatus::kInvalidOpcode);
-  if (sqe.fuse() != wire::FusedOperation::kNormal || sqe.psdt() != wire::DataPointerType::kSgl) {
-    return refused(GenericStatus::kInvalidField);
-  }
+  if (!sqe.is_plain_sgl()) return refused(GenericStatus::kInvalidField);
   const uint32_t nsid = sqe.nsid.get();
   if (opcode == IoOpcode::kFlush && nsid == wire::kNsidBroadcast) return Plan{};
   const NamespaceChannel* const ns = request.qpair->table->find(nsid);

@@ -104,6 +104,10 @@ void Connection::plan(TcpRequest& request) {
     request.plan.status = wire::Status(wire::GenericStatus::kCommandSequenceError).do_not_retry();
     return;
   }
+  if (!sqe.is_plain_sgl()) {
+    request.plan.status = wire::Status(wire::GenericStatus::kInvalidField).do_not_retry();
+    return;
+  }
   request.connect = connect;
   if (connect) connect_pending_ = true;
   if (live && qpair_.qid == 0 && !fabrics) {

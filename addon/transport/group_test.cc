@@ -321,4 +321,49 @@ TEST_CASE("admin data of a host comes in the capsule or by R2T") {
   CHECK(target.events().back().data == more);
 }
 
+TEST_CASE("a command of any queue with fused operation or without SGL is refused, and not run") {
+  TestTarget target;
+  auto admin = target.open();
+  REQUIRE(admin->connect(0, 32) == 0);
+  auto queue = target.open();
+  REQUIRE(queue->connect(1, 32) == 0);
+  auto stranger = target.open();
+  REQUIRE(stranger->initialize({}));
+  const auto refused = wire::Status(wire::GenericStatus::kInvalidField).do_not_retry();
+  const size_t commands = target.stats().control_commands;
+  uint16_t cid = 0;
+  // FUSE first and second, PSDT PRP, metadata by SGL, reserved.
+  for (const uint8_t flags : std::to_array<uint8_t>({0x41, 0x42, 0x43, 0x00, 0x80, 0xc0})) {
+    const auto check = [&](TestHost& host, wire::SubmissionQueueEntry sqe,
+                           const Octets& data = {}) {
+      sqe.flags = flags;
+      sqe.cid.set(++cid);
+      host.capsule(sqe, data);
+      const Pdu pdu = host.receive();
+      REQUIRE(pdu.type == PduType::kCapsuleResp);
+      CHECK(pdu.cid() == cid);
+      // The failure of an I/O command is in the error log page, and says so.
+      const auto status = wire::Status::unpack(pdu.status());
+      CHECK((status == refused || status == refused.with_more()));
+    };
+    for (const uint8_t opcode :
+         std::to_array<uint8_t>({0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x18})) {
+      check(*admin, make_sqe(opcode, 0));
+    }
+    auto property_get = make_sqe(wire::kFabricsOpcode, 0);
+    property_get.nsid.set(4);
+    check(*admin, property_get);
+    auto disconnect = make_sqe(wire::kFabricsOpcode, 0);
+    disconnect.nsid.set(8);
+    check(*queue, disconnect);
+    check(*queue, make_io(IoOpcode::kRead, 0, 0, 512));
+    check(*queue, make_io(IoOpcode::kFlush, 0, 0, 512));
+    check(*stranger, make_connect(0, 0, 32, true), Octets(sizeof(wire::ConnectData)));
+  }
+  CHECK(target.stats().control_commands == commands);
+  // A refused Connect is not the one that is being considered.
+  stranger->capsule(make_connect(++cid, 0, 32, true), Octets(sizeof(wire::ConnectData)));
+  CHECK(stranger->receive().status() == 0);
+}
+
 }  // namespace capsuled::transport::testing

@@ -114,6 +114,11 @@ struct SubmissionQueueEntry {
   constexpr DataPointerType psdt() const {
     return static_cast<DataPointerType>(CommandFlags::Psdt::get(flags));
   }
+  /// As every command of every queue over fabrics has it, with data or without: not fused, and the
+  /// data pointer is an SGL (NVMe Base 2.1, 4.1). Linux's target refuses all others, so hosts know.
+  constexpr bool is_plain_sgl() const {
+    return fuse() == FusedOperation::kNormal && psdt() == DataPointerType::kSgl;
+  }
 };
 WIRE_STRUCT(SubmissionQueueEntry, 64, WIRE_FIELD(SubmissionQueueEntry, opcode, 0),
             WIRE_FIELD(SubmissionQueueEntry, flags, 1), WIRE_FIELD(SubmissionQueueEntry, cid, 2),
