@@ -72,6 +72,9 @@ struct BdevIo {
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
   void* user = nullptr;  ///< the submitter's own, for `complete`
+  /// Set by CoreChannel::cancel(), and by a submitter who goes on with an operation that was
+  /// cancelled: it ends as Aborted then, without being started.
+  bool cancel_requested = false;
 
   // The outcome.
   BdevStatus status = BdevStatus::Success;
@@ -82,7 +85,6 @@ struct BdevIo {
 
   // Kept by the core.
   BdevIoState state = BdevIoState::Idle;
-  bool cancel_requested = false;
   uint64_t submitted_ns = 0;
   class CoreChannel* channel = nullptr;
   BdevIo* parent = nullptr;  ///< the operation that this one is a piece of

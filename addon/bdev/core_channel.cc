@@ -132,7 +132,6 @@ void CoreChannel::begin(BdevIo& io) {
   io.channel = this;
   io.parent = nullptr;
   io.status = BdevStatus::Success;
-  io.cancel_requested = false;
   io.progress.kind = PieceKind::Same;
   io.submitted_ns = reactor_.now_ns();
   ++in_flight_;
@@ -140,6 +139,8 @@ void CoreChannel::begin(BdevIo& io) {
 
 void CoreChannel::submit(BdevIo& io) {
   begin(io);
+  if (io.cancel_requested) [[unlikely]]
+    return end(io, BdevStatus::Aborted);
   if (facts_.read_only && changes_blocks(io.type)) return end(io, BdevStatus::ReadOnly);
   if (io.type == BdevIoType::Unmap && !facts_.can_unmap) return end(io, BdevStatus::Unsupported);
   PieceKind kind;
@@ -173,8 +174,10 @@ bool CoreChannel::lend(BdevIo& io) {
 
 void CoreChannel::cancel(BdevIo& io) {
   ASSERT(io.channel == this && io.parent == nullptr && io.state != BdevIoState::Idle);
-  if (io.state == BdevIoState::Ended || io.cancel_requested) return;
+  if (io.cancel_requested) return;
   io.cancel_requested = true;
+  // ended() may have more to do for it.
+  if (io.state == BdevIoState::Ended) return;
   if (io.state == BdevIoState::Pieces) return pieces_->cancel(io);
   backend_->cancel(io);
 }
@@ -188,7 +191,7 @@ void CoreChannel::end(BdevIo& io, BdevStatus status) {
 void CoreChannel::ended(BdevIo& io) {
   if (io.parent != nullptr) return pieces_->ended(io);
   const bool refused = io.type == BdevIoType::WriteZeroes && io.status == BdevStatus::Unsupported;
-  if (refused && io.progress.kind != PieceKind::ZeroByWrite && !io.cancel_requested) {
+  if (refused && io.progress.kind != PieceKind::ZeroByWrite) {
     // Some devices say that they can and only find out when asked.
     write_zeroes_refused_ = true;
     io.status = BdevStatus::Success;

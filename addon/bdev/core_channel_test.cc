@@ -356,4 +356,33 @@ TEST_CASE("a bdev that has no faults is well when it is looked at again") {
 }
 
 }  // namespace
+TEST_CASE("a cancelled WriteZeroes is not begun again as writes of zeros") {
+  Bench bench;
+  TestIo io(BdevIoType::WriteZeroes, 0, 64, {});
+  bench.bdev.fault = [](const BdevIo&) { return BdevStatus::Unsupported; };
+  bench.on_reactor([&] {
+    bench.user.channel().submit(io.io);
+    CHECK(io.io.state == BdevIoState::Ended);
+    bench.user.channel().cancel(io.io);
+  });
+  CHECK(io.wait() == BdevStatus::Aborted);
+  CHECK(bench.bdev.submissions.size() == 1);
+}
+
+TEST_CASE("an operation that was cancelled before it is submitted is not begun") {
+  BdevFacts facts = test_facts(1024);
+  facts.transfer_bytes_max = 8 * kBlockSize;
+  for (const uint64_t blocks : {8u, 64u}) {
+    Bench bench(facts);
+    std::vector<std::byte> data(64 * kBlockSize);
+    TestIo io(BdevIoType::Write, 0, blocks, {iovec{data.data(), blocks * kBlockSize}});
+    bench.on_reactor([&] {
+      io.io.cancel_requested = true;
+      bench.user.channel().submit(io.io);
+    });
+    CHECK(io.wait() == BdevStatus::Aborted);
+    CHECK(bench.bdev.submissions.empty());
+  }
+}
+
 }  // namespace capsuled

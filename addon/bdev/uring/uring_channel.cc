@@ -250,6 +250,7 @@ void UringChannel::zeroed(BdevIo& io, int32_t result) {
   if (!durable(io) || io.type != BdevIoType::WriteZeroes) {
     return end_blocking(io, BdevStatus::Success);
   }
+  if (io.cancel_requested) return end_blocking(io, BdevStatus::Aborted);
   if (refused(io)) return end_blocking(io, BdevStatus::Lost);
   sync(io);
 }
