@@ -459,9 +459,9 @@ Napi::Value NativeEngine::namespace_errors(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::map<uint64_t, uint64_t> counts;
   for (const auto& block : engine_->namespace_stats(uint32_of(info[0]), uint32_of(info[1]))) {
-    for (const nvmf::ErrorSlot& slot : block->errors) {
-      const uint64_t count = __atomic_load_n(&slot.count, __ATOMIC_RELAXED);
-      if (count != 0) counts[__atomic_load_n(&slot.key, __ATOMIC_RELAXED)] += count;
+    for (nvmf::ErrorSlot& slot : block->errors) {
+      const uint64_t count = read_published_stat(slot.count);
+      if (count != 0) counts[read_stat(slot.key)] += count;
     }
   }
   Napi::Array errors = Napi::Array::New(env, counts.size());

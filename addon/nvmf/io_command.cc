@@ -4,6 +4,7 @@
 
 #include "nvmf/bdev_status.h"
 #include "nvmf/qpair.h"
+#include "reactor/reactor_stats.h"
 #include "wire/io_command.h"
 
 namespace capsuled::nvmf {
@@ -111,15 +112,15 @@ Operation operation_of(IoOpcode opcode) {
 }
 
 void count_error(NamespaceStats& stats, Operation operation, Status status) {
-  stats.by_operation[static_cast<size_t>(operation)].errors++;
+  add_stat(stats.by_operation[static_cast<size_t>(operation)].errors, 1);
   const uint64_t key = uint64_t{static_cast<uint8_t>(operation)} << 16 | status.pack();
   for (ErrorSlot& slot : stats.errors) {
-    if (slot.count == 0) slot.key = key;
+    if (slot.count == 0) set_stat(slot.key, key);
     if (slot.key != key) continue;
-    slot.count++;
+    publish_stat(slot.count, slot.count + 1);
     return;
   }
-  stats.errors_other++;
+  add_stat(stats.errors_other, 1);
 }
 
 void count(Request& request, NamespaceChannel& ns, Status status) {
@@ -131,13 +132,13 @@ void count(Request& request, NamespaceChannel& ns, Status status) {
   const uint64_t bytes = operation == Operation::Deallocate ? 0 : uint64_t{request.plan.bytes};
   const uint64_t latency_ns = ns.bdev->now_ns() - request.started_ns;
   OperationStats& stats = ns.stats->by_operation[static_cast<size_t>(operation)];
-  stats.operations++;
-  stats.bytes += bytes;
-  stats.latency_ns += latency_ns;
-  stats.histogram[latency_bucket(latency_ns)]++;
+  add_stat(stats.operations, 1);
+  add_stat(stats.bytes, bytes);
+  add_stat(stats.latency_ns, latency_ns);
+  add_stat(stats.histogram[latency_bucket(latency_ns)], 1);
   QueueOperationStats& queue = request.qpair->stats->by_operation[static_cast<size_t>(operation)];
-  queue.operations++;
-  queue.bytes += bytes;
+  add_stat(queue.operations, 1);
+  add_stat(queue.bytes, bytes);
 }
 
 /// The last step of every command that reached a namespace.

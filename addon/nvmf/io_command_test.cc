@@ -338,4 +338,36 @@ TEST_CASE("a read with a loan is refused when its namespace has become another o
   CHECK(fixture.take_data(request) == 0);
 }
 
+TEST_CASE("statistics may be read while they are written") {
+  IoFixture fixture;
+  std::atomic<bool> over = false;
+  uint64_t seen = 0;
+  std::thread reader([&] {
+    while (!over.load()) {
+      for (OperationStats& stats : fixture.stats.by_operation) {
+        seen += read_stat(stats.operations) + read_stat(stats.bytes) + read_stat(stats.errors) +
+                read_stat(stats.latency_ns);
+        for (uint64_t& bucket : stats.histogram) seen += read_stat(bucket);
+      }
+      for (ErrorSlot& slot : fixture.stats.errors) {
+        // A slot that counts has its key.
+        if (read_published_stat(slot.count) > 0) CHECK(read_stat(slot.key) != 0);
+      }
+      for (QueueOperationStats& stats : fixture.queue_stats.by_operation) {
+        seen += read_stat(stats.operations) + read_stat(stats.bytes);
+      }
+    }
+  });
+  TestRequest request;
+  for (int round = 0; round < 50; ++round) {
+    prepare(request, IoOpcode::kFlush, 0, 1);
+    CHECK(fixture.run(request) == Status());
+    prepare(request, IoOpcode::kRead, kBlocks, 1);
+    CHECK(fixture.run(request) == dnr(GenericStatus::kLbaOutOfRange));
+  }
+  over = true;
+  reader.join();
+  CHECK(fixture.stats.by_operation[static_cast<size_t>(Operation::Flush)].operations == 50);
+}
+
 }  // namespace capsuled::nvmf

@@ -61,10 +61,22 @@ inline void set_stat(uint64_t& word, uint64_t value) {
 /// writer.
 inline void add_stat(uint64_t& word, uint64_t amount) { set_stat(word, word + amount); }
 
+/// As set_stat(), for a word that says that the words written before it are there.
+inline void publish_stat(uint64_t& word, uint64_t value) {
+  // Release: pairs with the acquire in read_published_stat().
+  std::atomic_ref<uint64_t>(word).store(value, std::memory_order_release);
+}
+
 /// Any thread: reads a word.
 inline uint64_t read_stat(uint64_t& word) {
   // Relaxed: see set_stat().
   return std::atomic_ref<uint64_t>(word).load(std::memory_order_relaxed);
+}
+
+/// Any thread: reads such a word, before the words that it says are there.
+inline uint64_t read_published_stat(uint64_t& word) {
+  // Acquire: pairs with the release in publish_stat().
+  return std::atomic_ref<uint64_t>(word).load(std::memory_order_acquire);
 }
 
 static_assert(offsetof(ReactorStats, missed_ns) ==

@@ -10,7 +10,6 @@ import type { TargetConfiguration } from '../../../src/subsystem/configuration.j
 import { LogLimit } from '../../../src/subsystem/log-limit.js';
 import { RetryTimer } from '../../../src/subsystem/retry-timer.js';
 import { limitsDefault } from '../../../src/subsystem/target-options.js';
-import { LogLimit } from '../../../src/subsystem/log-limit.js';
 import { Target } from '../../../src/subsystem/target.js';
 import { endpointKey } from '../../../src/transport/listener.js';
 import { Bed, FakeHost } from './fake-host.js';
