@@ -124,7 +124,10 @@ std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t lim
         break;
       case transport::ControlEventType::Command:
         // Only a command before Connect can become one.
-        if (event->controller == 0) connects_[event->token] = event->connection;
+        if (event->controller == 0) {
+          connects_[event->token] = event->connection;
+          connections_.at(event->connection).connect = event->token;
+        }
         break;
       case transport::ControlEventType::KeepAliveExpired:
       case transport::ControlEventType::CommandFailed:

@@ -78,6 +78,8 @@ class Engine {
   void stop(Done done);
 
   env::Env& env() { return *env_; }
+  /// Connect commands that the control plane has and has not answered.
+  size_t connects_waiting() const { return connects_.size(); }
   uint32_t reactor_count() const { return static_cast<uint32_t>(reactors_.size()); }
   /// What was asked for, or what the process's limit of open files leaves of it.
   uint32_t connections_max() const { return connections_max_; }
@@ -120,6 +122,8 @@ class Engine {
   void set_keep_alive(uint32_t controller, uint64_t timeout_ms);
   void asynchronous_event(uint32_t controller, uint32_t dw0);
   enum class Queues : uint8_t { Io, All };
+  /// Io: a controller reset; on the admin queue, Asynchronous Event Requests are aborted. All: the
+  /// end of the controller.
   void controller_terminate(uint32_t controller, Queues queues, const char* reason, Done done);
   /// Keeps the controller's I/O queues, those to come included, from the namespaces `nsids`
   /// (ascending) of its table until it is called again without them: their commands end with
@@ -167,6 +171,7 @@ class Engine {
   struct Connection {
     uint32_t controller = 0;
     uint16_t qid = 0;
+    transport::CommandToken connect = 0;  ///< 0: none that waits for its answer
   };
   struct ClosedWaiter {
     std::set<ConnectionId> connections;
@@ -181,6 +186,7 @@ class Engine {
   void displace(ConnectionId connection);
   void refuse(int fd, uint32_t listener, const env::Endpoint& peer, bool own_limit);
   static void arrive(Arrival* arrival);
+  void forget_connect(transport::CommandToken token);
   void connection_closed(ConnectionId connection);
   void wait_closed(std::set<ConnectionId> connections, Done done);
   void stop_groups(Done done);

@@ -26,20 +26,30 @@ std::shared_ptr<const transport::ControlPage> Engine::page(uint32_t page) const 
 }
 
 void Engine::answer(transport::ControlAnswer answer) {
-  connects_.erase(answer.token);
+  forget_connect(answer.token);
   Lane& lane = *lanes_[transport::handle_reactor(answer.token)];
   on_lane(lane, [answer = std::move(answer)](Lane& here) mutable {
     here.group->answer(std::move(answer));
   });
 }
 
+/// The Connect has its answer, or its connection is gone.
+void Engine::forget_connect(transport::CommandToken token) {
+  const auto connect = connects_.find(token);
+  if (connect == connects_.end()) return;
+  if (const auto found = connections_.find(connect->second); found != connections_.end()) {
+    found->second.connect = 0;
+  }
+  connects_.erase(connect);
+}
+
 bool Engine::attach(const transport::QueueAttach& attach) {
   const auto connect = connects_.find(attach.token);
   if (connect == connects_.end()) return false;
   const ConnectionId id = connect->second;
-  connects_.erase(connect);
+  forget_connect(attach.token);
   const auto connection = connections_.find(id);
-  if (connection == connections_.end()) return false;
+  ASSERT_MSG(connection != connections_.end(), "a Connect outlived its connection");
 
   Lane& lane = *lanes_[transport::handle_reactor(attach.token)];
   Controller& controller = controllers_[attach.controller];
@@ -98,6 +108,11 @@ void Engine::controller_terminate(uint32_t controller, Queues queues, const char
     for (const auto& [qid, connection] : found->second.queues) {
       if (qid != 0 || queues == Queues::All) connections.insert(connection);
     }
+    if (queues == Queues::Io && found->second.queues.contains(0)) {
+      // Before the answer to the Property Set that asks for the reset, which takes the same way.
+      on_lane(*lanes_[transport::handle_reactor(found->second.queues.at(0))],
+              [controller](Lane& here) { here.group->reset_controller(controller); });
+    }
     if (queues == Queues::All) {
       found->second.terminated = true;
       if (found->second.queues.empty()) forget_controller(found);
@@ -124,6 +139,8 @@ void Engine::wait_closed(std::set<ConnectionId> connections, Done done) {
 void Engine::connection_closed(ConnectionId id) {
   const auto found = connections_.find(id);
   ASSERT_MSG(found != connections_.end(), "a connection closed twice");
+  // A Connect may still be with the control plane, which cannot answer it any more.
+  forget_connect(found->second.connect);
   const Connection connection = found->second;
   connections_.erase(found);
   lanes_[transport::handle_reactor(id)]->placed.fetch_sub(1, std::memory_order_relaxed);
@@ -155,8 +172,9 @@ void Engine::abort(uint32_t controller, uint16_t sqid, uint16_t cid,
   const ConnectionId connection = found->second.queues.at(sqid);
   on_lane(*lanes_[transport::handle_reactor(connection)],
           [this, connection, cid, done = std::move(done)](Lane& here) {
-            const bool aborted = here.group->abort(connection, cid);
-            completions_.push([done, aborted] { done(aborted); });
+            here.group->abort(connection, cid, [this, done](bool aborted) {
+              completions_.push([done, aborted] { done(aborted); });
+            });
           });
 }
 

@@ -477,4 +477,56 @@ TEST_CASE("pages that answers share have a bound, and give their bytes back") {
   CHECK(engine.page_create(transport::ControlPage(16 << 20)) != 0);
 }
 
+TEST_CASE("a controller reset aborts the event requests of its admin queue, which lives on") {
+  Target target;
+  TestHost admin(target.dial());
+  const auto send_requests = [](TestHost& host, uint16_t cid) {
+    for (uint16_t each = 0; each < 4; ++each) {
+      host.capsule(capsuled::testing::make_sqe(0x0c, static_cast<uint16_t>(cid + each)));
+    }
+  };
+  on_host(target, admin, [&](TestHost& host) {
+    CHECK(host.connect(0, 32) == 0);
+    send_requests(host, 10);
+    // Keep Alive is behind them in the queue.
+    host.capsule(capsuled::testing::make_sqe(0x18, 1));
+    CHECK(host.receive().cid() == 1);
+  });
+  target.wait([&](Done done) {
+    target.engine->controller_terminate(1, Engine::Queues::Io, "controller_reset", std::move(done));
+  });
+  on_host(target, admin, [&](TestHost& host) {
+    for (uint16_t cid = 10; cid < 14; ++cid) {
+      const Pdu aborted = host.receive();
+      CHECK(aborted.cid() == cid);
+      CHECK(wire::Status::unpack(aborted.status()) ==
+            wire::Status(wire::GenericStatus::kAbortedSqDeletion));
+    }
+    send_requests(host, 20);
+    host.capsule(capsuled::testing::make_sqe(0x18, 2));
+    CHECK(host.receive().cid() == 2);
+  });
+}
+
+TEST_CASE("a Connect whose connection is gone leaves nothing behind") {
+  Target target;
+  target.answers_connects = false;
+  for (int round = 0; round < 3; ++round) {
+    TestHost host(target.dial());
+    on_host(target, host, [](TestHost& each) {
+      CHECK(each.initialize({}));
+      each.capsule(capsuled::testing::make_connect(1, 0, 32, true),
+                   Octets(sizeof(wire::ConnectData)));
+    });
+    const size_t closed = target.closed.size();
+    target.serve_until([&] { return target.engine->connects_waiting() == 1; });
+    host.close();
+    target.serve_until([&] { return target.closed.size() == closed + 1; });
+    CHECK(target.engine->connects_waiting() == 0);
+  }
+  // What comes too late is no Connect any more.
+  CHECK(!target.engine->attach(target.late_connect));
+  target.engine->answer({.token = target.late_connect.token});
+}
+
 }  // namespace capsuled::control

@@ -62,8 +62,6 @@ bool Controller::unpark(Request& request) {
   return true;
 }
 
-Request* Controller::first_parked() { return parked_.front(); }
-
 void Controller::asynchronous_event(uint32_t dw0) {
   if (Request* const request = parked_.pop_front(); request != nullptr) {
     answer_event(*request, dw0);
@@ -72,6 +70,14 @@ void Controller::asynchronous_event(uint32_t dw0) {
   const auto end = events_.begin() + static_cast<ptrdiff_t>(event_count_);
   if (std::find(events_.begin(), end, dw0) != end || event_count_ == kEventsMax) return;
   events_[event_count_++] = dw0;
+}
+
+void Controller::reset() {
+  event_count_ = 0;
+  // SPDK's host does not send a request again that was ended so; others take any error for that.
+  while (Request* const request = parked_.pop_front()) {
+    request->answer(wire::GenericStatus::kAbortedSqDeletion);
+  }
 }
 
 void Controller::answer_event(Request& request, uint32_t dw0) {

@@ -38,10 +38,12 @@ class Controller {
   /// Takes a parked request out, to be answered by the caller (Abort, teardown); false: it was not
   /// parked.
   bool unpark(Request& request);
-  Request* first_parked();
   /// Completes a parked request with `dw0`, or keeps the event for the next (the oldest kept are
   /// never dropped; a repetition of a kept event is).
   void asynchronous_event(uint32_t dw0);
+  /// A controller reset: parked requests are aborted, and kept events forgotten. The admin queue
+  /// lives on, so the host is told of each; its next requests begin at none.
+  void reset();
 
  private:
   static constexpr size_t kEventsMax = 16;

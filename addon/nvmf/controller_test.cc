@@ -1,5 +1,8 @@
 #include "nvmf/controller.h"
 
+#include <array>
+#include <functional>
+
 #include "nvmf/testing/io_fixture.h"
 
 namespace capsuled::nvmf {
@@ -95,6 +98,28 @@ TEST_CASE("the keep-alive timer expires in silence, and not while the host shows
   REQUIRE(future.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
   CHECK(future.get() >= last_sign_ns + 300'000'000);
   fixture.on_reactor([&] { controller.reset(); });
+}
+
+TEST_CASE("a reset aborts parked requests and forgets events, and the next requests start anew") {
+  IoFixture fixture;
+  fixture.on_reactor([&] {
+    Controller controller(fixture.reactor(), 1, 2, ignore, nullptr);
+    std::array<EventRequest, 4> requests;
+    requests[0].begin(controller);
+    requests[1].begin(controller);
+    controller.reset();
+    for (const EventRequest& request : {std::cref(requests[0]), std::cref(requests[1])}) {
+      CHECK(request.answers == 1);
+      CHECK(wire::Status::unpack(request.cqe.status.get()) ==
+            wire::Status(wire::GenericStatus::kAbortedSqDeletion));
+    }
+    controller.asynchronous_event(7);
+    controller.reset();
+    requests[2].begin(controller);
+    requests[3].begin(controller);
+    CHECK(requests[2].answers + requests[3].answers == 0);
+    controller.reset();
+  });
 }
 
 }  // namespace capsuled::nvmf

@@ -23,6 +23,7 @@
 #include "transport/connection_state.h"
 #include "transport/control_queue.h"
 #include "transport/pdu_writer.h"
+#include "transport/pending_aborts.h"
 #include "transport/request_budget.h"
 #include "transport/tcp_request.h"
 
@@ -49,7 +50,8 @@ class Connection {
   /// The namespaces of an I/O queue, from now on.
   void set_table(nvmf::NamespaceTable& table);
   void answer(TcpRequest& request, ControlAnswer&& answer);
-  bool abort(uint16_t cid);
+  /// See Group::abort().
+  void abort(uint16_t cid, AbortDone done);
   /// Ends the connection, for a reason that is a stable word. A second reason is ignored.
   void terminate(const char* reason);
 
@@ -123,6 +125,7 @@ class Connection {
   void leave_control(TcpRequest& request);
   void unclaim(TcpRequest& request);
   bool leave_line(TcpRequest& request);
+  TcpRequest* find_abortable(uint16_t cid);
   void release_buffers(TcpRequest& request);
   bool is_held(const TcpRequest& request) const;
   void retire(TcpRequest& request);

@@ -130,7 +130,6 @@ void Connection::on_capsule(TcpRequest& request, DataDigest digest) {
     return complete(request, wire::GenericStatus::kTransientTransportError);
   }
   if (!request.plan.status.is_success()) return complete(request, request.plan.status);
-  if (request.abort_requested) return complete(request, wire::GenericStatus::kAbortRequested);
   if (request.in_capsule) {
     request.data.buffers.iov[0].iov_len = request.plan.bytes;
     return execute(request);
@@ -259,7 +258,6 @@ void Connection::on_buffers(TcpRequest& request) {
     drain_join();
     return;
   }
-  if (request.abort_requested) return complete(request, wire::GenericStatus::kAbortRequested);
   if (request.plan.direction == nvmf::Direction::ControllerToHost) return execute(request);
   request.cursor = {request.data.buffers.iov.data(), 0};
   core_.requests->set_state(request, RequestState::AwaitHostData);
@@ -278,7 +276,6 @@ void Connection::on_host_data(TcpRequest& request, DataDigest digest) {
   if (request.digest_failed) {
     return complete(request, wire::GenericStatus::kTransientTransportError);
   }
-  if (request.abort_requested) return complete(request, wire::GenericStatus::kAbortRequested);
   execute(request);
 }
 
@@ -379,37 +376,36 @@ void Connection::answer(TcpRequest& request, ControlAnswer&& answer) {
   post_commands();
 }
 
-bool Connection::abort(uint16_t cid) {
-  if (state_ != ConnectionState::Live) return false;
+/// A command that can be taken back: nobody is to be waited for but us and the bdev. Of the others,
+/// the host owes its own part, or the control plane is about to answer, or the answer is under way.
+TcpRequest* Connection::find_abortable(uint16_t cid) {
+  if (state_ != ConnectionState::Live) return nullptr;
   TcpRequest* found = nullptr;
   requests_.for_each([&](TcpRequest& request) {
-    if (request.sqe.cid.get() == cid && request.state != RequestState::Responding &&
-        request.state != RequestState::AwaitControl) {
-      found = &request;
-    }
+    const bool ours =
+        request.state == RequestState::AwaitBuffer || request.state == RequestState::Executing;
+    if (ours && request.sqe.cid.get() == cid && !request.abort_requested) found = &request;
   });
-  if (found == nullptr || found->abort_requested) return false;
-  TcpRequest& request = *found;
-  request.abort_requested = true;
-  switch (request.state) {
-    case RequestState::Receiving:
-    case RequestState::AwaitHostData: return true;  // when the data that are on their way are there
-    case RequestState::AwaitBuffer:
-      if (leave_line(request)) complete(request, wire::GenericStatus::kAbortRequested);
-      return true;
-    case RequestState::Executing:
-      if (request.executor == Executor::AsynchronousEvent) {
-        if (controller_->unpark(request)) request.answer(wire::GenericStatus::kAbortRequested);
-      } else {
-        nvmf::io_cancel(request);
-      }
-      return true;
-    case RequestState::AwaitControl:
-    case RequestState::Responding:
-    case RequestState::Retiring:
-    case RequestState::Free: return false;
+  return found;
+}
+
+void Connection::abort(uint16_t cid, AbortDone done) {
+  TcpRequest* const request = find_abortable(cid);
+  if (request == nullptr) return done(false);
+  if (request->state == RequestState::AwaitBuffer) {
+    const bool left = leave_line(*request);
+    if (left) complete(*request, wire::GenericStatus::kAbortRequested);
+    return done(left);
   }
-  UNREACHABLE();
+  if (request->executor == Executor::AsynchronousEvent) {
+    const bool parked = controller_->unpark(*request);
+    if (parked) request->answer(wire::GenericStatus::kAbortRequested);
+    return done(parked);
+  }
+  // What comes of it, respond() knows.
+  request->abort_requested = true;
+  core_.aborts.add(*request, core_.now_ns() + kAbortWaitNs, std::move(done));
+  nvmf::io_cancel(*request);
 }
 
 void Connection::release_buffers(TcpRequest& request) {

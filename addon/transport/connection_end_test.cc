@@ -149,11 +149,13 @@ class Scene {
         target_.on_reactor([this] { target_.group().terminate(host_.connection(), "test"); });
         return;
       case End::Abort:
-        target_.on_reactor([this] { (void)target_.group().abort(host_.connection(), kCid); });
+        target_.on_reactor(
+            [this] { target_.group().abort(host_.connection(), kCid, [](bool) {}); });
         return;
       case End::ControllerReset:
         target_.on_reactor([this] {
           if (qid_ != 0) target_.group().terminate(host_.connection(), "controller_reset");
+          if (qid_ == 0) target_.group().reset_controller(1);
         });
         return;
       case End::GroupStop: target_.stop(); return;

@@ -551,49 +551,6 @@ void check_terminations(const std::vector<Scene>& scenes) {
   }
 }
 
-TEST_CASE("abort ends a command in every state with Abort Requested") {
-  TestTargetOptions options;
-  options.memory_bytes = 4 << 20;  // so that one connection has one transfer of 1 MiB at a time
-  TestTarget target(options);
-  auto host = target.open();
-  REQUIRE(host->connect(1, 64) == 0);
-  const ConnectionId id = target.last_connection();
-  const auto abort = [&](uint16_t cid) {
-    bool aborted = false;
-    target.on_reactor([&] { aborted = target.group().abort(id, cid); });
-    return aborted;
-  };
-  CHECK(!abort(1));
-  auto read = make_io(IoOpcode::kRead, 1, 0, 512);
-  read.nsid.set(2);
-  host->capsule(read);
-  REQUIRE(target.await([](const TransportStats& stats) { return stats.request_executing == 1; }));
-  CHECK(abort(1));
-  CHECK(is(host->receive(), GenericStatus::kAbortRequested));
-
-  Pdu first;
-  for (uint16_t cid = 2; cid < 8; ++cid) host->capsule(make_io(IoOpcode::kWrite, cid, 0, 1 << 20));
-  first = host->receive();
-  REQUIRE(
-      target.await([](const TransportStats& stats) { return stats.request_await_buffer == 5; }));
-  CHECK(abort(7));
-  CHECK(abort(first.as<wire::R2t>().cccid.get()));
-  CHECK(!abort(first.as<wire::R2t>().cccid.get()));
-  host->h2c_data(first, 0, Octets(1 << 20), true);
-  int aborted = 0;
-  for (int answers = 0; answers < 6;) {
-    const Pdu pdu = host->receive();
-    REQUIRE(!pdu.closed);
-    if (pdu.type == PduType::kR2t) {
-      host->h2c_data(pdu, 0, Octets(1 << 20), true);
-      continue;
-    }
-    ++answers;
-    if (is(pdu, GenericStatus::kAbortRequested)) ++aborted;
-  }
-  CHECK(aborted == 2);
-}
-
 TEST_CASE("a host that takes no answers leaves buffers of every size to the others") {
   TestTarget target;
   auto greedy = target.open();
@@ -676,7 +633,7 @@ TEST_CASE("a late word for something gone is ignored") {
     target.group().attach({.token = event.token, .controller = 1, .entries = 1}, nullptr, nullptr);
     target.group().set_keep_alive(1, 1);
     target.group().asynchronous_event(1, 1);
-    CHECK(!target.group().abort(event.connection, 1));
+    target.group().abort(event.connection, 1, [](bool aborted) { CHECK(!aborted); });
   });
   CHECK(target.stats().connection_await_connect == 1);
 }

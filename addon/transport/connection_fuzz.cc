@@ -248,7 +248,7 @@ class Fuzz {
         if (!opened_.empty()) group_->terminate(*opened_.begin(), "fuzz");
         return;
       case 12:
-        if (!opened_.empty()) (void)group_->abort(*opened_.rbegin(), script_.next());
+        if (!opened_.empty()) group_->abort(*opened_.rbegin(), script_.next(), [](bool) {});
         return;
       case 13: env_.advance(script_.next() * 50 * kMillisecond); return;
       case 14:

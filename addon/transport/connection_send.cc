@@ -60,14 +60,15 @@ void Connection::respond(TcpRequest& request) {
   if (request.connect) connect_pending_ = false;
   ASSERT(outstanding_ > 0);
   --outstanding_;
+  if (request.abort_requested) [[unlikely]] {
+    const wire::Status ended_with = wire::Status::unpack(request.cqe.status.get());
+    core_.aborts.settle(request, !ended() && ended_with == wire::GenericStatus::kAbortRequested);
+  }
   if (ended()) {
     release_buffers(request);
     retire(request);
     drain_join();
     return;
-  }
-  if (request.abort_requested) {
-    request.cqe.status.set(wire::Status(wire::GenericStatus::kAbortRequested).pack());
   }
   core_.requests->set_state(request, RequestState::Responding);
   wire::CompletionQueueEntry& cqe = request.cqe;

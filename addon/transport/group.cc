@@ -141,6 +141,7 @@ bool Group::Impl::serve_senders() {
 void Group::Impl::scan() {
   core.connections.for_each(
       [this](Connection& connection) { connection.check_timeouts(core.now_ns()); });
+  core.aborts.expire(core.now_ns());
   if (!core.connections.empty()) core.reactor.start_timer(timer, core.now_ns() + kTimeoutScanNs);
 }
 
@@ -273,9 +274,15 @@ void Group::asynchronous_event(uint32_t controller, uint32_t dw0) {
   if (found != impl_->core.controllers.end()) found->second->asynchronous_event(dw0);
 }
 
-bool Group::abort(ConnectionId connection, uint16_t cid) {
+void Group::reset_controller(uint32_t controller) {
+  const auto found = impl_->core.controllers.find(controller);
+  if (found != impl_->core.controllers.end()) found->second->reset();
+}
+
+void Group::abort(ConnectionId connection, uint16_t cid, AbortDone done) {
   Connection* const found = impl_->find_connection(connection);
-  return found != nullptr && found->abort(cid);
+  if (found == nullptr) return done(false);
+  found->abort(cid, std::move(done));
 }
 
 void Group::stop(std::function<void()> stopped) {

@@ -19,6 +19,7 @@
 #include "nvmf/qpair.h"
 #include "reactor/reactor.h"
 #include "transport/control_queue.h"
+#include "transport/pending_aborts.h"
 #include "transport/transport_stats.h"
 
 namespace capsuled::transport {
@@ -63,8 +64,12 @@ class Group {
   void terminate(ConnectionId connection, const char* reason);
   void set_keep_alive(uint32_t controller, uint64_t timeout_ms);
   void asynchronous_event(uint32_t controller, uint32_t dw0);
-  /// True: a command with `cid` is under way on that connection and will end with Abort Requested.
-  bool abort(ConnectionId connection, uint16_t cid);
+  /// The part of a controller reset that concerns its admin queue: see nvmf::Controller::reset().
+  void reset_controller(uint32_t controller);
+  /// `done` runs once, from this call or later; true: the command with `cid` on that connection has
+  /// ended with Abort Requested. False: there is none, or it cannot be taken back, or it was asked
+  /// to end and has not done so within kAbortWaitNs; then it goes on.
+  void abort(ConnectionId connection, uint16_t cid, AbortDone done);
   /// Terminates every connection; `stopped` runs when the last one is gone and the group holds
   /// nothing of the ring.
   void stop(std::function<void()> stopped);

@@ -12,6 +12,7 @@
 #include "transport/control_queue.h"
 #include "transport/failure_reports.h"
 #include "transport/group.h"
+#include "transport/pending_aborts.h"
 #include "transport/request_pool.h"
 #include "transport/send_list.h"
 
@@ -68,6 +69,7 @@ struct GroupCore {
   ControlQueue& control;
   TransportStats stats;
   FailureReports failure_reports;
+  PendingAborts aborts;
   RequestBudget budget;
   std::unique_ptr<RequestPool> requests;
   std::unique_ptr<env::ProvidedBuffers> receive_buffers;

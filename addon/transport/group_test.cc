@@ -291,7 +291,7 @@ TEST_CASE("asynchronous event requests are parked, answered and limited") {
   CHECK(event.cid() == 20);
   CHECK(event.as<wire::CapsuleRespHeader>().cqe.dw0.get() == 0x70f002);
   const ConnectionId id = target.last_connection();
-  target.on_reactor([&] { CHECK(target.group().abort(id, 22)); });
+  CHECK(target.abort(id, 22));
   const Pdu aborted = host->receive();
   CHECK(aborted.cid() == 22);
   CHECK(wire::Status::unpack(aborted.status()) ==

@@ -303,7 +303,8 @@ export interface Engine {
   /** Starts (or moves) the controller's keep-alive timer; 0 stops it. */
   controllerKeepAlive(controller: number, timeoutMs: number): void;
   /**
-   * Terminates I/O queues only (CC.EN cleared) or all of the controller. Resolves when they are
+   * Terminates I/O queues only (CC.EN cleared; the Asynchronous Event Requests of the admin queue
+   * are aborted then) or all of the controller. Resolves when they are
    * gone.
    */
   controllerTerminate(controller: number, queues: 'io' | 'all', reason: string): Promise<void>;
@@ -312,7 +313,10 @@ export interface Engine {
    * next one.
    */
   asynchronousEvent(controller: number, dw0: number): void;
-  /** True: the command was found and ends with Abort Requested. */
+  /**
+   * True: the command has ended with Abort Requested. False: there is none, it cannot be taken
+   * back, or its bdev did not let go of it within a second; it goes on then.
+   */
   abort(controller: number, sqid: number, cid: number): Promise<boolean>;
   connectionTerminate(connection: number, reason: string): void;
   /** Connections that hosts of this address were granted and have not made yet. */

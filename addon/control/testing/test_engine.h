@@ -118,7 +118,9 @@ class TestEngine {
   std::vector<uint32_t> reactors;  ///< of the connections, in the order of their arrival
   std::map<ConnectionId, std::string> closed;  ///< with the reason
   uint32_t refused = 0;                        ///< sockets that were closed at once
-  size_t io_events = 0;                        ///< commands that are not the engine's to know
+  bool answers_connects = true;
+  transport::QueueAttach late_connect;  ///< the last Connect that was not answered
+  size_t io_events = 0;                 ///< commands that are not the engine's to know
 
  private:
   static constexpr auto kTimeLimit = std::chrono::seconds(60);
@@ -155,13 +157,18 @@ class TestEngine {
       return;
     }
     const auto& connect = wire::command_as<wire::ConnectCommand>(event.sqe);
-    ASSERT(engine->attach({.token = event.token,
-                           .dw0 = 1,
-                           .controller = 1,
-                           .qid = connect.qid.get(),
-                           .entries = connect.sqsize.get() + 1u,
-                           .flow_control_disabled = true,
-                           .table = connect.qid.get() == 0 ? 0 : kTable}));
+    const transport::QueueAttach attach{.token = event.token,
+                                        .dw0 = 1,
+                                        .controller = 1,
+                                        .qid = connect.qid.get(),
+                                        .entries = connect.sqsize.get() + 1u,
+                                        .flow_control_disabled = true,
+                                        .table = connect.qid.get() == 0 ? 0 : kTable};
+    if (!answers_connects) {
+      late_connect = attach;
+      return;
+    }
+    ASSERT(engine->attach(attach));
   }
 
   std::mutex mutex_;

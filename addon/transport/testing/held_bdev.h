@@ -1,4 +1,5 @@
-// HeldBdev: a bdev whose operations wait until the test lets them go, or are cancelled.
+// HeldBdev: a bdev whose operations wait until the test lets them go, or are cancelled, if that is
+// possible.
 // Thread: the reactor's.
 #pragma once
 
@@ -32,13 +33,14 @@ class HeldBdev : public Bdev {
     for (BdevIo* const io : std::exchange(held_, {})) bdev_complete(*io, BdevStatus::Success);
   }
   size_t held() const { return held_.size(); }
+  bool can_cancel = true;  ///< else it hangs
 
  private:
   struct Channel : BdevChannel {
     explicit Channel(HeldBdev& bdev) : bdev_(bdev) {}
     void submit(BdevIo& io) override { bdev_.held_.push_back(&io); }
     void cancel(BdevIo& io) override {
-      if (std::erase(bdev_.held_, &io) == 0) return;
+      if (!bdev_.can_cancel || std::erase(bdev_.held_, &io) == 0) return;
       bdev_complete(io, BdevStatus::Aborted);
     }
     HeldBdev& bdev_;

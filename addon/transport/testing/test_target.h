@@ -166,6 +166,13 @@ class TestTarget {
     changed_.wait(lock, [this] { return opened_.size() == opened_count_; });
     return opened_.back();
   }
+  /// Whether the command ended with Abort Requested.
+  bool abort(ConnectionId connection, uint16_t cid) {
+    std::promise<bool> aborted;
+    on_reactor(
+        [&] { group_->abort(connection, cid, [&aborted](bool was) { aborted.set_value(was); }); });
+    return aborted.get_future().get();
+  }
   void answer(ControlAnswer&& answer) {
     on_reactor([&] { group_->answer(std::move(answer)); });
   }
