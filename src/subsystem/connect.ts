@@ -30,11 +30,15 @@ import type { DiscoverySubsystem } from './discovery-subsystem.js';
 import { roundedKeepAliveMs, watchedKeepAliveMs } from './features.js';
 import { asynchronousEventsMax } from './identify-controller.js';
 import { hostName, nqnFault } from './nqn.js';
+import type { PendingCommand } from './pending-command.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
 /** The smallest admin submission queue that fabrics allow. */
 const adminQueueEntriesMin = 32;
+
+/** The status of a Connect whose connection is gone. */
+const abortedSqDeletion = statusOf(StatusCodeType.generic, GenericStatus.abortedSqDeletion);
 
 const commandFields = ConnectCommand.fields;
 const dataFields = ConnectData.fields;
@@ -151,37 +155,37 @@ function parseHostNqn(data: Buffer): string {
   return data[offset] === 0 ? '' : parseNqn(data, dataFields.hostnqn, 'host_invalid', 'HOSTNQN');
 }
 
-/** Answers the Connect, with success or not. Never rejects. */
+/** Answers the Connect, with success or not. */
 export async function connect(
   state: TargetState,
   connection: Connection,
-  event: CommandEvent,
+  command: PendingCommand,
 ): Promise<void> {
   if (connection.state !== 'new') {
     const message = 'the connection is a queue already';
-    refuse(state, connection, event, sequenceError('already_connected', message, 'doNotRetry'));
+    refuse(state, connection, command, sequenceError('already_connected', message, 'doNotRetry'));
     return;
   }
   try {
-    const request = parseConnect(event);
+    const request = parseConnect(command.event);
     connection.state = 'connecting';
-    if (request.qid === 0) await connectAdmin(state, connection, event.token, request);
-    else await connectIo(state, connection, event.token, request);
+    if (request.qid === 0) await connectAdmin(state, connection, command, request);
+    else await connectIo(state, connection, command, request);
   } catch (error) {
     connection.connectFailed();
-    refuse(state, connection, event, error);
+    refuse(state, connection, command, error);
   }
 }
 
 function refuse(
   state: TargetState,
   connection: Connection,
-  event: CommandEvent,
+  command: PendingCommand,
   error: unknown,
 ): void {
   const refusal = error instanceof ConnectError ? error : internalRefusal(error);
   state.counters.connectRejected(refusal.reason);
-  const fields = { reason: refusal.reason, ...connectionFields(connection, event) };
+  const fields = { reason: refusal.reason, ...connectionFields(connection, command.event) };
   const line = `Connect refused: ${refusal.message}`;
   if (refusal.reason === 'internal') {
     state.logger.error({ ...fields, err: error }, 'Connect failed');
@@ -189,8 +193,7 @@ function refuse(
     const { address } = connection.peer;
     state.peerLines.write('warn', 'connect_refused', address, fields, line);
   }
-  const { status, dw0 } = refusal;
-  state.engine.complete(event.token, { status, ...(dw0 === undefined ? {} : { dw0 }) });
+  command.refuse(refusal);
 }
 
 function internalRefusal(cause: unknown): ConnectError {
@@ -226,7 +229,7 @@ function checkEntries(state: TargetState, entries: number, entriesMin: number): 
 async function connectAdmin(
   state: TargetState,
   connection: Connection,
-  token: bigint,
+  command: PendingCommand,
   request: ConnectRequest,
 ): Promise<void> {
   checkEntries(state, request.entries, adminQueueEntriesMin);
@@ -237,7 +240,7 @@ async function connectAdmin(
   const subsystem = subsystemFor(state, connection, request);
   makeRoom(state, connection, subsystem, request);
   const controller = createController(state, connection, subsystem, request);
-  attach(state, connection, token, request, controller);
+  attach(state, connection, command, request, controller);
   const { handle, cntlid, hostName: hostNqn, keepAliveTimeoutMs } = controller;
   const watchedMs = watchedKeepAliveMs(controller);
   if (watchedMs > 0) state.engine.controllerKeepAlive(handle, watchedMs);
@@ -333,7 +336,7 @@ function createController(
 async function connectIo(
   state: TargetState,
   connection: Connection,
-  token: bigint,
+  command: PendingCommand,
   request: ConnectRequest,
 ): Promise<void> {
   checkEntries(state, request.entries, 2);
@@ -342,7 +345,11 @@ async function connectIo(
   if (controller.queues.has(request.qid)) {
     await queueClosed(state, controller, request.qid);
     // Its connection may be gone, or the controller, or another Connect was quicker.
-    if (connection.state !== 'connecting') return;
+    if (connection.state !== 'connecting') {
+      // Nobody hears it: the engine ignores answers on what is closed.
+      command.answer({ status: abortedSqDeletion });
+      return;
+    }
     checkQueue(controller, request);
     // What it may do may have changed while it waited.
     controllerFor(state, connection, request);
@@ -352,7 +359,7 @@ async function connectIo(
     }
   }
   chargeQueue(state, controller);
-  attach(state, connection, token, request, controller);
+  attach(state, connection, command, request, controller);
 }
 
 /** A queue that the host did not ask for before it connects it. */
@@ -428,7 +435,7 @@ function queueClosed(state: TargetState, controller: Controller, qid: number): P
 function attach(
   state: TargetState,
   connection: Connection,
-  token: bigint,
+  command: PendingCommand,
   request: ConnectRequest,
   controller: Controller,
 ): void {
@@ -445,9 +452,5 @@ function attach(
     table: controller.subsystem.table,
     asynchronousEventsMax,
   };
-  state.engine.completeConnect(
-    token,
-    queue,
-    packBits([ConnectResultBits.cntlid, controller.cntlid]),
-  );
+  command.attach(queue, packBits([ConnectResultBits.cntlid, controller.cntlid]));
 }

@@ -170,6 +170,9 @@ export class Controller {
     return () => {
       const index = waiting.indexOf(callback);
       if (index >= 0) waiting.splice(index, 1);
+      if (waiting.length === 0 && this.#queueClosed.get(qid) === waiting) {
+        this.#queueClosed.delete(qid);
+      }
     };
   }
 

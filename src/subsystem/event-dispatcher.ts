@@ -22,7 +22,6 @@ import {
   GenericStatus,
   IoOpcode,
   IoOpcodeName,
-  StatusCodeType,
   StatusFieldBits,
   SubmissionQueueEntry,
   fabricsOpcode,
@@ -31,12 +30,13 @@ import { packBits } from '../wire/bits.js';
 import { abort } from './abort.js';
 import { adminCommand } from './admin-command.js';
 import type { AdminCommand, CommandExecutor } from './admin-command.js';
-import { CommandError, commandSequenceError, genericError, statusOf } from './command-error.js';
+import { CommandError, commandSequenceError, genericError } from './command-error.js';
 import { connect } from './connect.js';
 import { fabrics } from './fabrics.js';
 import { getFeatures, setFeatures, watchedKeepAliveMs } from './features.js';
 import { identify } from './identify.js';
 import { getLogPage } from './log-page.js';
+import { PendingCommand, carryOut, internalError } from './pending-command.js';
 import type { TargetOptions } from './target-options.js';
 import type { TargetState } from './target-state.js';
 
@@ -152,24 +152,18 @@ export class EventDispatcher {
 
   async #command(event: CommandEvent): Promise<void> {
     const startedMs = this.#state.clock.nowMs();
-    try {
-      const connection = this.#state.connections.get(event.connection);
-      if (connection === undefined) {
-        this.#state.engine.complete(event.token, internalError);
-      } else if (isConnect(event)) {
-        await connect(this.#state, connection, event);
-      } else {
-        this.#state.engine.complete(event.token, await this.#answer(connection, event));
-      }
-    } catch (error) {
-      // Only the engine's own calls can end here; there is nobody left to answer.
-      this.#state.logger.error(
-        { err: error, connection: event.connection },
-        'command not answered',
-      );
-    }
+    const command = new PendingCommand(this.#state.engine, event);
+    await carryOut(command, this.#state.logger, () => this.#execute(command));
     const elapsedMs = this.#state.clock.nowMs() - startedMs;
     this.#onAnswered?.(commandWord(event), elapsedMs / 1000);
+  }
+
+  async #execute(command: PendingCommand): Promise<void> {
+    const { event } = command;
+    const connection = this.#state.connections.get(event.connection);
+    if (connection === undefined) command.answer(internalError);
+    else if (isConnect(event)) await connect(this.#state, connection, command);
+    else command.answer(await this.#answer(connection, event));
   }
 
   async #answer(connection: Connection, event: CommandEvent): Promise<CommandAnswer> {
@@ -221,10 +215,6 @@ function failureFields({ connection, peer, queue }: Connection, reason: string):
   const { cntlid, hostName: hostNqn, subsystem } = queue.controller;
   return { ...fields, qid: queue.qid, cntlid, subsystem: subsystem.nqn, hostNqn };
 }
-
-const internalError: CommandAnswer = {
-  status: statusOf(StatusCodeType.generic, GenericStatus.internalError, 'retry'),
-};
 
 function answerOf({ status, dw0 }: CommandError): CommandAnswer {
   return { status, ...(dw0 === undefined ? {} : { dw0 }) };

@@ -484,10 +484,10 @@ t.test('a Connect that waits ends with its connection', async (t) => {
   const host = await FakeHost.ready(bed);
   const old = await host.connect({ qid: 1 });
   const connection = bed.open(4420);
-  void host.connect({ qid: 1 }, connection);
+  const answered = host.connect({ qid: 1 }, connection);
   bed.engine.close(connection, 'peer_closed');
   bed.engine.close(old.connection, 'peer_closed');
-  await new Promise(setImmediate);
+  t.equal((await answered).status, genericStatus(GenericStatus.abortedSqDeletion));
   t.same(bed.target.controllers[0]?.qids, [0], 'nobody was attached');
 });
 
