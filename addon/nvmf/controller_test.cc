@@ -18,7 +18,7 @@ struct EventRequest : Request {
     on_answer = [](Request& request) { static_cast<EventRequest&>(request).answers++; };
   }
   void begin(Controller& controller) {
-    executing = true;
+    executing = AnswerPermit::issue();
     controller.park(*this);
   }
 };
@@ -50,6 +50,7 @@ TEST_CASE("an event completes a parked request, or waits for the next one") {
     CHECK(request.answers == 3);
     CHECK(controller.unpark(request));
     CHECK(!controller.unpark(request));
+    request.answer(wire::GenericStatus::kAbortRequested);
   });
 }
 
@@ -68,8 +69,10 @@ TEST_CASE("one request more than the limit is refused, the others stay parked") 
         wire::Status::unpack(third.cqe.status.get()) ==
         wire::Status(wire::CommandSpecificStatus::kAsyncEventRequestLimitExceeded).do_not_retry());
     CHECK(first.answers + second.answers == 0);
-    CHECK(controller.unpark(first));
-    CHECK(controller.unpark(second));
+    for (EventRequest* const request : {&first, &second}) {
+      CHECK(controller.unpark(*request));
+      request->answer(wire::GenericStatus::kAbortRequested);
+    }
   });
 }
 

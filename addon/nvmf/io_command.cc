@@ -349,7 +349,7 @@ bool io_lend(Request& request) {
 }
 
 void io_execute(Request& request) {
-  ASSERT(request.executing);
+  ASSERT(request.executing.owed());
   const IoOpcode opcode = opcode_of(request);
   if (opcode == IoOpcode::kFlush && request.sqe.nsid.get() == wire::kNsidBroadcast) {
     request.step = 0;
@@ -389,7 +389,7 @@ void io_execute(Request& request) {
 }
 
 void io_cancel(Request& request) {
-  ASSERT(request.executing);
+  ASSERT(request.executing.owed());
   request.cancel_requested = true;
   if (request.ns != nullptr) request.ns->bdev->cancel(request.io);
 }

@@ -292,7 +292,7 @@ TEST_CASE("a command planned before its namespace changed is checked again") {
     request.plan = io_plan(request, 0);
     CHECK(request.plan.status.is_success());
     fixture.table().publish({fixture.entry(1, true)}, [] {});
-    request.executing = true;
+    request.executing = AnswerPermit::issue();
     io_execute(request);
   });
   CHECK(fixture.answer(request) == dnr(GenericStatus::kNamespaceWriteProtected));
@@ -331,7 +331,7 @@ TEST_CASE("a read with a loan is refused when its namespace has become another o
     CHECK(request.plan.lent);
     CHECK(io_lend(request));
     fixture.table().publish({fixture.entry(1, false)}, [] {});
-    request.executing = true;
+    request.executing = AnswerPermit::issue();
     io_execute(request);
   });
   CHECK(fixture.answer(request) == dnr(GenericStatus::kInvalidNamespaceOrFormat));

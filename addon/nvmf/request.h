@@ -11,9 +11,9 @@
 
 #include <cstdint>
 
-#include "base/assert.h"
 #include "base/intrusive_list.h"
 #include "bdev/bdev_io.h"
+#include "nvmf/answer_permit.h"
 #include "reactor/buffer_pool.h"
 #include "wire/command.h"
 
@@ -49,15 +49,14 @@ struct Request {
   uint32_t table_version = 0;      ///< of the namespace table that `plan` was checked against
   uint32_t step = 0;  ///< Dataset Management: next range; Flush of all namespaces: next index
   uint32_t step_count = 0;
-  bool executing = false;  ///< an answer is owed
+  AnswerPermit executing;  ///< the executor's
   bool cancel_requested = false;
   void (*on_answer)(Request& request) = nullptr;  ///< the transport's
 
   /// The one answer. `cqe.status` and dwords are filled; SQHD, SQID and CID are the transport's to
   /// fill.
   void answer(wire::Status status) {
-    ASSERT(executing);
-    executing = false;
+    executing.redeem();
     cqe.status.set(status.pack());
     on_answer(*this);
   }

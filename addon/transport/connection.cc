@@ -278,7 +278,7 @@ void Connection::cancel_request(TcpRequest& request) {
 void Connection::drain_join() {
   if (state_ != ConnectionState::Draining || cancelling_) return;
   if (receive_op_.in_flight || batch_ != nullptr || !requests_.empty()) return;
-  ASSERT(share_.held == 0 && share_.claim == 0 && send_queue_.empty());
+  ASSERT(outstanding_ == 0 && share_.held == 0 && share_.claim == 0 && send_queue_.empty());
   ASSERT(awaiting_quota_.empty() && quota_bytes_ == 0);
   if (core_.quota_line.contains(*this)) core_.quota_line.remove(*this);
   ASSERT(awaiting_claim_.empty() && !core_.claim_line.contains(*this));

@@ -29,6 +29,7 @@ TcpRequest& Connection::make_request(const PduHeader& header) {
   core_.requests->set_state(request, RequestState::Receiving);
   requests_.push_back(request);
   ++outstanding_;
+  request.owed = nvmf::AnswerPermit::issue();
   request.connection = this;
   request.sqe = header.as<wire::CapsuleCmdHeader>().sqe;
   request.cqe = {};
@@ -37,7 +38,6 @@ TcpRequest& Connection::make_request(const PduHeader& header) {
   request.ns = nullptr;
   request.step = 0;
   request.step_count = 0;
-  request.executing = false;
   request.cancel_requested = false;
   request.on_answer = [](nvmf::Request& answered) {
     auto& mine = static_cast<TcpRequest&>(answered);
@@ -283,7 +283,7 @@ void Connection::execute(TcpRequest& request) {
   switch (request.executor) {
     case Executor::Io:
       core_.requests->set_state(request, RequestState::Executing);
-      request.executing = true;
+      request.executing = nvmf::AnswerPermit::issue();
       nvmf::io_execute(request);
       return;
     case Executor::KeepAlive:
@@ -293,7 +293,7 @@ void Connection::execute(TcpRequest& request) {
       return;
     case Executor::AsynchronousEvent:
       core_.requests->set_state(request, RequestState::Executing);
-      request.executing = true;
+      request.executing = nvmf::AnswerPermit::issue();
       controller_->park(request);
       return;
     case Executor::Control: send_to_control(request); return;
@@ -424,7 +424,8 @@ void Connection::release_buffers(TcpRequest& request) {
 /// Whether somebody may still read or write memory of the request: whoever executes it; the ring,
 /// which has its answer or its R2T in a send, queued or in flight, or receives into its buffers.
 bool Connection::is_held(const TcpRequest& request) const {
-  return request.executing || request.answer_item.node.queued() || request.r2t_item.node.queued() ||
+  return request.executing.owed() || request.answer_item.node.queued() ||
+         request.r2t_item.node.queued() ||
          (current_ == &request && receiver_ == ReceiverState::InPlace);
 }
 
@@ -438,6 +439,11 @@ void Connection::retire(TcpRequest& request) {
       core_.requests->set_state(request, RequestState::Retiring);
     }
     return;
+  }
+  if (request.owed.owed()) {
+    ASSERT_MSG(ended(), "a command was dropped without its answer");
+    request.owed.waive();
+    --outstanding_;
   }
   release_buffers(request);
   if (current_ == &request) current_ = nullptr;

@@ -58,7 +58,7 @@ void Connection::complete(TcpRequest& request, wire::Status status) {
 void Connection::respond(TcpRequest& request) {
   unclaim(request);
   if (request.connect) connect_pending_ = false;
-  ASSERT(outstanding_ > 0);
+  request.owed.redeem();
   --outstanding_;
   if (request.abort_requested) [[unlikely]] {
     const wire::Status ended_with = wire::Status::unpack(request.cqe.status.get());

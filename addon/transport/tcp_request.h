@@ -100,6 +100,7 @@ struct TcpRequest : nvmf::Request {
   uint32_t generation = 1;
   uint16_t index = 0;
   RequestState state = RequestState::Free;
+  nvmf::AnswerPermit owed;  ///< to the host, until its answer is queued
   Executor executor = Executor::Io;
   bool in_capsule = false;     ///< `data.buffers` is not the pool's: `capsule_data`, or the input
   bool connect = false;        ///< the Connect that is being considered

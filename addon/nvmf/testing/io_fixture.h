@@ -117,7 +117,7 @@ class IoFixture {
       static_cast<TestRequest&>(done).answered.set_value(
           wire::Status::unpack(done.cqe.status.get()));
     };
-    request.executing = true;
+    request.executing = AnswerPermit::issue();
     request.started_ns = reactor_->now_ns();
     const uint32_t in_capsule =
         request.sqe.dptr.is_in_capsule() ? request.sqe.dptr.length.get() : 0;
