@@ -1,7 +1,8 @@
 // Whole connections over a fake machine. An input is a seed and a script: each step opens a
-// connection, sends a PDU (right, or with bits flipped), sends raw bytes, answers R2Ts, lets the
-// control plane or the bdev act, stops reading, lets time pass, or closes. At the end everything is
-// let go: all connections end, every counter is back.
+// connection, sends a PDU (right, or with bits flipped), sends raw bytes, answers R2Ts (whole, in
+// part, or such as were not received), lets the control plane or the bdev act, stops reading, keeps
+// a send from completing, resets a controller or a connection, lets time pass, or closes. At the
+// end everything is let go: all connections end, every counter is back.
 //
 // What the target sends is read too: well-formed PDUs, right digests, one answer for each command.
 #include <cstdint>
@@ -138,6 +139,7 @@ class Fuzz {
     for (auto& host : hosts_) {
       FakeSocket& socket = env_.ring().socket(host.fd);
       socket.host_reads = true;
+      if (socket.send_end == SendEnd::Held) socket.send_end = SendEnd::Whole;
       socket.host_closed = true;
     }
   }
@@ -271,6 +273,12 @@ class Fuzz {
         if (FuzzHost* const host = pick()) env_.ring().socket(host->fd).reset = true;
         return;
       case 20: env_.ring().piece_max = 1u + script_.next() * 257u; return;
+      case 22:
+        if (FuzzHost* const host = pick()) return owe(*host, script_.next());
+        return;
+      case 23:
+        if (FuzzHost* const host = pick()) return hold(*host, script_.next());
+        return;
       default:
         // A moment for what is under way.
         for (auto& host : hosts_) read(host);
@@ -332,6 +340,37 @@ class Fuzz {
       put(host, make_h2c_data(header.cccid.get(), header.ttag.get(), offset, Octets(length),
                               host.digests, offset + length == total));
     }
+  }
+
+  /// Data that come before they are asked for, to a tag that is guessed; or the beginning of what
+  /// an R2T asks for, and never the rest.
+  void owe(FuzzHost& host, uint8_t how) {
+    if ((how & 1) != 0) {
+      host.honest = false;
+      const auto cid = static_cast<uint16_t>(host.cid - 1 - how / 32);
+      const uint32_t bytes = (how & 2) != 0 ? 4096 : 512;
+      const auto ttag = static_cast<uint16_t>((how >> 2) % 8);
+      put(host, make_h2c_data(cid, ttag, 0, Octets(bytes), host.digests, (how & 2) != 0));
+      return;
+    }
+    read(host);
+    if (host.r2ts.empty()) return;
+    const auto& header = host.r2ts.front().as<wire::R2t>();
+    const uint32_t part = header.r2tl.get() / 2;
+    if (part > 0) {
+      put(host, make_h2c_data(header.cccid.get(), header.ttag.get(), 0, Octets(part), host.digests,
+                              false));
+    }
+    host.r2ts.erase(host.r2ts.begin());
+  }
+
+  /// The host has what is being sent, and the target does not know; or learns of its end.
+  void hold(FuzzHost& host, uint8_t how) {
+    static constexpr SendEnd kEnds[] = {SendEnd::Held, SendEnd::Whole, SendEnd::Failed,
+                                        SendEnd::Cancelled};
+    env_.ring().socket(host.fd).send_end = kEnds[how % 4];
+    if (how % 4 >= 2) host.honest = false;
+    if ((how & 0x10) != 0) group_->reset_controller(1 + how / 32 % 4u);
   }
 
   void admin(FuzzHost& host) {

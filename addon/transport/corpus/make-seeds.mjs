@@ -43,7 +43,7 @@ for (const header of [false, true]) {
       pdu(0x02, 24, Buffer.alloc(8), { header: false, payload: false }),
     ]);
     const name = `digests-${header ? 'header' : 'no'}-${payload ? 'data' : 'no'}`;
-    writeFileSync(new URL(`pdu_reader_fuzz/${name}`, import.meta.url), stream);
+    writeFileSync(new URL(`../../pdu/corpus/pdu_reader_fuzz/${name}`, import.meta.url), stream);
   }
 }
 
@@ -89,3 +89,31 @@ writeFileSync(
   new URL('connection_fuzz/two', import.meta.url),
   Buffer.from([7, ...open(0), ...open(3), ...live(0, 1), ...live(1, 1), ...io(0, 1, 6), ...io(1, 1, 6), 19, 0, ...answerR2t(1, 255)]),
 );
+
+// Scripts of group_fuzz: what, who (host + 3 * QID), and what else Fuzz::step() takes.
+const turns = (count) => [19, count * 12];
+const join = (who) => [0, who, ...turns(6), 18, who, 5, ...turns(4)];
+const disk = (who, how) => [2, who, how];
+const data = (who) => [...turns(5), 6, who, 255, ...turns(5)];
+const everybody = [0, 1, 2, 3, 4, 5, 6, 7, 8].flatMap(join);
+const groupScripts = {
+  'write-read': [...join(3), ...disk(3, 0x81), ...turns(8), ...disk(3, 0x01), ...turns(8)],
+  r2t: [...join(3), ...disk(3, 0x85), ...data(3), ...disk(3, 0x05), ...turns(9)],
+  all: [...everybody, ...[3, 4, 5, 6, 7, 8].flatMap((who) => disk(who, 0x80 + 8 * (who % 4) + 7)), ...[3, 4, 5, 6, 7, 8].flatMap(data)],
+  held: [...join(3), 9, 3, ...disk(3, 0x85), ...data(3), 11, 3, 0, ...turns(4), 10, 3, ...turns(9), ...join(3), ...disk(3, 0x05), ...turns(9)],
+  reset: [...join(0), ...join(3), ...disk(0, 3), ...disk(3, 0x87), ...data(3), 14, 0, 0, ...turns(9), ...join(3), ...disk(3, 7), ...turns(9)],
+  admin: [...join(0), ...[0, 1, 2, 3, 4].flatMap((how) => [...disk(0, how), ...turns(4), 18, 0, 0, ...turns(4)]), ...data(0)],
+  abort: [...join(3), ...disk(3, 0x61), ...turns(4), 13, 3, 0, ...turns(6), ...disk(3, 0x87), 13, 3, 0, ...data(3), 15, 0],
+};
+for (const [name, script] of Object.entries(groupScripts)) {
+  writeFileSync(new URL(`group_fuzz/${name}`, import.meta.url), Buffer.from([3, ...script, ...turns(8)]));
+}
+// Sends that are kept from completing, guessed tags and data that stay away: for connection_fuzz.
+const more = {
+  'held-r2t-guessed': [...live(0, 0), 23, 0, 0, ...admin(0, 0x09, 21), ...moments, 22, 0, 3, ...moments, 19, 0, ...moments, 23, 0, 3, ...moments],
+  owed: [...live(0, 1), ...io(0, 1, 5), ...moments, 22, 0, 0, ...moments, 12, 1, ...moments, 13, 255],
+  'held-answers': [...live(0, 1), 23, 0, 0, ...io(0, 7, 5), ...io(0, 7, 6), ...moments, 10, 0, ...moments, 23, 0, 1, ...moments],
+};
+for (const [name, script] of Object.entries(more)) {
+  writeFileSync(new URL(`connection_fuzz/${name}`, import.meta.url), Buffer.from([5, ...open(0), ...script, ...moment]));
+}
