@@ -103,6 +103,12 @@ export class Daemon implements Target {
     else this.onReady(ready);
   }
 
+  /** SIGSTOP and SIGCONT, for a machine that is paused. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.assertAlive();
+    this.child?.kill(name);
+  }
+
   /** Writes another configuration and sends SIGHUP. The ports stay as they were written before. */
   reload(change: (text: string) => string): void {
     this.configText = change(this.configText);

@@ -4,7 +4,7 @@
 # secure channel is "not required" for one that demands TLS.
 # needs: capsuled
 # target: guest
-# timeout: 120
+# timeout: 150
 . /run/testbed/guest.sh
 step "the daemon starts"
 daemon_start
