@@ -2,6 +2,7 @@
 
 import { pino, stdTimeFunctions, type Logger as PinoLogger } from 'pino';
 import type { LogOptions } from './config/normalize.js';
+import { namedFields } from './field-names.js';
 import type { LogSink } from './log-sink.js';
 
 export type DaemonLogger = PinoLogger;
@@ -26,7 +27,7 @@ export async function createLogger(options: LogOptions, output: LogOutput): Prom
       level: options.level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: namedFields },
     },
     stream,
   );

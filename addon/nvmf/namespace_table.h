@@ -23,7 +23,8 @@
 
 namespace capsuled::nvmf {
 
-/// The largest namespace identifier (NN of Identify Controller); tables are arrays indexed by it.
+/// The largest namespace identifier that a table can have: a table is an array indexed by it. The
+/// control plane allows no more than its own limit, which is NN of Identify Controller.
 inline constexpr uint32_t kNsidMax = 8192;
 
 /// A namespace as published: shared by every reactor, immutable.

@@ -103,13 +103,14 @@ export class Daemon {
     this.#engine = engine;
     logger.info({ features: engine.facts.features }, 'engine started');
     this.#sayConnections(engine);
-    const hostTotals = new HostTotals();
-    const target = new Target(hostTotals.watch(engine), {
+    const hostTotals = new HostTotals(engine);
+    const target = new Target(engine, {
       logger,
       version,
       onCommandAnswered: (opcode, seconds) => {
         metrics.observeCommand(opcode, seconds);
       },
+      onControllerEnding: hostTotals.onControllerEnding,
     });
     this.#target = target;
     const metrics = new Metrics({

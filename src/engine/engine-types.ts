@@ -44,14 +44,10 @@ export interface EngineFacts {
   readonly answerBytesMax: number;
   /** In-capsule data that an I/O queue takes, bytes. */
   readonly inCapsuleBytes: number;
-  /** Names of the words in the statistics arrays, in order. */
   readonly statNames: StatNames;
 }
 
-/**
- * Word order of the shared statistics; every array is a BigUint64Array over memory that reactors
- * write.
- */
+/** The words of the arrays of statistics, in order. */
 export interface StatNames {
   readonly reactor: readonly string[];
   readonly transport: readonly string[];
@@ -322,11 +318,14 @@ export interface Engine {
   /** Connections that hosts of this address were granted and have not made yet. */
   addressReserve(address: string, count: number): void;
 
-  /** One array per reactor. */
+  /**
+   * Statistics are copies, taken when asked for; a reactor may count between two words. One array
+   * per reactor; none of what the engine does not know.
+   */
   reactorStats(): readonly BigUint64Array[];
   transportStats(): readonly BigUint64Array[];
   namespaceStats(table: number, nsid: number): readonly BigUint64Array[];
-  /** (opcode, status) -> count, summed over reactors, for capsuled_io_errors_total. */
+  /** By operation and status, summed over reactors, for capsuled_io_errors_total. */
   namespaceErrors(
     table: number,
     nsid: number,

@@ -1,5 +1,5 @@
 /**
- * The metrics that are read from the target and from the engine's shared memory. Names and labels
+ * The metrics that are read from the target and from the engine's statistics. Names and labels
  * are fixed.
  */
 
@@ -16,6 +16,7 @@ import {
   histogramSamples,
 } from './family.js';
 import type { HostTotals } from './host-totals.js';
+import type { ObservedEngine, ScrapeCache } from './scrape-cache.js';
 import { operationWords, sumWord } from './stat-words.js';
 
 /** What is read of a target. */
@@ -42,7 +43,19 @@ export interface MetricSources {
   readonly reloaded: () => { readonly success: boolean; readonly at: Date } | null;
 }
 
-export function families(sources: MetricSources): Family[] {
+/** What the families read: of the sources, each once for each scrape. */
+interface Readings extends Omit<MetricSources, 'engine'> {
+  readonly engine: ObservedEngine;
+  readonly once: ScrapeCache['once'];
+}
+
+export function families(live: MetricSources, cache: ScrapeCache): Family[] {
+  const sources: Readings = {
+    ...live,
+    engine: cache.engine(live.engine),
+    target: cache.target(live.target),
+    once: (read) => cache.once(read),
+  };
   return [
     ...targetFamilies(sources),
     ...reactorFamilies(sources),
@@ -63,7 +76,7 @@ function gauge(name: string, help: string, collect: FamilyOptions['collect']): F
   return new Family({ name, help, type: 'gauge', collect });
 }
 
-function targetFamilies({ engine, target, logSink, version, reloaded }: MetricSources): Family[] {
+function targetFamilies({ engine, target, logSink, version, reloaded }: Readings): Family[] {
   const reload = (value: (outcome: NonNullable<ReturnType<typeof reloaded>>) => number) => () => {
     const outcome = reloaded();
     return outcome === null ? [] : [{ labels: {}, value: value(outcome) }];
@@ -122,7 +135,7 @@ function targetFamilies({ engine, target, logSink, version, reloaded }: MetricSo
 }
 
 /** Before Connect the engine counts: sockets refused, and strangers who gave way to others. */
-function peerLimitSamples(target: ObservedTarget, engine: Engine): Sample[] {
+function peerLimitSamples(target: ObservedTarget, engine: ObservedEngine): Sample[] {
   const words = engine.facts.statNames.transport;
   const strangers = ['connections_rejected', 'connections_displaced']
     .map((word) => words.indexOf(word))
@@ -164,7 +177,7 @@ function* connectionSamples(target: ObservedTarget): Iterable<Sample> {
 }
 
 /** One sample per reactor from one of its words. */
-function reactorSamples(engine: Engine, word: string, scale = 1): Sample[] {
+function reactorSamples(engine: ObservedEngine, word: string, scale = 1): Sample[] {
   const index = engine.facts.statNames.reactor.indexOf(word);
   return engine.reactorStats().map((array, reactor) => ({
     labels: { reactor },
@@ -172,7 +185,7 @@ function reactorSamples(engine: Engine, word: string, scale = 1): Sample[] {
   }));
 }
 
-function reactorFamilies({ engine }: MetricSources): Family[] {
+function reactorFamilies({ engine }: Readings): Family[] {
   const simple = (name: string, help: string, word: string, scale = 1): Family =>
     counter(`capsuled_reactor_${name}_total`, help, () => reactorSamples(engine, word, scale));
   return [
@@ -205,7 +218,7 @@ function reactorFamilies({ engine }: MetricSources): Family[] {
   ];
 }
 
-function stateSamples(engine: Engine, pattern: RegExp): Sample[] {
+function stateSamples(engine: ObservedEngine, pattern: RegExp): Sample[] {
   return engine.facts.statNames.reactor.flatMap((word) => {
     const match = pattern.exec(word);
     if (match === null) return [];
@@ -217,7 +230,7 @@ function stateSamples(engine: Engine, pattern: RegExp): Sample[] {
   });
 }
 
-function transportFamilies({ engine }: MetricSources): Family[] {
+function transportFamilies({ engine }: Readings): Family[] {
   const words = engine.facts.statNames.transport;
   const total = (word: string): number => {
     const index = words.indexOf(word);
@@ -274,7 +287,7 @@ function transportFamilies({ engine }: MetricSources): Family[] {
     counter(
       'capsuled_network_operations_total',
       'Sends and receives; receive_in_place went straight into an I/O buffer.',
-      labelled('operation', {
+      labelled('op', {
         send: 'sends',
         receive: 'receives',
         receive_in_place: 'receives_in_place',
@@ -283,11 +296,11 @@ function transportFamilies({ engine }: MetricSources): Family[] {
   ];
 }
 
-function namespaceFamilies({ engine, target }: MetricSources): Family[] {
+function namespaceFamilies({ engine, target, once }: Readings): Family[] {
   const { statNames } = engine.facts;
   const { namespaceOperations, namespaceOperationWords, latencyBoundsNs } = statNames;
   const bounds = exportedBounds(latencyBoundsNs);
-  const read = () =>
+  const read = once(() =>
     target.subsystems.flatMap(({ nqn, table, namespaces }) =>
       namespaces.flatMap(({ nsid }) =>
         operationWords(
@@ -301,7 +314,8 @@ function namespaceFamilies({ engine, target }: MetricSources): Family[] {
           rest,
         })),
       ),
-    );
+    ),
+  );
   const word = (name: string) => () =>
     read().map(({ labels, words }) => ({ labels, value: words[name] ?? 0 }));
   const latency = 'capsuled_io_latency_seconds';
@@ -335,7 +349,7 @@ function namespaceFamilies({ engine, target }: MetricSources): Family[] {
   ];
 }
 
-function errorSamples({ engine, target }: Pick<MetricSources, 'engine' | 'target'>): Sample[] {
+function errorSamples({ engine, target }: Pick<Readings, 'engine' | 'target'>): Sample[] {
   return target.subsystems.flatMap(({ nqn, table, namespaces }) =>
     namespaces.flatMap(({ nsid }) =>
       engine.namespaceErrors(table, nsid).map(({ operation, status, count }) => ({
@@ -351,14 +365,15 @@ function statusLabel(status: number): string {
   return `0x${(status & 0x7ff).toString(16).padStart(4, '0')}`;
 }
 
-function hostFamilies({ engine, hostTotals }: MetricSources): Family[] {
+function hostFamilies({ hostTotals, once }: Readings): Family[] {
+  const read = once(() => [...hostTotals.read()]);
   const word = (name: string) => () =>
-    [...hostTotals.read(engine)].flatMap(({ subsystem, hostNqn, operations }) =>
+    read().flatMap(({ subsystem, hostNqn, operations }) =>
       // Only what a host has done: thousands of hosts that merely connected must not fill a scrape.
       [...operations]
         .filter(([, words]) => (words.operations ?? 0) > 0)
         .map(([op, words]) => ({
-          labels: { subsystem, hostnqn: hostNqn, op },
+          labels: { subsystem, host_nqn: hostNqn, op },
           value: words[name] ?? 0,
         })),
     );
@@ -384,19 +399,19 @@ function* bdevStateSamples({ bdevs, unavailable, drains }: ObservedTarget): Iter
   }
 }
 
-function bdevFamilies({ engine, target }: MetricSources): Family[] {
+function bdevFamilies({ engine, target, once }: Readings): Family[] {
   const { bdevOperations, bdevOperationWords } = engine.facts.statNames;
+  const read = once(() =>
+    target.bdevs.flatMap(({ name: bdev, engineName, kind }) =>
+      operationWords(engine.bdevStats(engineName), bdevOperations, bdevOperationWords).map(
+        ({ operation, words }) => ({ labels: { bdev, kind, op: operation }, words }),
+      ),
+    ),
+  );
   const word =
     (name: string, scale = 1) =>
     () =>
-      target.bdevs.flatMap(({ name: bdev, engineName, kind }) =>
-        operationWords(engine.bdevStats(engineName), bdevOperations, bdevOperationWords).map(
-          ({ operation, words }) => ({
-            labels: { bdev, kind, op: operation },
-            value: (words[name] ?? 0) / scale,
-          }),
-        ),
-      );
+      read().map(({ labels, words }) => ({ labels, value: (words[name] ?? 0) / scale }));
   return [
     gauge('capsuled_bdev_state', '1 for each state that a bdev is in, 0 for the others.', () =>
       bdevStateSamples(target),

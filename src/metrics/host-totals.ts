@@ -7,6 +7,7 @@
  */
 
 import type { Engine } from '../engine/engine-types.js';
+import type { ControllerEnding } from '../subsystem/target-options.js';
 import type { ControllerView } from '../subsystem/views.js';
 import { type OperationWords, operationWords } from './stat-words.js';
 
@@ -33,28 +34,25 @@ export interface Controllers {
 export class HostTotals {
   /** Set once the target is there; before that there are no controllers. */
   target: Controllers | undefined;
+  readonly #engine: Engine;
   readonly #ended = new Map<string, HostTotal>();
-  /** The views of this turn of the event loop: many controllers may end in one. */
-  #views: Map<number, ControllerView> | undefined;
 
-  /**
-   * Has the engine's controllers counted here before they are forgotten. Returns the same engine.
-   */
-  watch(engine: Engine): Engine {
-    const terminate = engine.controllerTerminate.bind(engine);
-    engine.controllerTerminate = async (controller, queues, reason) => {
-      const view = queues === 'all' ? this.#view(controller) : undefined;
-      const before = view === undefined ? [] : controllerWords(engine, controller);
-      await terminate(controller, queues, reason);
-      if (view === undefined) return;
-      // What ended while the queues closed counts too, if the engine still knows.
-      const after = controllerWords(engine, controller);
-      this.#retire(view, hasOperations(after) ? after : before);
-    };
-    return engine;
+  constructor(engine: Engine) {
+    this.#engine = engine;
   }
 
-  read(engine: Engine): Iterable<HostTotal> {
+  /** The engine is about to forget a controller; the target calls what is answered when it has. */
+  readonly onControllerEnding: ControllerEnding = (view) => {
+    if (view.kind !== 'io') return () => undefined;
+    const before = controllerWords(this.#engine, view.controller);
+    return () => {
+      // What ended while the queues closed counts too, if the engine still knows.
+      const after = controllerWords(this.#engine, view.controller);
+      this.#retire(view, hasOperations(after) ? after : before);
+    };
+  };
+
+  read(): Iterable<HostTotal> {
     const totals = new Map<string, HostTotal>();
     for (const [key, total] of this.#ended) {
       const operations = [...total.operations].map(
@@ -65,7 +63,7 @@ export class HostTotals {
     for (const view of this.target?.controllers ?? []) {
       if (view.kind !== 'io' || view.state === 'gone') continue;
       if (!view.qids.some((qid) => qid > 0)) continue;
-      addWords(totals, view, controllerWords(engine, view.controller));
+      addWords(totals, view, controllerWords(this.#engine, view.controller));
     }
     return totals.values();
   }
@@ -83,17 +81,6 @@ export class HostTotals {
       this.#ended.delete(oldest);
     }
     addWords(this.#ended, view, words);
-  }
-
-  #view(controller: number): ControllerView | undefined {
-    if (this.#views === undefined) {
-      this.#views = new Map(this.target?.controllers.map((view) => [view.controller, view]));
-      setImmediate(() => {
-        this.#views = undefined;
-      }).unref();
-    }
-    const view = this.#views.get(controller);
-    return view?.kind === 'io' ? view : undefined;
   }
 }
 

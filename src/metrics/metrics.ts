@@ -3,6 +3,7 @@
 import { Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Metric, OpenMetricsContentType } from 'prom-client';
 import { type MetricSources, families } from './families.js';
+import { ScrapeCache } from './scrape-cache.js';
 
 export interface Scrape {
   readonly contentType: string;
@@ -31,12 +32,15 @@ const SAMPLED = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
 const NEVER_MS = 2 ** 31 - 1;
 
 export class Metrics {
+  readonly #cache = new ScrapeCache();
   readonly #registry = new Registry();
   readonly #openMetrics = new Registry<OpenMetricsContentType>();
   readonly #adminSeconds: Histogram<'opcode'>;
 
   constructor(sources: MetricSources) {
-    for (const family of families(sources)) this.#registry.registerMetric(family.metric);
+    for (const family of families(sources, this.#cache)) {
+      this.#registry.registerMetric(family.metric);
+    }
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: NEVER_MS });
     for (const name of [...MISNAMED, ...SAMPLED]) this.#registry.removeSingleMetric(name);
     this.#adminSeconds = new Histogram({
@@ -59,6 +63,7 @@ export class Metrics {
 
   /** In the format that the Accept header asks for: OpenMetrics, else Prometheus text. */
   async scrape(accept = ''): Promise<Scrape> {
+    this.#cache.begin();
     const registry = wantsOpenMetrics(accept) ? this.#openMetrics : this.#registry;
     return { contentType: registry.contentType, body: await registry.metrics() };
   }

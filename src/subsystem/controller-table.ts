@@ -11,7 +11,7 @@ import { Controller } from './controller.js';
 import type { ControllerParts } from './controller.js';
 import type { Logger } from './logger.js';
 import type { PeerLines } from './peer-lines.js';
-import type { TargetLimits } from './target-options.js';
+import type { ControllerEnding, TargetLimits } from './target-options.js';
 
 /** Handles are given out in a circle, so that a late event about an old controller finds nobody. */
 const handleMax = 0xffffffff;
@@ -22,6 +22,7 @@ export interface ControllerTableParts {
   readonly limits: TargetLimits;
   readonly peerLines: PeerLines;
   readonly shares: ConnectionShares;
+  readonly onEnding: ControllerEnding | undefined;
 }
 
 export class ControllerTable implements Iterable<Controller> {
@@ -30,15 +31,18 @@ export class ControllerTable implements Iterable<Controller> {
   readonly #limits: TargetLimits;
   readonly #peerLines: PeerLines;
   readonly #shares: ConnectionShares;
+  readonly #onEnding: ControllerEnding;
   readonly #byHandle = new Map<number, Controller>();
   #handleNext = 1;
 
-  constructor({ engine, logger, limits, peerLines, shares }: ControllerTableParts) {
+  constructor(parts: ControllerTableParts) {
+    const { engine, logger, limits, peerLines, shares, onEnding } = parts;
     this.#engine = engine;
     this.#logger = logger;
     this.#limits = limits;
     this.#peerLines = peerLines;
     this.#shares = shares;
+    this.#onEnding = onEnding ?? (() => () => undefined);
   }
 
   get size(): number {
@@ -95,7 +99,9 @@ export class ControllerTable implements Iterable<Controller> {
     const { handle, cntlid, hostName: hostNqn, address } = controller;
     const subsystem = controller.subsystem.nqn;
     try {
+      const onEnded = this.#onEnding(controller.view);
       await this.#engine.controllerTerminate(handle, 'all', reason);
+      onEnded();
     } catch (error) {
       this.#logger.error({ err: error, controller: handle, cntlid, subsystem }, 'terminate failed');
     }

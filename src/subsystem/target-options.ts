@@ -1,6 +1,7 @@
 /** What a target is given beside its engine, and what its changes report. */
 
 import type { Logger } from './logger.js';
+import type { ControllerView } from './views.js';
 import type { Change } from './change.js';
 
 /** Time, so that tests need not wait for it. */
@@ -66,6 +67,12 @@ export const limitsDefault: TargetLimits = {
   openDeadlineMs: 10_000,
 };
 
+/**
+ * Called when a controller is about to end. What it answers is called when the engine has ended it,
+ * and not if that fails.
+ */
+export type ControllerEnding = (controller: ControllerView) => () => void;
+
 export interface TargetOptions {
   readonly logger?: Logger;
   /** Of capsuled; Firmware Revision shows its first 8 characters. */
@@ -77,6 +84,7 @@ export interface TargetOptions {
    * `capsuled_admin_command_seconds_bucket{opcode}`.
    */
   readonly onCommandAnswered?: (opcodeName: string, seconds: number) => void;
+  readonly onControllerEnding?: ControllerEnding;
 }
 
 export interface ApplyReport {

@@ -73,7 +73,10 @@ export class TargetState {
     this.peerLimits = new PeerLimits(this.clock);
     this.shares = new ConnectionShares(engine);
     const { logger, limits, peerLines, shares } = this;
-    this.controllers = new ControllerTable({ engine, logger, limits, peerLines, shares });
+    this.controllers = new ControllerTable({
+      ...{ engine, logger, limits, peerLines, shares },
+      onEnding: options.onControllerEnding,
+    });
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
     this.startedAtMs = this.clock.nowMs();
   }

@@ -4,7 +4,6 @@ import type { Connection } from '../transport/connection.js';
 import type { Listener } from '../transport/listener.js';
 import { soundHealth, statesOf } from './bdev-condition.js';
 import type { Subsystem } from './subsystem.js';
-import type { OpenBdev } from './open-bdev.js';
 import type { TargetState } from './target-state.js';
 import type { BdevView, ConnectionView, ListenerView, SubsystemView } from './views.js';
 
@@ -70,23 +69,24 @@ export function connectionView(connection: Connection): ConnectionView {
   };
 }
 
-export function bdevView(state: TargetState, bdev: OpenBdev): BdevView {
-  let user: BdevView['namespace'] = null;
+/** Of all open bdevs, each with the namespace that uses it. */
+export function bdevViews(state: TargetState): BdevView[] {
+  const users = new Map<string, BdevView['namespace']>();
   for (const subsystem of state.subsystems.values()) {
     for (const namespace of subsystem.namespaces.values()) {
-      if (namespace.bdev.name !== bdev.description.name) continue;
-      user = { subsystem: subsystem.nqn, nsid: namespace.nsid };
+      users.set(namespace.bdev.name, { subsystem: subsystem.nqn, nsid: namespace.nsid });
     }
   }
-  const { description, parameters } = bdev;
-  const health = state.engine.bdevHealth(description.name) ?? soundHealth;
-  return {
-    ...description,
-    name: parameters.name,
-    engineName: description.name,
-    parameters,
-    states: statesOf(health),
-    health,
-    namespace: user,
-  };
+  return [...state.bdevs.values()].map(({ description, parameters }) => {
+    const health = state.engine.bdevHealth(description.name) ?? soundHealth;
+    return {
+      ...description,
+      name: parameters.name,
+      engineName: description.name,
+      parameters,
+      states: statesOf(health),
+      health,
+      namespace: users.get(description.name) ?? null,
+    };
+  });
 }

@@ -38,7 +38,7 @@ import type { Missing } from './preparation.js';
 import { RetryTimer } from './retry-timer.js';
 import type { ApplyReport, TargetOptions } from './target-options.js';
 import { TargetState } from './target-state.js';
-import { bdevView, connectionView, listenerView, subsystemView } from './target-views.js';
+import { bdevViews, connectionView, listenerView, subsystemView } from './target-views.js';
 import type { UnavailableBdev, UnavailableEndpoint } from './unavailable.js';
 import type {
   BdevView,
@@ -234,7 +234,7 @@ export class Target {
   }
 
   get bdevs(): readonly BdevView[] {
-    return [...this.#state.bdevs.values()].map((bdev) => bdevView(this.#state, bdev));
+    return bdevViews(this.#state);
   }
 
   /** Says in the log, and to hosts, what becomes of bdevs; until {@link stop}. */

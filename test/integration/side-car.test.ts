@@ -48,7 +48,7 @@ t.test('counters say what the host did', async (t) => {
   t.equal(metrics.sum('capsuled_io_latency_seconds_bucket', { ...labels('read'), le: '+Inf' }), 22);
   t.ok(metrics.sum('capsuled_io_latency_seconds_sum', labels('read')) > 0);
 
-  const mine = { subsystem: subsystemNqn, hostnqn: hostNqn };
+  const mine = { subsystem: subsystemNqn, host_nqn: hostNqn };
   const hostOperations = (op: string) =>
     metrics.sum('capsuled_host_io_operations_total', { ...mine, op });
   t.equal(hostOperations('read'), 22);
@@ -113,5 +113,5 @@ t.test('a host that left is not connected any more, and its counters stay', asyn
     return scraped.sum('capsuled_controllers') === 0 && scraped;
   });
   t.equal(metrics.sum('capsuled_connections'), 0);
-  t.equal(metrics.sum('capsuled_host_io_operations_total', { hostnqn: hostNqn, op: 'read' }), 22);
+  t.equal(metrics.sum('capsuled_host_io_operations_total', { host_nqn: hostNqn, op: 'read' }), 22);
 });

@@ -27,7 +27,7 @@ function sources(changes: Partial<AdminSources> = {}): AdminSources & { reasons:
     metrics: new Metrics({
       engine,
       target,
-      hostTotals: new HostTotals(),
+      hostTotals: new HostTotals(engine),
       logSink: { linesLostTotal: 0 },
       version,
       reloaded: () => null,

@@ -3,15 +3,13 @@ import t from 'tap';
 import { exportedBounds } from '../../../src/metrics/family.js';
 import { HostTotals, OTHER_HOSTS, PAIRS_MAX } from '../../../src/metrics/host-totals.js';
 import { Metrics, wantsOpenMetrics } from '../../../src/metrics/metrics.js';
-import type { Engine } from '../../../src/engine/engine-types.js';
 import { FakeEngine } from './fake-engine.js';
 import { HOST, NQN, controller, fakeTarget } from './fake-target.js';
 
 function setup() {
   const engine = new FakeEngine();
   const target = fakeTarget();
-  const hostTotals = new HostTotals();
-  hostTotals.watch(engine);
+  const hostTotals = new HostTotals(engine);
   hostTotals.target = target;
   const reload: { last: { success: boolean; at: Date } | null } = { last: null };
   const metrics = new Metrics({
@@ -66,8 +64,8 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
     `capsuled_io_latency_seconds_bucket{${labels},op="read",le="+Inf"} 3`,
     `capsuled_io_latency_seconds_sum{${labels},op="read"} 0.000005`,
     `capsuled_io_latency_seconds_count{${labels},op="read"} 3`,
-    `capsuled_host_io_operations_total{subsystem="${NQN}",hostnqn="${HOST}",op="read"} 3`,
-    `capsuled_host_io_bytes_total{subsystem="${NQN}",hostnqn="${HOST}",op="read"} 12288`,
+    `capsuled_host_io_operations_total{subsystem="${NQN}",host_nqn="${HOST}",op="read"} 3`,
+    `capsuled_host_io_bytes_total{subsystem="${NQN}",host_nqn="${HOST}",op="read"} 12288`,
     'capsuled_bdev_state{bdev="ram0",state="lost_flush"} 1',
     'capsuled_bdev_state{bdev="ram0",state="hung"} 0',
     'capsuled_bdev_state{bdev="ram0",state="ok"} 0',
@@ -89,6 +87,31 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
   t.notMatch(body, /host_io_operations_total.*op="write"/, 'no series of what a host never did');
   const promtool = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
   t.equal(promtool.status, 0, promtool.stderr + promtool.stdout);
+});
+
+t.test('one thing has one name, in metrics as in the log and the API', async (t) => {
+  const { engine, metrics } = setup();
+  someReads(engine);
+  engine.controllers.set(1, BigUint64Array.from([3n, 12288n, 0n, 0n]));
+  const { body } = await metrics.scrape('text/plain');
+  const ours = body.split('\n').filter((line) => line.startsWith('capsuled_'));
+  const labels = ours.flatMap((line) => [...line.matchAll(/[{,]([^="{,]+)="/g)]);
+  t.strictSame([...new Set(labels.map(([, label]) => label))].sort(), [
+    ...[
+      'bdev',
+      'class',
+      'direction',
+      'host_nqn',
+      'kind',
+      'le',
+      'listener',
+      'node',
+      'nsid',
+      'op',
+      'reactor',
+    ],
+    ...['reason', 'resource', 'state', 'status', 'subsystem', 'version'],
+  ]);
 });
 
 /** JavaScript writes 0.000001 as it is, and smaller numbers with an exponent. */
@@ -134,14 +157,56 @@ t.test('the Accept header is read with its qualities', async (t) => {
 t.test("a host's totals go on when its controller is gone", async (t) => {
   const { engine, target, hostTotals } = setup();
   engine.controllers.set(1, BigUint64Array.from([3n, 300n, 1n, 10n]));
-  await (engine as Engine).controllerTerminate(1, 'all', 'test');
+  const ended = hostTotals.onControllerEnding(controller(1));
+  engine.controllers.delete(1);
+  ended();
   target.controllers = [controller(2)];
   engine.controllers.set(2, BigUint64Array.from([2n, 200n, 0n, 0n]));
-  const [total, ...others] = [...hostTotals.read(engine)];
+  const [total, ...others] = [...hostTotals.read()];
   t.strictSame(others, []);
   t.strictSame(total?.operations.get('read'), { operations: 5, bytes: 500 });
   t.strictSame(total?.operations.get('write'), { operations: 1, bytes: 10 });
-  t.strictSame([...hostTotals.read(engine)][0], total, 'reading changes nothing');
+  t.strictSame([...hostTotals.read()][0], total, 'reading changes nothing');
+});
+
+t.test('what ended while the queues closed counts too, and discovery does not', async (t) => {
+  const { engine, target, hostTotals } = setup();
+  target.controllers = [];
+  engine.controllers.set(1, BigUint64Array.from([3n, 300n, 0n, 0n]));
+  const ended = hostTotals.onControllerEnding(controller(1));
+  engine.controllers.set(1, BigUint64Array.from([4n, 400n, 0n, 0n]));
+  ended();
+  hostTotals.onControllerEnding({ ...controller(1), kind: 'discovery' })();
+  const [total] = [...hostTotals.read()];
+  t.strictSame(total?.operations.get('read'), { operations: 4, bytes: 400 });
+});
+
+t.test('a scrape reads each of the statistics once, and anew', async (t) => {
+  const { engine, target, metrics } = setup();
+  target.bdevs = [1, 2, 3].map((n) => ({ ...target.bdevs[0]!, name: `ram${n}` }));
+  const reads = new Map<string, number>();
+  const names = [
+    ...['bdevStats', 'controllerStats', 'namespaceErrors'],
+    ...['namespaceStats', 'reactorStats', 'transportStats'],
+  ] as const;
+  for (const name of names) {
+    const read = Reflect.get(engine, name) as (...parameters: unknown[]) => unknown;
+    t.intercept(engine, name, {
+      value: (...parameters: unknown[]) => {
+        reads.set(name, (reads.get(name) ?? 0) + 1);
+        return read.apply(engine, parameters);
+      },
+    });
+  }
+  const once = { bdevStats: 3, controllerStats: 1, namespaceErrors: 1, namespaceStats: 1 };
+  const expected = { ...once, reactorStats: 1, transportStats: 1 };
+  await metrics.scrape();
+  t.strictSame(Object.fromEntries([...reads].sort()), expected);
+  reads.clear();
+  engine.transports[0]?.set([7n]);
+  const { body } = await metrics.scrape('application/openmetrics-text');
+  t.strictSame(Object.fromEntries([...reads].sort()), expected);
+  t.match(body, /^capsuled_connections_total 7$/m);
 });
 
 t.test('a name that connects and does no I/O is nobody in the metrics', async (t) => {
@@ -149,28 +214,29 @@ t.test('a name that connects and does no I/O is nobody in the metrics', async (t
   for (let index = 0; index < 2 * PAIRS_MAX; index += 1) {
     target.controllers = [controller(index + 1, `nqn.stranger:${index}`)];
     engine.controllers.set(index + 1, BigUint64Array.from([0n, 0n, 0n, 0n]));
-    await (engine as Engine).controllerTerminate(index + 1, 'all', 'test');
-    await new Promise(setImmediate);
+    const ended = hostTotals.onControllerEnding(target.controllers[0]!);
+    engine.controllers.delete(index + 1);
+    ended();
   }
   target.controllers = [{ ...controller(9000, 'nqn.stranger:x'), qids: [0] }];
-  t.strictSame([...hostTotals.read(engine)], []);
+  t.strictSame([...hostTotals.read()], []);
 });
 
 t.test('of the hosts that are gone, the one that went first is forgotten first', async (t) => {
   const { engine, target, hostTotals } = setup();
-  const serve = async (index: number, name: string): Promise<void> => {
+  const serve = (index: number, name: string): void => {
     target.controllers = [controller(index, name)];
     engine.controllers.set(index, BigUint64Array.from([1n, 1n, 0n, 0n]));
-    await (engine as Engine).controllerTerminate(index, 'all', 'test');
-    await new Promise(setImmediate);
+    const ended = hostTotals.onControllerEnding(target.controllers[0]!);
+    engine.controllers.delete(index);
+    ended();
   };
-  await serve(1, 'nqn.host:first');
-  await serve(2, 'nqn.host:second');
-  await serve(3, 'nqn.host:first');
-  for (let index = 0; index < PAIRS_MAX - 1; index += 1)
-    await serve(10 + index, `nqn.host:${index}`);
+  serve(1, 'nqn.host:first');
+  serve(2, 'nqn.host:second');
+  serve(3, 'nqn.host:first');
+  for (let index = 0; index < PAIRS_MAX - 1; index += 1) serve(10 + index, `nqn.host:${index}`);
   target.controllers = [];
-  const names = [...hostTotals.read(engine)].map(({ hostNqn }) => hostNqn);
+  const names = [...hostTotals.read()].map(({ hostNqn }) => hostNqn);
   t.equal(names.length, PAIRS_MAX);
   t.ok(names.includes('nqn.host:first'));
   t.notOk(names.includes('nqn.host:second'));
@@ -184,7 +250,7 @@ t.test('the hosts that are told apart are bounded', async (t) => {
   for (const { controller: handle } of target.controllers) {
     engine.controllers.set(handle, BigUint64Array.from([1n, 1n, 0n, 0n]));
   }
-  const totals = [...hostTotals.read(engine)];
+  const totals = [...hostTotals.read()];
   t.equal(totals.length, 1025);
   const sum = totals.reduce(
     (all, { operations }) => all + (operations.get('read')?.['operations'] ?? 0),

@@ -4,6 +4,7 @@ import { TargetError } from '../../../src/errors.js';
 import { permissions } from '../../../src/subsystem/change.js';
 import { emptyConfiguration } from '../../../src/subsystem/configuration.js';
 import type { TargetConfiguration } from '../../../src/subsystem/configuration.js';
+import type { ControllerEnding } from '../../../src/subsystem/target-options.js';
 import { Cns, AdminOpcode, NamespaceList, discoveryNqn } from '../../../src/wire/layout.gen.js';
 import { Bed, FakeHost, configuration, dataOf, diskNqn, hostNqn, subsystem } from './fake-host.js';
 
@@ -197,6 +198,20 @@ t.test('a removed host’s controllers are terminated, others are not', async (t
   await bed.target.hostRemove(diskNqn, guest);
   t.match(bed.target.controllers, [{ hostNqn }]);
   t.match(bed.engine.terminations, [{ reason: 'host_removed' }]);
+});
+
+t.test('who counts controllers is told before and after the engine ends one', async (t) => {
+  const told: string[] = [];
+  const onControllerEnding: ControllerEnding = ({ hostNqn: name, state }) => {
+    told.push(`ending ${name} ${state}`, ...bed.engine.terminations.map(({ queues }) => queues));
+    return () => told.push(`ended, ${bed.target.controllers[0]?.state}`);
+  };
+  const listed = subsystem({ allowAnyHost: false, hosts: [hostNqn] });
+  const bed = await Bed.with(configuration({ subsystems: [listed] }), { onControllerEnding });
+  await FakeHost.ready(bed, { hostnqn: hostNqn });
+  await bed.target.hostRemove(diskNqn, hostNqn);
+  t.same(told, [`ending ${hostNqn} terminating`, 'ended, terminating']);
+  t.same(bed.target.controllers, []);
 });
 
 t.test('a host stays connected while the list replaces "any host" around it', async (t) => {
