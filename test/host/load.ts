@@ -1,66 +1,77 @@
 /**
  * A host as a process of its own, for tests whose own event loop must stand still:
  *
- *     node load.js ADDRESS PORT NQN
+ *     node load.js ADDRESS PORT NQN REPORTS
  *
- * Verifies its I/O and sends Keep Alive every half second; prints one JSON line for each half
- * second, and ends when its standard input does. Whatever goes wrong is an exit status of 1.
+ * Verifies its I/O, sends Keep Alive several times in each time-out, and writes a {@link LoadReport}
+ * as one line of JSON to the file REPORTS after each of them. It says "running" on standard output
+ * once its queues are connected, and ends when its standard input does. Whatever goes wrong, or
+ * does not go on, is an exit status of 1 and an empty line as the last report.
  */
 
 import { once } from 'node:events';
+import { openSync, writeSync } from 'node:fs';
+import { within } from './bounded.js';
 import { patternOf } from './pattern.js';
 import { TcpHost } from './tcp-host.js';
 
-/** What happened in one half second. */
+/** What has happened so far. */
 export interface LoadReport {
   readonly operations: number;
   readonly keepAlives: number;
-  /** The longest that an operation took, ms. */
-  readonly longestMs: number;
 }
 
-const reportMs = 500;
 const lanes = 8;
+export const keepAliveTimeoutMs = 1000;
+export const keepAlivesPerTimeout = 8;
 
-async function run(address: string, port: number, nqn: string): Promise<void> {
-  const options = { ioQueues: 2, keepAliveTimeoutMs: 2000 };
-  const host = await TcpHost.connect({ address, port }, nqn, options);
+async function run(
+  { address, port, nqn }: { address: string; port: number; nqn: string },
+  report: (report: LoadReport) => void,
+): Promise<void> {
+  const host = await TcpHost.connect({ address, port }, nqn, { ioQueues: 2, keepAliveTimeoutMs });
   let isWanted = true;
   let operations = 0;
-  let keepAlives = 0;
-  let longestMs = 0;
+  process.stdout.write('running\n');
 
-  const work = Array.from({ length: lanes }, async (_, lane) => {
+  const io = Array.from({ length: lanes }, async (_, lane) => {
     const queue = host.queues[lane % host.queues.length]!;
     const slba = BigInt(lane * 128);
     for (let generation = 1; isWanted; generation++) {
-      const began = performance.now();
       const pattern = patternOf({ slba, generation }, 24);
-      await queue.write(slba, pattern);
-      const back = await queue.read(slba, 24);
+      await within(queue.write(slba, pattern), 'the end of a write');
+      const back = await within(queue.read(slba, 24), 'the end of a read');
       if (!back.equals(pattern)) throw new Error(`lane ${lane} read other data than it wrote`);
       operations += 2;
-      longestMs = Math.max(longestMs, performance.now() - began);
-      // A pace that leaves the processors to the target.
-      await new Promise((resolve) => setTimeout(resolve, 2));
     }
   });
-  const reports = setInterval(() => {
-    process.stdout.write(`${JSON.stringify({ operations, keepAlives, longestMs })}\n`);
-    operations = keepAlives = longestMs = 0;
-    host.admin.keepAlive().then(
-      () => keepAlives++,
-      () => process.exit(1),
-    );
-  }, reportMs);
-
+  const beat = async (): Promise<void> => {
+    for (let keepAlives = 1; isWanted; keepAlives++) {
+      await within(host.admin.keepAlive(), 'the end of a Keep Alive');
+      report({ operations, keepAlives });
+      await new Promise((resolve) =>
+        setTimeout(resolve, keepAliveTimeoutMs / keepAlivesPerTimeout),
+      );
+    }
+  };
+  const work = Promise.all([...io, beat()]);
   process.stdin.resume();
-  await Promise.race([once(process.stdin, 'end'), Promise.all(work)]);
+  await Promise.race([once(process.stdin, 'end'), work]);
   isWanted = false;
-  clearInterval(reports);
-  await Promise.all(work);
+  await work;
   await host.disconnect();
 }
 
-const [, , address = '', port = '', nqn = ''] = process.argv;
-await run(address, Number(port), nqn);
+const [, script = '', address = '', port = '', nqn = '', file = ''] = process.argv;
+if (script.endsWith('load.js')) {
+  const reports = openSync(file, 'w');
+  try {
+    await run({ address, port: Number(port), nqn }, (report) => {
+      writeSync(reports, `${JSON.stringify(report)}\n`);
+    });
+  } catch (error) {
+    console.error(error);
+    writeSync(reports, '\n');
+    process.exit(1);
+  }
+}

@@ -155,11 +155,6 @@ export class PduSplitter {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  /** Bytes of a PDU that is not whole yet. */
-  get bytesPending(): number {
-    return this.#bytes;
-  }
-
   *push(chunk: Buffer): Iterable<Pdu> {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;

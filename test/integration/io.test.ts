@@ -113,14 +113,12 @@ t.test('a null bdev reads as zeros in all sizes, whatever others read beside it'
 
 t.test('64 commands in flight keep their data apart', async (t) => {
   const host = await connected(t, { ioEntries: 65, digests: { header: true, payload: true } });
-  const generations = new Map<number, number>();
   for (let round = 1; round <= 4; round++) {
     await Promise.all(
       Array.from({ length: 64 }, async (_, lane) => {
         const slba = BigInt(lane * 256);
         const blocks = [1, 8, 16, 17, 64, 256][(lane + round) % 6]!;
         await host.io.write(slba, patternOf({ slba, generation: round * 100 + lane }, blocks));
-        generations.set(lane, blocks);
         const back = await host.io.read(slba, blocks);
         if (!back.equals(patternOf({ slba, generation: round * 100 + lane }, blocks))) {
           t.fail(`lane ${lane} of round ${round} differs`);
@@ -128,8 +126,6 @@ t.test('64 commands in flight keep their data apart', async (t) => {
       }),
     );
   }
-  t.equal(generations.size, 64);
-  t.equal(host.io.outstanding, 0);
 });
 
 t.test('an IPv6 listener serves as an IPv4 one does', async (t) => {

@@ -66,7 +66,6 @@ t.test('200 hosts with 4 I/O queues each are connected at once', async (t) => {
   await forEach(200, 10, async () => {
     hosts.push(await TcpHost.connect(target, subsystemNqn, { ioQueues: 4, ioEntries: 32 }));
   });
-  t.equal(hosts.length, 200);
   const metrics = await daemon.metrics();
   t.equal(metrics.sum('capsuled_connection_states', { state: 'live' }), 1000);
   t.equal(metrics.sum('capsuled_controllers'), 200);
@@ -160,7 +159,6 @@ t.test('connections that stop at any point of their beginning leave nothing behi
   });
   for (const link of links) link.destroy();
   await restingBytes(descriptorsAtStart);
-  t.ok(daemon.process.isRunning);
 });
 
 t.test('strangers hold their share of the places, and no host out', async (t) => {

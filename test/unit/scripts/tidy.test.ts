@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import t from 'tap';
 import * as tidy from '../../../scripts/tidy.js';
 
@@ -59,7 +60,7 @@ t.test('a TypeScript function has at most 100 lines, but a test may list more', 
 t.test('includes go downward', async (t) => {
   const direction = tidy.includeDirection;
   t.ok(isClean(direction, 'addon/nvmf/a.cc', '#include "wire/pdu.h"\n#include "nvmf/b.h"\n'));
-  t.ok(isClean(direction, 'addon/bdev/nvme/a.cc', '#include "nvme/qpair.h"\n'));
+  t.ok(isClean(direction, 'addon/perf/a.cc', '#include "nvme/qpair.h"\n'));
   t.match(findings(direction, 'addon/bdev/null/a.cc', '#include "nvme/qpair.h"\n'), [
     /^1: bdev includes nvme/,
   ]);
@@ -69,6 +70,13 @@ t.test('includes go downward', async (t) => {
   t.match(findings(direction, 'addon/nvmf/a.cc', '#include "b.h"\n'), [/a path from addon/]);
   t.match(findings(direction, 'addon/elsewhere/a.cc', ''), [/in no layer/]);
   t.ok(isClean(direction, 'addon/wire/a_test.cc', '#include "env/env.h"\n'));
+});
+
+t.test('the layers are the folders of addon/', async (t) => {
+  const folders = readdirSync('addon', { withFileTypes: true }).filter((at) => at.isDirectory());
+  t.strictSame(Object.keys(tidy.layers).sort(), folders.map(({ name }) => name).sort());
+  const below = new Set(Object.values(tidy.layers).flat());
+  for (const name of below) t.ok(name in tidy.layers, name);
 });
 
 t.test('only the binding knows Node, and only src/engine loads it', async (t) => {
