@@ -146,7 +146,7 @@ t.test('hosts killed in the middle of writes leave nothing behind', async (t) =>
   t.ok(growth < 16 * 2 ** 20, `resident memory grew by ${growth} bytes`);
 });
 
-t.test('connections that stop at any point of their beginning leave nothing behind', async (t) => {
+t.test('connections that stop at any point of their beginning leave nothing behind', async () => {
   const links: PduLink[] = [];
   for (let bytes = 0; bytes <= 128; bytes += 8) {
     const link = await PduLink.open(target);
