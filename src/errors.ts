@@ -26,6 +26,10 @@ export const errorKinds = {
   configuration_unreadable: { title: 'The configuration file cannot be read', httpStatus: 422 },
   engine_unavailable: { title: 'The native engine cannot be used', httpStatus: 503 },
   forbidden: { title: 'The caller may not do this', httpStatus: 403 },
+  identity_conflict: {
+    title: 'A disk is recorded under another identity',
+    httpStatus: 409,
+  },
   in_use: { title: 'Something else still uses it', httpStatus: 409 },
   internal: { title: 'A defect in capsuled', httpStatus: 500 },
   limit_reached: { title: 'A configured limit is reached', httpStatus: 409 },
@@ -42,6 +46,10 @@ export const errorKinds = {
   precondition_failed: { title: 'It was changed since it was read', httpStatus: 412 },
   rollback_failed: {
     title: 'The configuration was not applied, and the old one is not wholly back yet',
+    httpStatus: 500,
+  },
+  state_unusable: {
+    title: 'What was recorded cannot be read or written',
     httpStatus: 500,
   },
   unauthorized: { title: 'The caller is not known', httpStatus: 401 },

@@ -9,7 +9,7 @@ import { TargetError } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
 
 /** What the addon throws: a system error, sometimes with the parameter at fault. */
-interface NativeError extends Error {
+export interface NativeError extends Error {
   readonly code?: string;
   readonly field?: string;
 }

@@ -186,6 +186,52 @@ export interface QueueAttach {
   readonly asynchronousEventsMax: number;
 }
 
+/** Where a file lies. */
+export interface FileSystemFacts {
+  /** The same for as long as the file system exists. */
+  readonly id: string;
+  /** `ext4`; empty if it was not found. */
+  readonly type: string;
+  /** `/dev/sda1`, `server:/export` */
+  readonly source: string;
+  readonly mountPoint: string;
+}
+
+/** What a path points at, and what the machine says of it. */
+export interface ContentFacts {
+  readonly kind: 'file' | 'block_device' | 'directory' | 'other';
+  /** Of the file system; of a block device, its own. */
+  readonly device: bigint;
+  /** Of a file or folder; else 0. */
+  readonly inode: bigint;
+  /** Bytes. */
+  readonly size: bigint;
+  /** Names of a file; 0: it is deleted. */
+  readonly links: bigint;
+  /** Since 1970; 0: the file system does not say. */
+  readonly bornNs: bigint;
+  readonly fileSystem: FileSystemFacts;
+  /** What is recorded with a file, see `src/identity/content-record.ts`; empty: nothing. */
+  readonly identity: string;
+  /** Why that cannot be read: `ENOTSUP`; empty: it can. */
+  readonly identityError: string;
+  /** What a block device says of itself: `wwid`, `serial`, `partition_uuid`, … */
+  readonly names: Readonly<Record<string, string>>;
+  /** Of a partition: what the whole disk says. */
+  readonly diskNames: Readonly<Record<string, string>>;
+  /** Of a loop device. */
+  readonly backing: BackingFile | null;
+}
+
+export interface BackingFile {
+  readonly path: string;
+  readonly offset: bigint;
+  /** Bytes; 0: up to the end of the file. */
+  readonly limit: bigint;
+  /** Null if the file is not found there. */
+  readonly facts: ContentFacts | null;
+}
+
 export interface BdevDescription {
   readonly name: string;
   readonly kind: string;
@@ -196,6 +242,10 @@ export interface BdevDescription {
   readonly canWriteZeroes: boolean;
   readonly volatileCache: boolean;
   readonly optimalWriteBlocks: number;
+  /** The file was made for this bdev. */
+  readonly created: boolean;
+  /** Where the content is, as it was when the bdev was created; null: in memory. */
+  readonly content: ContentFacts | null;
 }
 
 export interface BdevParameters {
@@ -275,6 +325,21 @@ export interface Engine {
    */
   bdevAcknowledge(name: string): Promise<void>;
 
+  /** What `path` points at now; null: nothing. */
+  inspect(path: string): Promise<ContentFacts | null>;
+  /**
+   * Records an identity with the file that `file` describes, durably; empty removes it. Rejects
+   * with a NodeJS.ErrnoException: ESTALE if `path` is another file now, ENOTSUP, EROFS, EACCES and
+   * others if it cannot be written there.
+   */
+  recordIdentity(
+    path: string,
+    file: Pick<ContentFacts, 'device' | 'inode'>,
+    identity: string,
+  ): Promise<void>;
+  /** Locks a file until the engine stops. Rejects with EAGAIN if another process has it. */
+  lockFile(path: string): Promise<void>;
+
   /**
    * Publishes a namespace table (creates it the first time). A namespace that stays on the same
    * bdev is swapped in place, and goes on counting. Throws, and changes nothing, if there is no
@@ -304,6 +369,16 @@ export interface Engine {
    * gone.
    */
   controllerTerminate(controller: number, queues: 'io' | 'all', reason: string): Promise<void>;
+  /**
+   * Keeps the controller's I/O queues, those to come included, from these namespaces (ascending) of
+   * its table, in place of those named before: their commands end with Namespace Not Ready and
+   * `retryDelay` as CRD. Resolves when no queue can reach them.
+   */
+  controllerWithhold(
+    controller: number,
+    nsids: readonly number[],
+    retryDelay: number,
+  ): Promise<void>;
   /**
    * Completes a parked Asynchronous Event Request with this dword 0, or keeps the event for the
    * next one.

@@ -8,12 +8,13 @@
 
 import { TargetError } from '../errors.js';
 import { listenReason } from '../transport/listen-reason.js';
-import { loadAddon, targetError } from './addon.js';
+import { type NativeError, loadAddon, targetError } from './addon.js';
 import type {
   BdevDescription,
   BdevHealth,
   BdevParameters,
   CommandAnswer,
+  ContentFacts,
   Endpoint,
   Engine,
   EngineEvent,
@@ -39,6 +40,14 @@ interface NativeEngine {
   bdevHealth(name: string): BdevHealth | null;
   bdevAcknowledge(name: string): Promise<BdevOutcome>;
   namespacesPublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
+  inspect(path: string): Promise<ContentFacts>;
+  recordIdentity(path: string, device: bigint, inode: bigint, identity: string): Promise<void>;
+  lockFile(path: string): Promise<void>;
+  controllerWithhold(
+    controller: number,
+    nsids: readonly number[],
+    retryDelay: number,
+  ): Promise<void>;
   namespacesDelete(table: number): Promise<void>;
   drain(limit: number): EngineEvent[];
   pageCreate(data: Uint8Array): number;
@@ -150,6 +159,36 @@ class AddonEngine implements Engine {
       failed: `a flush still fails${last ? `: ${last.code} (${last.message})` : ''}`,
     }[outcome];
     throw new TargetError('bdev_failed', `the loss cannot be acknowledged: ${why}`);
+  }
+
+  async inspect(path: string): Promise<ContentFacts | null> {
+    try {
+      return await this.#native.inspect(path);
+    } catch (thrown) {
+      const { code } = thrown as NativeError;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+      throw targetError(thrown, 'bdev_failed', 'path');
+    }
+  }
+
+  recordIdentity(
+    path: string,
+    { device, inode }: Pick<ContentFacts, 'device' | 'inode'>,
+    identity: string,
+  ): Promise<void> {
+    return this.#native.recordIdentity(path, device, inode, identity);
+  }
+
+  lockFile(path: string): Promise<void> {
+    return this.#native.lockFile(path);
+  }
+
+  controllerWithhold(
+    controller: number,
+    nsids: readonly number[],
+    retryDelay: number,
+  ): Promise<void> {
+    return this.#native.controllerWithhold(controller, nsids, retryDelay);
   }
 
   namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {

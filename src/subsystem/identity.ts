@@ -36,6 +36,25 @@ export function derivedSerial(nqn: string): string {
   return digest('serial', nqn).toString('hex').slice(0, 20).toUpperCase();
 }
 
+/**
+ * A UUID made of a name, after RFC 9562 (version 5's method with SHA-256: version 8): equal for
+ * equal names, and like no other.
+ */
+export function namedUuid(purpose: string, name: string): string {
+  const uuid = digest(purpose, name).subarray(0, 16);
+  uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6);
+  uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
+  return uuidText(uuid);
+}
+
+/**
+ * 32 hexadecimal digits, not all zero. An NGUID carries an OUI that we don't own, so it is as
+ * unique as a hash is.
+ */
+export function nguidOf(uuid: string): string {
+  return digest('nguid', uuid.toLowerCase()).toString('hex').slice(0, 32);
+}
+
 /** `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */
 export function uuidText(uuid: Uint8Array): string {
   const hex = Buffer.from(uuid).toString('hex');

@@ -14,5 +14,7 @@ export function description(parameters: BdevParameters): BdevDescription {
     canWriteZeroes: true,
     volatileCache: false,
     optimalWriteBlocks: 8,
+    created: false,
+    content: null,
   };
 }

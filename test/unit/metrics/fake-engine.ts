@@ -7,6 +7,7 @@ import type {
   BdevDescription,
   BdevHealth,
   BdevParameters,
+  ContentFacts,
   Endpoint,
   Engine,
   EngineFacts,
@@ -82,6 +83,22 @@ export class FakeEngine implements Engine {
   async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
     this.calls.push(`bdevCreate ${parameters.name}`);
     return description(parameters);
+  }
+
+  async inspect(): Promise<ContentFacts | null> {
+    return null;
+  }
+
+  async recordIdentity(): Promise<void> {
+    this.calls.push('recordIdentity');
+  }
+
+  async lockFile(): Promise<void> {
+    this.calls.push('lockFile');
+  }
+
+  async controllerWithhold(): Promise<void> {
+    this.calls.push('controllerWithhold');
   }
 
   async bdevDelete(name: string): Promise<void> {

@@ -9,6 +9,7 @@ import type {
   BdevHealth,
   BdevParameters,
   CommandAnswer,
+  ContentFacts,
   Endpoint,
   Engine,
   EngineEvent,
@@ -21,6 +22,7 @@ import type {
 import { TargetError } from '../../../src/errors.js';
 import { soundHealth } from '../../../src/subsystem/bdev-condition.js';
 import { description } from '../bdev/description.js';
+import { FakeFiles } from '../bdev/fake-files.js';
 
 export interface FakeAnswer extends CommandAnswer {
   /** Set if the answer was to a Connect that succeeded. */
@@ -74,6 +76,9 @@ export class FakeEngine implements Engine {
   readonly healths = new Map<string, BdevHealth>();
   /** While set, acknowledgements wait for it. */
   acknowledged: Promise<void> | null = null;
+  readonly disk = new FakeFiles();
+  /** By controller: the namespaces that it is kept from, and the CRD of their commands. */
+  readonly withheld = new Map<number, { nsids: readonly number[]; retryDelay: number }>();
   /** While set, terminations wait for it. */
   drained: Promise<void> | null = null;
   /** While set, namespace tables that are published wait for it before they are applied. */
@@ -127,7 +132,11 @@ export class FakeEngine implements Engine {
     this.#call(`bdevCreate ${parameters.name}`);
     await this.onCall(`bdevCreate ${parameters.name}`);
     this.bdevNames.add(parameters.name);
-    return { ...description(parameters), ...this.bdevFields };
+    const { path } = parameters;
+    const created = path !== undefined && this.disk.get(path) === null;
+    if (created) this.disk.put(path, { size: parameters.size ?? 1n << 20n });
+    const content = path === undefined ? null : this.disk.get(path);
+    return { ...description(parameters), created, content, ...this.bdevFields };
   }
 
   async bdevDelete(name: string): Promise<void> {
@@ -146,6 +155,31 @@ export class FakeEngine implements Engine {
     this.#call(`bdevAcknowledge ${name}`);
     if (this.acknowledged !== null) await this.acknowledged;
     this.healths.delete(name);
+  }
+
+  async inspect(path: string): Promise<ContentFacts | null> {
+    return this.disk.get(path);
+  }
+
+  async recordIdentity(
+    path: string,
+    file: Pick<ContentFacts, 'device' | 'inode'>,
+    identity: string,
+  ): Promise<void> {
+    this.disk.record(path, file, identity);
+  }
+
+  async lockFile(): Promise<void> {
+    this.#call('lockFile');
+  }
+
+  async controllerWithhold(
+    controller: number,
+    nsids: readonly number[],
+    retryDelay: number,
+  ): Promise<void> {
+    this.#call(`withhold ${nsids.join(',')}`);
+    this.withheld.set(controller, { nsids, retryDelay });
   }
 
   namespaceTablePublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {

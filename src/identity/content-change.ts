@@ -1,0 +1,45 @@
+/** What became of the name that a bdev was opened by, since it was opened. Pure. */
+
+import type { ContentFacts } from '../engine/engine-types.js';
+
+export type ContentChangeKind = 'gone' | 'replaced' | 'resized';
+
+export interface ContentChange {
+  readonly kind: ContentChangeKind;
+  /** For people: `disk0.img is another file than the one being served (inode 12 → 15)`. */
+  readonly text: string;
+}
+
+/** `now` null: nothing is there. Null: it is what is being served. */
+export function contentChange(
+  path: string,
+  served: ContentFacts,
+  now: ContentFacts | null,
+): ContentChange | null {
+  if (now === null) {
+    return { kind: 'gone', text: `${path} is gone: the file that is being served is deleted` };
+  }
+  const difference = differenceOf(served, now);
+  if (difference !== null) {
+    const noun = served.kind === 'block_device' ? 'device' : 'file';
+    return {
+      kind: 'replaced',
+      text: `${path} is another ${noun} than the one being served (${difference})`,
+    };
+  }
+  if (served.size === now.size) return null;
+  const verb = now.size > served.size ? 'grown' : 'shrunk';
+  return {
+    kind: 'resized',
+    text: `${path} has ${verb} (${served.size} → ${now.size} bytes)`,
+  };
+}
+
+function differenceOf(served: ContentFacts, now: ContentFacts): string | null {
+  if (served.kind !== now.kind) return `${served.kind} → ${now.kind}`;
+  if (served.device !== now.device) return `device ${served.device} → ${now.device}`;
+  if (served.inode !== now.inode) return `inode ${served.inode} → ${now.inode}`;
+  // An inode number is given out again.
+  if (served.bornNs !== now.bornNs) return `born at another time, inode ${now.inode} again`;
+  return null;
+}

@@ -1,0 +1,271 @@
+/**
+ * Finds the identity of what a bdev holds, and records it when it is exported for the first time.
+ *
+ * A file carries its record along as an extended attribute. A record that was made for another
+ * place (another inode, file system or machine) tells of a copy: it gets an identity of its own. A
+ * block device is known by what it says of itself. What can carry nothing is known to the state
+ * directory by where it is.
+ */
+
+import { createHash, randomUUID } from 'node:crypto';
+
+import type { BdevDescription, BdevParameters, ContentFacts, Engine } from '../engine/engine-types.js';
+import { namedUuid } from '../subsystem/identity.js';
+import type { Logger } from '../subsystem/logger.js';
+import { ContentIdentity } from './content-identity.js';
+import type { RecordHolder } from './content-identity.js';
+import { formatRecord, isSamePlace, parseRecord } from './content-record.js';
+import type { ContentPlace, ContentRecord } from './content-record.js';
+import { deviceIdentity } from './device-identity.js';
+import type { Machine } from './machine.js';
+import type { StateDirectory } from './state-directory.js';
+
+const attribute = 'user.capsuled.identity';
+
+/** Reasons why a file cannot carry a record, though there is nothing wrong with it. */
+const cannotCarry: ReadonlySet<string> = new Set([
+  'ENOTSUP', 'EOPNOTSUPP', 'EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'E2BIG', 'ERANGE', 'ENOSYS', 'EINVAL',
+]);
+
+export interface IdentityParts {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  readonly state: StateDirectory;
+  readonly machine: Machine;
+}
+
+type OpenFile = { readonly path: string; readonly facts: ContentFacts; readonly readOnly: boolean };
+
+export class ContentIdentities {
+  readonly #parts: IdentityParts;
+
+  constructor(parts: IdentityParts) {
+    this.#parts = parts;
+  }
+
+  /** The identity of a bdev that was just opened. Throws `state_unusable`. */
+  find(parameters: BdevParameters, description: BdevDescription): Promise<ContentIdentity> {
+    const { content } = description;
+    const { path } = parameters;
+    if (content === null || path === undefined) {
+      const uuid = randomUUID();
+      return Promise.resolve(
+        new ContentIdentity({ source: 'random', detail: 'in memory', uuid, content: uuid }),
+      );
+    }
+    if (content.kind === 'file') {
+      return this.#ofFile({ path, facts: content, readOnly: description.readOnly });
+    }
+    const { backing } = content;
+    if (backing?.facts?.kind === 'file') return this.#ofLoop(content, description.readOnly);
+    return this.#ofDevice(path, content);
+  }
+
+  async #ofFile(file: OpenFile): Promise<ContentIdentity> {
+    const place = this.#placeOf(file.facts);
+    const inState = this.#stateHolder(
+      { fileSystem: place.fileSystem, inode: place.inode, born: file.facts.bornNs.toString() },
+      'state_directory',
+      file.path,
+    );
+    const carried = this.#carried(file);
+    const isOwn = carried?.place != null && isSamePlace(carried.place, place);
+    if (carried !== null && isOwn) {
+      const holder = this.#fileHolder(file, inState);
+      return new ContentIdentity({
+        source: 'file',
+        detail: file.path,
+        uuid: carried.uuid,
+        record: carried,
+        holder,
+      });
+    }
+    const kept = await this.#kept(inState);
+    const canCarry = !file.readOnly && file.facts.identityError === '';
+    const holder = canCarry ? this.#fileHolder(file, inState) : inState;
+    return new ContentIdentity({
+      source: holder.source,
+      detail: file.path,
+      uuid: randomUUID(),
+      record: kept,
+      holder,
+      copy:
+        carried === null || kept !== null
+          ? null
+          : { uuid: carried.uuid, reason: copyReason(carried.place, place) },
+    });
+  }
+
+  /** The identity of the file behind a loop device; of a part of it, one that follows from it. */
+  async #ofLoop(content: ContentFacts, readOnly: boolean): Promise<ContentIdentity> {
+    const { backing } = content;
+    if (backing?.facts == null) throw new Error('expected a loop device');
+    const { path, facts, offset, limit } = backing;
+    const whole = await this.#ofFile({ path, facts, readOnly });
+    if (offset === 0n && limit === 0n) return whole;
+    // The file needs a record, so that the part's identity lasts.
+    const base = whole.record ?? (await this.#recordBase(whole));
+    const source = `${base.uuid} from ${offset} for ${limit}`;
+    const holder = this.#stateHolder({ part: source }, 'device', `${path}, ${source}`);
+    return new ContentIdentity({
+      source: 'device',
+      detail: `a part of ${path}`,
+      uuid: namedUuid('part', source),
+      record: await this.#kept(holder),
+      holder,
+    });
+  }
+
+  async #recordBase({ uuid, holder }: ContentIdentity): Promise<ContentRecord> {
+    const record = this.#newRecord(uuid, null, { subsystem: '', nsid: 0 }, null);
+    await holder?.write(record);
+    return record;
+  }
+
+  async #ofDevice(path: string, content: ContentFacts): Promise<ContentIdentity> {
+    const { machine } = this.#parts;
+    const own = deviceIdentity(content, machine);
+    if (own !== null) {
+      const holder = this.#stateHolder({ device: own.uuid }, 'device', `${path} (${own.source})`);
+      const record = await this.#kept(holder);
+      return new ContentIdentity({ source: 'device', detail: own.source, uuid: own.uuid, record, holder });
+    }
+    const sysfsPath = content.names['sysfs_path'] ?? path;
+    const where = { sysfs: sysfsPath, size: content.size.toString(), machine: machine.tag };
+    const holder = this.#stateHolder(where, 'state_directory', `${path} at ${sysfsPath}`);
+    return new ContentIdentity({
+      source: 'state_directory',
+      detail: sysfsPath,
+      uuid: randomUUID(),
+      record: await this.#kept(holder),
+      holder,
+      warning:
+        `${path} says nothing that tells it from other devices: it is known by its place ` +
+        `(${sysfsPath}) and its size; another disk of that size there would be taken for it`,
+    });
+  }
+
+  /** What an operator wrote, if anything, or what was found becomes the record. */
+  async record(
+    identity: ContentIdentity,
+    uuid: string,
+    nguid: string | null,
+    firstExport: ContentRecord['firstExport'],
+  ): Promise<ContentIdentity> {
+    const { holder } = identity;
+    if (holder === null) return identity;
+    const record = this.#newRecord(uuid, nguid, firstExport, identity.copy?.uuid ?? null);
+    const used = await holder.write(record);
+    return new ContentIdentity({
+      source: used.source,
+      detail: identity.detail,
+      uuid,
+      record,
+      holder: used,
+      warning: identity.warning,
+    });
+  }
+
+  #newRecord(
+    uuid: string,
+    nguid: string | null,
+    firstExport: ContentRecord['firstExport'],
+    copyOf: string | null,
+  ): ContentRecord {
+    const recordedAt = new Date().toISOString();
+    return { uuid, nguid, place: null, recordedAt, firstExport, copyOf };
+  }
+
+  #placeOf(facts: ContentFacts): ContentPlace {
+    const { machine } = this.#parts;
+    return {
+      fileSystem: facts.fileSystem.id,
+      inode: facts.inode.toString(),
+      machine: machine.lasts ? machine.tag : null,
+    };
+  }
+
+  /** What the file carries; null: nothing. */
+  #carried({ path, facts }: OpenFile): ContentRecord | null {
+    if (facts.identity === '') return null;
+    const where = `the attribute ${attribute} of ${path}`;
+    return parseRecord(facts.identity, where, removeAttribute(path));
+  }
+
+  #fileHolder(file: OpenFile, inState: RecordHolder): RecordHolder {
+    const { path, facts } = file;
+    const { engine, logger } = this.#parts;
+    const holder: RecordHolder = {
+      source: 'file',
+      what: path,
+      remedy: removeAttribute(path),
+      write: async (record) => {
+        try {
+          const placed = { ...record, place: this.#placeOf(facts) };
+          await engine.recordIdentity(path, facts, formatRecord(placed));
+          return holder;
+        } catch (thrown) {
+          const { code = '' } = thrown as NodeJS.ErrnoException;
+          if (!cannotCarry.has(code)) throw thrown;
+          logger.info({ path, reason: code }, 'the identity of the file is kept in the state directory');
+          return inState.write(record);
+        }
+      },
+    };
+    return holder;
+  }
+
+  #stateHolder(
+    key: Readonly<Record<string, string>>,
+    source: 'device' | 'state_directory',
+    what: string,
+  ): RecordHolder {
+    const { state, machine } = this.#parts;
+    // A state directory that was copied with its machine knows nothing about the new one's disks.
+    const name = contentFile({ ...key, machine: machine.tag });
+    const holder: RecordHolder = {
+      source,
+      what,
+      remedy: `rm ${shellWord(state.pathOf(name))}`,
+      write: async (record) => {
+        await state.write(name, `${formatRecord(record)}\n`);
+        return holder;
+      },
+    };
+    this.#names.set(holder, name);
+    return holder;
+  }
+
+  readonly #names = new WeakMap<RecordHolder, string>();
+
+  async #kept(holder: RecordHolder): Promise<ContentRecord | null> {
+    const { state } = this.#parts;
+    const name = this.#names.get(holder);
+    const text = name === undefined ? null : await state.read(name);
+    if (name === undefined || text === null) return null;
+    return parseRecord(text, state.pathOf(name), holder.remedy);
+  }
+}
+
+function contentFile(key: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(key).sort(([left], [right]) => (left < right ? -1 : 1));
+  const hash = createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+  return `contents/${hash.slice(0, 32)}.json`;
+}
+
+function removeAttribute(path: string): string {
+  return `setfattr -x ${attribute} ${shellWord(path)}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function copyReason(before: ContentPlace | null, now: ContentPlace): string {
+  if (before === null) return 'it was recorded without a place';
+  if (before.machine !== null && now.machine !== null && before.machine !== now.machine) {
+    return 'it was recorded on another machine';
+  }
+  if (before.fileSystem !== now.fileSystem) return 'it was recorded on another file system';
+  return `it was recorded for inode ${before.inode}, this is inode ${now.inode}`;
+}

@@ -1,0 +1,179 @@
+/**
+ * What the target knows of the contents of its bdevs: whose they are, and what became of them. One
+ * for each target; whoever opens a bdev or exports a namespace asks here first.
+ */
+
+import { formatSize } from '../config/size.js';
+import type { BdevDescription, BdevParameters, Engine } from '../engine/engine-types.js';
+import type { NamespaceConfiguration } from '../subsystem/configuration.js';
+import type { Logger } from '../subsystem/logger.js';
+import { contentChange } from './content-change.js';
+import type { ContentChange } from './content-change.js';
+import { ContentIdentities } from './content-identities.js';
+import type { ContentIdentity } from './content-identity.js';
+import { CreationGuard, fileSystemText } from './creation-guard.js';
+import { ExportIdentities, identifiersOf } from './export-identities.js';
+import type { ExportHistory, Identifiers } from './export-identities.js';
+import { findMachine } from './machine.js';
+import type { Machine } from './machine.js';
+import type { StateDirectory } from './state-directory.js';
+
+/** A bdev as it was opened. */
+export interface OpenContent {
+  readonly parameters: BdevParameters;
+  readonly description: BdevDescription;
+}
+
+interface Ready {
+  readonly machine: Machine;
+  readonly identities: ContentIdentities;
+  readonly exports: ExportIdentities;
+}
+
+export class Contents {
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #state: StateDirectory;
+  readonly #machineFile: string | undefined;
+  readonly #guard: CreationGuard;
+  /** By the engine's name of the bdev. */
+  readonly #identities = new Map<string, ContentIdentity>();
+  /** By NQN and NSID: what was there before this content; of this process, or of earlier ones. */
+  readonly #histories = new Map<string, ExportHistory>();
+  /** By configured name: what became of contents that are served. */
+  readonly #changes = new Map<string, ContentChange>();
+  #ready: Promise<Ready> | null = null;
+  #machine: Machine | null = null;
+
+  constructor(engine: Engine, logger: Logger, state: StateDirectory, machineFile?: string) {
+    this.#engine = engine;
+    this.#logger = logger;
+    this.#state = state;
+    this.#machineFile = machineFile;
+    this.#guard = new CreationGuard(engine, state);
+  }
+
+  /** Before a bdev is opened. Throws if that would make an empty disk in place of a known one. */
+  async beforeCreate({ path, create }: BdevParameters): Promise<void> {
+    if (create === true && path !== undefined) await this.#guard.check(path);
+  }
+
+  /** Once it is open. Throws if its identity cannot be known; then it must be closed again. */
+  async opened({ parameters, description }: OpenContent): Promise<void> {
+    const { identities } = await this.#prepared();
+    const identity = await identities.find(parameters, description);
+    this.#identities.set(description.name, identity);
+    this.#changes.delete(parameters.name);
+    this.#logger.info(
+      { bdev: parameters.name, identity: identity.source, detail: identity.detail },
+      openedText(parameters, description),
+    );
+  }
+
+  /** The engine has closed it. */
+  closed(engineName: string): void {
+    this.#identities.delete(engineName);
+  }
+
+  identityOf({ name }: BdevDescription): ContentIdentity {
+    const identity = this.#identities.get(name);
+    if (identity === undefined) throw new Error(`the identity of bdev ${name} is not known`);
+    return identity;
+  }
+
+  /**
+   * Before the engine serves a bdev under a namespace: what hosts are told must be checked and
+   * recorded. Throws `identity_conflict`, `state_unusable`.
+   */
+  async beforeExport(
+    nqn: string,
+    configuration: NamespaceConfiguration,
+    { parameters, description }: OpenContent,
+  ): Promise<void> {
+    const { exports } = await this.#prepared();
+    const identity = await exports.prepare(nqn, configuration, this.identityOf(description));
+    this.#identities.set(description.name, identity);
+    const { content } = description;
+    if (content?.kind === 'file' && parameters.path !== undefined) {
+      await this.#guard.remember(parameters.path, content);
+    }
+    const history = await exports.remember(nqn, configuration.nsid, identity);
+    const key = namespaceKey(nqn, configuration.nsid);
+    // What came in the life of this process is news to hosts for all of its life.
+    if (this.#histories.get(key) === 'another' && history === 'once_another') return;
+    this.#histories.set(key, history);
+  }
+
+  /** What hosts are told of a namespace. */
+  identifiersOf(configuration: NamespaceConfiguration, bdev: BdevDescription): Identifiers {
+    return identifiersOf(configuration, this.identityOf(bdev));
+  }
+
+  /** Whether some host may believe that another content is there. */
+  historyOf(nqn: string, nsid: number): ExportHistory {
+    return this.#histories.get(namespaceKey(nqn, nsid)) ?? 'same';
+  }
+
+  /** Finds out which machine this is. Throws `state_unusable`. */
+  async ready(): Promise<void> {
+    this.#machine = (await this.#prepared()).machine;
+  }
+
+  /** The serial number of a subsystem whose operator wrote none. After {@link ready}. */
+  serialOf(nqn: string): string {
+    if (this.#machine === null) throw new Error('it is not known which machine this is');
+    return this.#machine.serial(nqn);
+  }
+
+  /**
+   * Looks what the names of open bdevs point at now. Answers, by configured name, what is not what
+   * is being served.
+   */
+  async look(bdevs: Iterable<OpenContent>): Promise<ReadonlyMap<string, ContentChange>> {
+    this.#changes.clear();
+    for (const { parameters, description } of bdevs) {
+      const { content } = description;
+      const { name, path } = parameters;
+      if (content === null || path === undefined) continue;
+      const change = contentChange(path, content, await this.#engine.inspect(path));
+      if (change !== null) this.#changes.set(name, change);
+    }
+    return this.#changes;
+  }
+
+  /** What of it was seen when it was last looked. */
+  get changes(): ReadonlyMap<string, ContentChange> {
+    return this.#changes;
+  }
+
+  #prepared(): Promise<Ready> {
+    this.#ready ??= this.#prepare().catch((thrown: unknown) => {
+      this.#ready = null;
+      throw thrown;
+    });
+    return this.#ready;
+  }
+
+  async #prepare(): Promise<Ready> {
+    const machine = await findMachine(this.#state, this.#machineFile);
+    const parts = { engine: this.#engine, logger: this.#logger, state: this.#state, machine };
+    const identities = new ContentIdentities(parts);
+    const exports = new ExportIdentities(identities, this.#state, this.#logger);
+    return { machine, identities, exports };
+  }
+}
+
+function namespaceKey(nqn: string, nsid: number): string {
+  return `${nqn}\0${nsid}`;
+}
+
+function openedText(
+  { name, kind, path }: BdevParameters,
+  { blockCount, blockSize, content, created }: BdevDescription,
+): string {
+  const size = formatSize(blockCount * BigInt(blockSize));
+  if (content === null || path === undefined) return `made ${name} (${kind}), ${size}, empty`;
+  if (content.kind !== 'file') return `opened ${path}, ${size}, a block device`;
+  const where = `${size}, on ${fileSystemText(content.fileSystem)}`;
+  return created ? `created ${path}, ${where}, empty` : `opened ${path}, ${where}`;
+}

@@ -1,0 +1,216 @@
+import t from 'tap';
+
+import { nguidOf } from '../../../src/subsystem/identity.js';
+import { ContentBed, machineFile, nqn, uuidA, uuidB } from './bed.js';
+
+const path = '/srv/disk0.img';
+
+async function serialOf({ contents }: ContentBed, name: string): Promise<string> {
+  await contents.ready();
+  return contents.serialOf(name);
+}
+
+t.test('a RAM disk is another disk each time it is made', async (t) => {
+  const bed = ContentBed.on(t);
+  const first = await bed.export(await bed.ram());
+  const second = await bed.export(await bed.ram());
+  t.not(first.uuid, second.uuid);
+  t.not(first.nguid, second.nguid);
+  t.equal(first.nguid, nguidOf(first.uuid));
+});
+
+t.test('a file is the same disk after a restart, under another name and path', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  const first = await bed.export(await bed.file(path));
+  const restarted = bed.restarted();
+  t.same(await restarted.export(await restarted.file(path)), first);
+  bed.engine.disk.move(path, '/srv/moved.img');
+  const again = bed.restarted();
+  t.same(await again.export(await again.file('/srv/moved.img', 'other')), first);
+  t.same(bed.warnings, []);
+});
+
+t.test('nothing is recorded before a disk is exported', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  await bed.file(path);
+  t.equal(bed.engine.disk.get(path)?.identity, '');
+  t.equal(bed.state.files.size, 0);
+});
+
+t.test('a copy of a file is a disk of its own, and both are named', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  const original = await bed.export(await bed.file(path));
+  bed.engine.disk.copy(path, '/srv/copy.img');
+  const copy = await bed.export(await bed.file('/srv/copy.img', 'file1'), { nsid: 2 });
+  t.not(copy.uuid, original.uuid);
+  t.equal(bed.warnings.length, 1);
+  t.match(bed.warnings[0], original.uuid);
+  t.match(bed.warnings[0], copy.uuid);
+  const again = bed.restarted();
+  t.same(await again.export(await again.file('/srv/copy.img', 'file1'), { nsid: 2 }), copy);
+  t.same(again.warnings, [], 'said once');
+});
+
+t.test('what an operator says of a copy holds, before or after it was taken for one', async (t) => {
+  for (const when of ['at once', 'later'] as const) {
+    const bed = ContentBed.on(t);
+    bed.engine.disk.put(path);
+    const original = await bed.export(await bed.file(path));
+    bed.engine.disk.copy(path, '/srv/copy.img');
+    bed.engine.disk.remove(path);
+    if (when === 'later') await bed.export(await bed.file('/srv/copy.img'));
+    const again = bed.restarted();
+    const { uuid } = await again.export(await again.file('/srv/copy.img'), { uuid: original.uuid });
+    t.equal(uuid, original.uuid, when);
+    t.same(again.warnings, [], when);
+  }
+});
+
+t.test('a file that came with a copied machine is a disk of its own there', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  const here = await bed.export(await bed.file(path));
+  const machine = machineFile(t, '22222222222222222222222222222222');
+  const there = new ContentBed(machine, { engine: bed.engine, state: bed.state });
+  t.not((await there.export(await there.file(path))).uuid, here.uuid);
+  t.match(there.warnings, [/recorded on another machine/]);
+});
+
+t.test('a file that cannot carry its identity has it in the state directory', async (t) => {
+  for (const code of ['ENOTSUP', 'EROFS', 'EACCES', 'ENOSPC']) {
+    const bed = ContentBed.on(t);
+    bed.engine.disk.put(path);
+    bed.engine.disk.refusal = code;
+    const first = await bed.export(await bed.file(path));
+    t.equal(bed.engine.disk.get(path)?.identity, '', code);
+    const again = bed.restarted();
+    t.same(await again.export(await again.file(path)), first, code);
+    bed.engine.disk.put(path);
+    const other = bed.restarted();
+    t.not((await other.export(await other.file(path))).uuid, first.uuid, `${code}: another inode`);
+  }
+});
+
+t.test('a file that is only read is not written to', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  const first = await bed.export(await bed.file(path, 'file0', { readOnly: true }));
+  t.equal(bed.engine.disk.get(path)?.identity, '');
+  const writable = bed.restarted();
+  t.same(await writable.export(await writable.file(path)), first, 'and is known when it is written');
+});
+
+t.test('what cannot be recorded anywhere is not exported', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  bed.engine.disk.refusal = 'EIO';
+  await t.rejects(bed.export(await bed.file(path)), { code: 'EIO' });
+});
+
+t.test('a damaged record is an error that names it, never a new identity', async (t) => {
+  const bed = ContentBed.on(t);
+  for (const identity of ['x', '{}', '{"version":1,"uuid":"1"}', '[]', 'null']) {
+    bed.engine.disk.put(path, { identity });
+    await t.rejects(bed.file(path), {
+      code: 'state_unusable',
+      message: `in the attribute user.capsuled.identity of ${path}`,
+    });
+  }
+  bed.engine.disk.put(path, { identity: '{"version":2}' });
+  await t.rejects(bed.file(path), { message: 'by a later version of capsuled' });
+  bed.engine.disk.put(path);
+  bed.engine.disk.refusal = 'ENOTSUP';
+  await bed.export(await bed.file(path));
+  const name = [...bed.state.files.keys()].find((each) => each.startsWith('contents/')) ?? '';
+  bed.state.files.set(name, '');
+  await t.rejects(bed.restarted().file(path), { code: 'state_unusable', message: name });
+});
+
+t.test('what an operator wrote is recorded first, and then held to', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  const nguid = '0123456789abcdef0123456789abcdef';
+  const first = await bed.export(await bed.file(path), { uuid: uuidA, nguid });
+  t.same(first, { uuid: uuidA, nguid });
+  const without = bed.restarted();
+  t.same(await without.export(await without.file(path)), first, 'also when it is left out');
+  const wrong = bed.restarted();
+  const bdev = await wrong.file(path);
+  const conflict = { code: 'identity_conflict' };
+  await t.rejects(wrong.export(bdev, { uuid: uuidB }), { ...conflict, field: 'uuid' });
+  await t.rejects(wrong.export(bdev, { nguid: nguid.replace('0', 'f') }), { ...conflict, field: 'nguid' });
+  const message = await wrong.export(bdev, { uuid: uuidB }).catch((error: unknown) => String(error));
+  for (const part of [uuidA, uuidB, path, nqn, `setfattr -x user.capsuled.identity ${path}`]) {
+    t.match(message, part);
+  }
+  t.same(await wrong.export(bdev, { uuid: uuidA.toUpperCase() }), first, 'however it is written');
+});
+
+t.test('a RAM disk that is given an identity is said to be a trap', async (t) => {
+  const bed = ContentBed.on(t);
+  t.equal((await bed.export(await bed.ram(), { uuid: uuidA })).uuid, uuidA);
+  t.match(bed.warnings, [/ram0 is empty after each start/]);
+});
+
+t.test('a disk is remembered under its NSID, and another one there is known as such', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  await bed.export(await bed.file(path));
+  t.equal(bed.contents.historyOf(nqn, 1), 'same');
+  const again = bed.restarted();
+  await again.export(await again.file(path));
+  t.equal(again.contents.historyOf(nqn, 1), 'same');
+  await again.export(await again.ram());
+  t.equal(again.contents.historyOf(nqn, 1), 'another');
+  t.equal(again.contents.historyOf(nqn, 2), 'same');
+  await again.export(await again.file(path));
+  await again.export(await again.file(path));
+  t.equal(again.contents.historyOf(nqn, 1), 'another', 'as long as the process lives');
+  const later = again.restarted();
+  await later.export(await later.file(path));
+  t.equal(later.contents.historyOf(nqn, 1), 'once_another', 'a host may have been away');
+});
+
+t.test('a RAM disk after a restart is another one, whatever identity it is given', async (t) => {
+  const bed = ContentBed.on(t);
+  await bed.export(await bed.ram(), { uuid: uuidA });
+  t.equal(bed.contents.historyOf(nqn, 1), 'same');
+  const again = bed.restarted();
+  await again.export(await again.ram(), { uuid: uuidA });
+  t.equal(again.contents.historyOf(nqn, 1), 'another');
+});
+
+t.test('a damaged note of what was exported is an error that names it', async (t) => {
+  const bed = ContentBed.on(t);
+  await bed.export(await bed.ram());
+  const name = [...bed.state.files.keys()].find((each) => each.startsWith('exports/')) ?? '';
+  bed.state.files.set(name, 'x');
+  const again = bed.restarted();
+  await t.rejects(again.export(await again.ram()), { code: 'state_unusable', message: name });
+});
+
+t.test('serial numbers are of the machine and the NQN', async (t) => {
+  const bed = ContentBed.on(t);
+  const other = ContentBed.on(t, '22222222222222222222222222222222');
+  const serial = await serialOf(bed, nqn);
+  t.match(serial, /^[0-9A-F]{20}$/);
+  t.equal(await serialOf(bed.restarted(), nqn), serial);
+  t.not(await serialOf(bed, `${nqn}x`), serial);
+  t.not(await serialOf(other, nqn), serial);
+  t.notMatch(serial, '1111111');
+});
+
+t.test('a machine without an identifier is given one, which lasts', async (t) => {
+  const bed = new ContentBed('/nonexistent/machine-id');
+  const serial = await serialOf(bed, nqn);
+  t.equal(await serialOf(bed.restarted(), nqn), serial);
+  t.not(await serialOf(new ContentBed('/nonexistent/machine-id'), nqn), serial);
+  bed.state.files.set('machine-id', 'x');
+  await t.rejects(serialOf(bed.restarted(), nqn), { code: 'state_unusable' });
+  const zero = new ContentBed(machineFile(t, '0'.repeat(32)));
+  await serialOf(zero, nqn);
+  t.ok(zero.state.files.has('machine-id'));
+});
