@@ -49,6 +49,17 @@ const bdevSchema = Type.Object({
   oldest_operation_ms: Type.Union([Type.Integer(), Type.Null()], {
     description: 'How long its oldest operation has been under way, give or take two seconds.',
   }),
+  identity: Type.Union(
+    [
+      Type.Object({
+        uuid: Type.String(),
+        source: Type.String({ description: 'random, file, device or state_directory' }),
+        detail: Type.String({ description: 'what it is made of, or where it is recorded' }),
+      }),
+      Type.Null(),
+    ],
+    { description: 'The identity of what it holds.' },
+  ),
   namespace: Type.Union(
     [Type.Object({ subsystem: Type.String(), nsid: Type.Integer() }), Type.Null()],
     { description: 'The namespace that uses it.' },
@@ -112,6 +123,7 @@ const unknownFacts = {
   failure_count: null,
   last_failure: null,
   oldest_operation_ms: null,
+  identity: null,
   namespace: null,
 };
 
@@ -134,6 +146,7 @@ function bdevJson(view: BdevView): BdevJson {
     failure_count: view.health.failureCount,
     last_failure: failureJson(view),
     oldest_operation_ms: view.health.oldestMs,
+    identity: view.identity,
     namespace: view.namespace,
     configuration: describeBdev(view, view.parameters),
   };

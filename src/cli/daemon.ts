@@ -13,6 +13,7 @@ import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
 import type { Engine, EngineEventsSink, EngineOptions } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { FileState } from '../identity/state-directory.js';
 import type { DaemonLogger } from '../log.js';
 import type { LogSink } from '../log-sink.js';
 import { HostTotals } from '../metrics/host-totals.js';
@@ -107,6 +108,9 @@ export class Daemon {
     const target = new Target(engine, {
       logger,
       version,
+      stateDirectory: new FileState(this.#configuration.stateDirectory, (path) =>
+        engine.lockFile(path),
+      ),
       onCommandAnswered: (opcode, seconds) => {
         metrics.observeCommand(opcode, seconds);
       },
@@ -161,6 +165,9 @@ export class Daemon {
       reasons.push(`${what} does not drain, since ${since.toISOString()}`);
     }
     reasons.push(...(this.#target?.bdevReasons ?? []));
+    for (const [name, { text }] of this.#target?.contentChanges ?? []) {
+      reasons.push(`bdev ${name}: ${text}`);
+    }
     const wanted = this.#configuration.engine.cores.length;
     const running = this.#engine?.reactorStats().length ?? 0;
     if (running < wanted) reasons.push(`${running} of ${wanted} reactors run`);
@@ -203,7 +210,11 @@ export class Daemon {
       throw new TargetError('not_ready', `not reloaded: the daemon is ${this.#state}`);
     }
     const { logger, file, notifier } = this.#options;
-    if (request.dryRun) return this.#plan(await this.#load());
+    if (request.dryRun) {
+      const configuration = await this.#load();
+      await this.target.look();
+      return this.#plan(configuration);
+    }
     this.#state = 'reloading';
     logger.info({ file }, 'reloading');
     await notifier.notify('reloading');
@@ -264,9 +275,9 @@ export class Daemon {
     const report = await this.target.apply(configuration.target, { allow });
     useToken?.();
     logger.level = configuration.log.level;
-    const { engine, admin, log: running } = this.#configuration;
+    const { engine, admin, stateDirectory, log: running } = this.#configuration;
     const log = { ...configuration.log, format: running.format };
-    this.#configuration = { engine, admin, log, target: configuration.target };
+    this.#configuration = { engine, admin, stateDirectory, log, target: configuration.target };
     return { changes: report.changes, warnings: [...restarts, ...report.warnings] };
   }
 
@@ -276,6 +287,9 @@ export class Daemon {
     const changed: string[] = (['engine', 'admin'] as const)
       .filter((section) => !isDeepStrictEqual(configuration[section], running[section]))
       .map((section) => `the changed section "${section}" needs a restart to take effect`);
+    if (configuration.stateDirectory !== running.stateDirectory) {
+      changed.push('the changed state_directory needs a restart to take effect');
+    }
     if (configuration.log.format !== running.log.format) {
       changed.push('the changed log.format needs a restart to take effect');
     }

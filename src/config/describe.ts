@@ -15,12 +15,13 @@ const NS_PER_MS = 1_000_000;
 
 /** Names of files with secrets stay; secrets themselves are never in a configuration. */
 export function describeConfiguration(
-  { engine, admin, log }: DaemonConfiguration,
+  { engine, admin, log, stateDirectory }: DaemonConfiguration,
   target: TargetConfiguration,
   bdevs: readonly BdevView[],
 ): Record<string, unknown> {
   return {
     version: 1,
+    state_directory: stateDirectory,
     engine: {
       reactors: engine.cores,
       poll: engine.poll,

@@ -26,7 +26,11 @@ export interface DaemonConfiguration {
   readonly admin: AdminOptions;
   readonly log: LogOptions;
   readonly target: TargetConfiguration;
+  /** Absolute. */
+  readonly stateDirectory: string;
 }
+
+const STATE_DIRECTORY_NAME = 'capsuled-state';
 
 const NS_PER_MS = 1_000_000;
 
@@ -53,6 +57,7 @@ export function normalize(
       allowedHosts: admin.allowed_hosts,
     },
     log,
+    stateDirectory: stateDirectory(configuration.state_directory, resolvePath),
     target: {
       discoveryListeners: discovery.listeners.map(({ address, port }) => ({ address, port })),
       bdevs: bdevs.map((bdev) => {
@@ -63,6 +68,12 @@ export function normalize(
       subsystems: subsystems.map(normalizeSubsystem),
     },
   };
+}
+
+/** systemd may name several, separated by colons: the first is ours. */
+function stateDirectory(configured: string | null, resolvePath: (path: string) => string): string {
+  const [given = ''] = (process.env['STATE_DIRECTORY'] ?? '').split(':');
+  return resolvePath(configured ?? (given === '' ? STATE_DIRECTORY_NAME : given));
 }
 
 /** The core of each reactor. */

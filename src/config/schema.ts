@@ -199,13 +199,15 @@ const namespaceSchema = Type.Object(
     bdev: text('name', { description: 'Name of the bdev behind it.', effect: 'reload' }),
     uuid: Type.Optional(
       text('uuid', {
-        description: 'UUID. Default: derived from the NQN and the NSID; stable.',
+        description:
+          'UUID. Default: the identity of the disk, recorded with it; a RAM disk has another one each time. ' +
+          'One that is written must be the recorded one, if there is one.',
         effect: 'new',
       }),
     ),
     nguid: Type.Optional(
       text('nguid', {
-        description: 'NGUID, 32 hexadecimal digits. Default: derived as the UUID is.',
+        description: 'NGUID, 32 hexadecimal digits. Default: derived from the UUID.',
         effect: 'new',
       }),
     ),
@@ -229,7 +231,9 @@ const subsystemSchema = Type.Object(
     nqn: text('nqn', { description: 'NQN of the subsystem.', effect: 'reload' }),
     serial: Type.Optional(
       text('serial', {
-        description: 'Serial number, up to 20 characters. Default: derived from the NQN; stable.',
+        description:
+          'Serial number, up to 20 characters. Default: of this machine and the NQN. Two machines that show the same ' +
+          'disk have the same.',
         effect: 'new',
       }),
     ),
@@ -300,6 +304,13 @@ const logSchema = Type.Object(
 export const configurationSchema = Type.Object(
   {
     version: integer(1, 1, { description: 'Version of this format.', effect: 'restart' }),
+    state_directory: nullableText('path', {
+      description:
+        'Where the daemon remembers which disk is which over restarts; made when it is needed, for one daemon alone. ' +
+        'Default: $STATE_DIRECTORY, which systemd sets, else `capsuled-state` in the folder of this file.',
+      default: null,
+      effect: 'restart',
+    }),
     engine: engineSchema,
     admin: adminSchema,
     discovery: discoverySchema,

@@ -14,8 +14,20 @@ export async function openBdev(
   parameters: BdevParameters,
   changed: Partial<BdevParameters> = {},
 ): Promise<OpenBdev> {
-  const description = await openInTime(state, { ...parameters, ...changed });
-  return { parameters, description };
+  const { contents, engine } = state;
+  const opening = { ...parameters, ...changed };
+  await contents.beforeCreate(opening);
+  const bdev = { parameters, description: await openInTime(state, opening) };
+  try {
+    await contents.opened(bdev);
+    return bdev;
+  } catch (thrown) {
+    // What cannot be known is closed again.
+    const { name } = bdev.description;
+    await engine.bdevDelete(name);
+    state.freeEngineName(name);
+    throw thrown;
+  }
 }
 
 function openInTime(state: TargetState, parameters: BdevParameters): Promise<BdevDescription> {

@@ -21,7 +21,7 @@ import type { OpenBdev } from './open-bdev.js';
 import { endpointPlaces } from './plan-endpoints.js';
 import type { Plan } from './plan.js';
 import type { Preparation } from './preparation.js';
-import { Subsystem, serialOf } from './subsystem.js';
+import { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
 /** A subsystem on its way to what it shall be. */
@@ -120,12 +120,12 @@ export class Commit {
 
   #switch(next: SubsystemConfiguration, key: string): Switch {
     const old = this.#state.subsystems.get(next.nqn);
-    const subsystem = old ?? new Subsystem(parametersOf(next), this.#state.takeTable());
+    const subsystem = old ?? this.#made(next);
     const namespaces = new Map<number, Namespace>();
     for (const configuration of next.namespaces) {
       const bdev = this.#bdevs.get(configuration.bdev);
       if (bdev === undefined) continue;
-      const namespace = this.#state.namespaceOf(next.nqn, configuration, bdev);
+      const namespace = this.#state.namespaceOf(configuration, bdev);
       namespaces.set(namespace.nsid, namespace);
     }
     const nsids = new Set([...subsystem.namespaces.keys(), ...namespaces.keys()]);
@@ -174,8 +174,11 @@ export class Commit {
     const entries = [...namespaces.values()]
       .sort((a, b) => a.nsid - b.nsid)
       .map(({ entry }) => entry);
+    const { access, engine } = this.#state;
+    const arriving = [...namespaces.values()].filter(({ nsid }) => changed.includes(nsid));
+    access.beforeServing(subsystem, arriving);
     try {
-      each.publication = this.#state.engine.namespaceTablePublish(subsystem.table, entries);
+      each.publication = engine.namespaceTablePublish(subsystem.table, entries);
     } catch (thrown) {
       throw refusal(each, thrown);
     }
@@ -208,12 +211,18 @@ export class Commit {
       setHosts(subsystem, [...before.hosts.keys()]);
       subsystem.namespaces.clear();
       for (const [nsid, namespace] of namespaces) subsystem.namespaces.set(nsid, namespace);
+      this.#state.access.afterServing(subsystem);
       // A host that was let in meanwhile.
       const strangers = [...subsystem.controllers.values()].filter(
         ({ hostNqn }) => !subsystem.allows(hostNqn),
       );
       void this.#state.controllers.terminateAll(strangers, 'host_removed');
     }
+  }
+
+  #made(next: SubsystemConfiguration): Subsystem {
+    const serial = this.#state.contents.serialOf(next.nqn);
+    return new Subsystem(parametersOf(next), this.#state.takeTable(), serial);
   }
 
   /** The engine serves it: the model follows, and hosts are told. */
@@ -223,6 +232,7 @@ export class Commit {
     subsystem.listeners.clear();
     for (const endpoint of next.listeners) subsystem.listeners.set(endpointKey(endpoint), endpoint);
     if (isNew) this.#state.subsystems.set(subsystem.nqn, subsystem);
+    this.#state.access.afterServing(subsystem);
     for (const nsid of changed) {
       if (!isNew) this.#state.namespaceChanged(subsystem, nsid);
       const old = before.namespaces.get(nsid);
@@ -257,7 +267,7 @@ export class Commit {
     const { controllers } = this.#state;
     for (const { subsystem, before } of this.#switches) {
       const renamed =
-        before.serial !== serialOf(subsystem.parameters) ||
+        before.serial !== subsystem.serial ||
         before.parameters.model !== subsystem.parameters.model;
       const chosen = [...subsystem.controllers.values()].filter(
         ({ hostNqn }) => renamed || !subsystem.allows(hostNqn),

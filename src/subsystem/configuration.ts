@@ -1,7 +1,6 @@
 /**
  * What a target shall be, as plain normalized objects: no YAML, no defaults left to fill in except
- * the identities, which the target derives from the NQN and the NSID so that they stay the same
- * over restarts.
+ * the identities, which follow from what a bdev holds and from the machine.
  */
 
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
@@ -12,9 +11,9 @@ export interface NamespaceConfiguration {
   /** Name of a bdev of the same configuration. */
   readonly bdev: string;
   readonly readOnly: boolean;
-  /** `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`; default: derived. */
+  /** `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`; default: the content's. */
   readonly uuid?: string;
-  /** 32 hexadecimal digits; default: derived. */
+  /** 32 hexadecimal digits; default: derived from the UUID. */
   readonly nguid?: string;
   /** 16 hexadecimal digits; default: none. */
   readonly eui64?: string;
@@ -22,7 +21,7 @@ export interface NamespaceConfiguration {
 
 export interface SubsystemConfiguration {
   readonly nqn: string;
-  /** At most 20 printable ASCII characters; default: derived from the NQN. */
+  /** At most 20 printable ASCII characters; default: of the machine and the NQN. */
   readonly serial?: string;
   /** At most 40 printable ASCII characters. */
   readonly model: string;

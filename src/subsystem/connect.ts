@@ -241,6 +241,7 @@ async function connectAdmin(
   makeRoom(state, connection, subsystem, request);
   const controller = createController(state, connection, subsystem, request);
   attach(state, connection, command, request, controller);
+  if (subsystem.kind === 'io') state.access.controllerCreated(subsystem, controller);
   const { handle, cntlid, hostName: hostNqn, keepAliveTimeoutMs } = controller;
   const watchedMs = watchedKeepAliveMs(controller);
   if (watchedMs > 0) state.engine.controllerKeepAlive(handle, watchedMs);

@@ -16,6 +16,7 @@ import { ErrorLog } from './error-log.js';
 import { FeatureValues } from './features.js';
 import { uuidText } from './identity.js';
 import { hostName } from './nqn.js';
+import type { Access } from './namespace-access.js';
 import type { Subsystem } from './subsystem.js';
 import type { ControllerView } from './views.js';
 
@@ -79,6 +80,14 @@ export class Controller {
   readonly errorLog = new ErrorLog(errorLogEntriesMax);
   /** NSIDs whose attributes changed since the host last asked. */
   readonly changedNamespaces = new Set<number>();
+  /** NSIDs that it may not reach yet; written by `namespace-access.ts` alone. */
+  readonly access = new Map<number, Access>();
+  /** By NSID: the content that its host may have in mind. As `access`. */
+  readonly known = new Map<number, string>();
+  /** The NSIDs that the engine was told to keep it from, ascending. As `access`. */
+  withheld: readonly number[] = [];
+  /** Advanced Command Retry Enable: the host waits as long as it is told before it tries again. */
+  retriesLater = false;
   /** The discovery log as this controller began to read it. */
   discoverySnapshot: DiscoverySnapshot | null = null;
   discoveryView: DiscoveryView | null = null;
@@ -139,6 +148,7 @@ export class Controller {
     this.events.reset(noticesSupported(this.subsystem.kind));
     this.changedNamespaces.clear();
     this.discoverySnapshot = null;
+    this.retriesLater = false;
     this.ioQueuesGranted = ioQueuesMax;
     this.ioQueuesAsked = false;
   }

@@ -7,14 +7,14 @@ import { discoveryNqn } from '../wire/layout.gen.js';
 import { CntlidAllocator } from './cntlid-allocator.js';
 import { cntlidRangeDefault } from './configuration.js';
 import type { Controller } from './controller.js';
-import { derivedSerial } from './identity.js';
 
 export class DiscoverySubsystem {
   readonly kind = 'discovery';
   readonly nqn = discoveryNqn;
   /** Discovery controllers have no I/O queues, hence no namespaces. */
   readonly table = 0;
-  readonly serial = derivedSerial(discoveryNqn);
+  /** Of this machine; set before the first listener opens. */
+  serial = '';
   /** Endpoints that are listened on for discovery alone. */
   readonly listeners = new Map<string, Endpoint>();
   /** By CNTLID. */

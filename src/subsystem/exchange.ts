@@ -146,23 +146,27 @@ export class Exchange {
 
   async #publishAgain(subsystem: Subsystem, withdrawn: readonly Namespace[]): Promise<boolean> {
     const { bdevs, engine, logger } = this.#state;
-    const back = withdrawn.flatMap(({ configuration }) => {
-      const bdev = bdevs.get(configuration.bdev);
-      return bdev === undefined
-        ? []
-        : [this.#state.namespaceOf(subsystem.nqn, configuration, bdev)];
-    });
+    const { access, contents } = this.#state;
+    const back: Namespace[] = [];
     try {
+      for (const { configuration } of withdrawn) {
+        const bdev = bdevs.get(configuration.bdev);
+        if (bdev === undefined) continue;
+        // The path may name another file by now.
+        await contents.beforeExport(subsystem.nqn, configuration, bdev);
+        back.push(this.#state.namespaceOf(configuration, bdev));
+      }
+      access.beforeServing(subsystem, back);
       const entries = [...subsystem.entries, ...back.map(({ entry }) => entry)];
       await engine.namespaceTablePublish(subsystem.table, entries).applied;
     } catch (error) {
+      access.afterServing(subsystem);
       logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');
       return false;
     }
-    for (const namespace of back) {
-      subsystem.namespaces.set(namespace.nsid, namespace);
-      this.#state.namespaceChanged(subsystem, namespace.nsid);
-    }
+    for (const namespace of back) subsystem.namespaces.set(namespace.nsid, namespace);
+    access.afterServing(subsystem);
+    for (const { nsid } of back) this.#state.namespaceChanged(subsystem, nsid);
     return true;
   }
 }

@@ -13,6 +13,7 @@ import {
   FeatureSelect,
   GenericStatus,
   GetFeaturesCdw10Bits,
+  HostBehaviorSupport,
   HostIdentifierFeatureBits,
   NumberOfQueuesFeatureBits,
   PowerManagementFeatureBits,
@@ -91,6 +92,8 @@ interface FeatureKind {
   currentValue?(command: AdminCommand): number;
   /** Data of Get Features, for features that have some. */
   data?(command: AdminCommand): Buffer;
+  /** Data of Get Features at the default, where that is not what is current. */
+  defaultData?(): Buffer;
   /** Throws if the value cannot be stored. */
   validate?(command: AdminCommand, value: number): void;
   /** Sets the value in place of storing it; answers dword 0. */
@@ -174,6 +177,28 @@ function configureKeepAlive({ state, controller }: AdminCommand, value: number):
   const timeoutMs = roundedKeepAliveMs(value);
   controller.keepAliveTimeoutMs = timeoutMs;
   state.engine.controllerKeepAlive(controller.handle, watchedKeepAliveMs(controller));
+  return 0;
+}
+
+function hostBehavior({ retriesLater }: Pick<Controller, 'retriesLater'>): Buffer {
+  const support = HostBehaviorSupport.alloc();
+  support.acre = retriesLater ? 1 : 0;
+  return support.buffer;
+}
+
+/** Of what a host may say of itself, only ACRE has a meaning here. */
+function configureHostBehavior({ state, controller, data }: AdminCommand): number {
+  if (data === null || data.length < HostBehaviorSupport.size) {
+    throw genericError(
+      GenericStatus.dataSglLengthInvalid,
+      `expected ${HostBehaviorSupport.size} bytes of data, got ${data?.length ?? 0}`,
+      { parameterByte: SubmissionQueueEntry.fields.dptr.offset },
+    );
+  }
+  const { acre } = new HostBehaviorSupport(data.subarray(0, HostBehaviorSupport.size));
+  if (acre > 1) throw invalidField(`expected ACRE 0 or 1, got ${acre}`, cdw11.offset);
+  controller.retriesLater = acre === 1;
+  void state.access.retriesChanged(controller);
   return 0;
 }
 
@@ -261,6 +286,14 @@ const features: Readonly<Record<number, FeatureKind>> = {
       throw commandSpecificError(ioCommandSetCombinationRejected, 'there is only combination 0');
     },
   },
+  [Feature.hostBehaviorSupport]: {
+    controllers: ioOnly,
+    changeable: true,
+    defaultValue: zero,
+    data: ({ controller }) => hostBehavior(controller),
+    defaultData: () => hostBehavior({ retriesLater: false }),
+    apply: configureHostBehavior,
+  },
   [Feature.hostIdentifier]: {
     controllers: everywhere,
     changeable: false,
@@ -306,6 +339,7 @@ export function getFeatures(command: AdminCommand): CommandAnswer {
     case FeatureSelect.default:
     case FeatureSelect.saved: // Nothing is saveable: the default is what would come back.
       feature.selector?.(command);
+      if (feature.defaultData !== undefined) return dataAnswer(command, feature.defaultData());
       if (feature.data !== undefined) return dataAnswer(command, feature.data(command));
       return { status: 0, dw0: feature.defaultValue(command) };
     default:

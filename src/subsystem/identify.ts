@@ -53,7 +53,7 @@ function parse(command: AdminCommand): Identify {
   };
 }
 
-export function identify(command: AdminCommand): CommandAnswer {
+export async function identify(command: AdminCommand): Promise<CommandAnswer> {
   const request = parse(command);
   const { state, controller } = command;
   const { subsystem } = controller;
@@ -61,7 +61,21 @@ export function identify(command: AdminCommand): CommandAnswer {
     return dataAnswer(command, identifyController(state, controller));
   }
   if (subsystem.kind === 'discovery') throw noSuchStructure(request);
+  if (request.cns === Cns.namespace) await identified(request, subsystem);
   return dataAnswer(command, structureOf(request, subsystem));
+}
+
+/**
+ * The host learns what is there, with size and block format, or that nothing is: from then on it
+ * means that.
+ */
+async function identified({ command, nsid }: Identify, subsystem: Subsystem): Promise<void> {
+  const { state, controller } = command;
+  if (command.dataLengthMax < identifySize) return;
+  const namespace = subsystem.namespaces.get(nsid);
+  if (namespace !== undefined && state.access.isVisible(controller, nsid)) {
+    await state.access.identified(subsystem, controller, namespace);
+  }
 }
 
 function noSuchStructure({ cns }: Identify): Error {
@@ -71,7 +85,7 @@ function noSuchStructure({ cns }: Identify): Error {
 function structureOf(request: Identify, subsystem: Subsystem): Buffer {
   switch (request.cns) {
     case Cns.namespace:
-      return describedOrZero(request, subsystem, identifyNamespace);
+      return describedOrTold(request, subsystem);
     case Cns.activeNamespaceList:
       return activeNamespaceList(request, subsystem);
     case Cns.namespaceIdDescriptors:
@@ -105,26 +119,54 @@ function describedOrZero(
   described: (namespace: Namespace) => Buffer,
 ): Buffer {
   if (nsid === 0 || nsid > command.state.limits.namespacesMax) throw invalidNamespace(nsid);
-  const namespace = subsystem.namespaces.get(nsid);
+  const namespace = visibleNamespace(command, subsystem, nsid);
   return namespace === undefined ? Buffer.alloc(identifySize) : described(namespace);
 }
 
-function activeNamespace({ nsid }: Identify, subsystem: Subsystem): Namespace {
-  const namespace = subsystem.namespaces.get(nsid);
+function describedOrTold(request: Identify, subsystem: Subsystem): Buffer {
+  const { command, nsid } = request;
+  const { state, controller } = command;
+  const described = describedOrZero(request, subsystem, identifyNamespace);
+  if (visibleNamespace(command, subsystem, nsid) === undefined) {
+    state.access.toldAbsent(subsystem, controller, (told) => told === nsid);
+  }
+  return described;
+}
+
+function visibleNamespace(
+  { state, controller }: AdminCommand,
+  subsystem: Subsystem,
+  nsid: number,
+): Namespace | undefined {
+  return state.access.isVisible(controller, nsid) ? subsystem.namespaces.get(nsid) : undefined;
+}
+
+function activeNamespace({ command, nsid }: Identify, subsystem: Subsystem): Namespace {
+  const namespace = visibleNamespace(command, subsystem, nsid);
   if (namespace === undefined) throw invalidNamespace(nsid);
   return namespace;
 }
 
 /** NSIDs above the command's, ascending. */
-function activeNamespaceList({ nsid }: Identify, subsystem: Subsystem): Buffer {
+function activeNamespaceList({ command, nsid }: Identify, subsystem: Subsystem): Buffer {
   if (nsid > listStartMax) throw invalidNamespace(nsid);
+  const { state, controller } = command;
   const list = NamespaceList.alloc();
-  subsystem.namespacesByNsid
+  const listed = state.access
+    .visible(subsystem, controller)
     .filter((namespace) => namespace.nsid > nsid)
     .slice(0, namespaceListEntries)
-    .forEach((namespace, index) => {
-      list.setNsid(index, namespace.nsid);
-    });
+    .map((namespace) => namespace.nsid);
+  listed.forEach((each, index) => {
+    list.setNsid(index, each);
+  });
+  // A list that is full says nothing about what is behind its last entry.
+  const last = listed.length < namespaceListEntries ? Infinity : (listed.at(-1) ?? Infinity);
+  state.access.toldAbsent(
+    subsystem,
+    controller,
+    (told) => told > nsid && told <= last && !listed.includes(told),
+  );
   return list.buffer;
 }
 

@@ -1,40 +1,9 @@
-/**
- * Identities derived from names, so that they are the same on every path and after every restart:
- * ESXi and UEFI find their namespaces by them.
- */
+/** The forms of identifiers: text and bytes, and what follows from what. */
 
 import { createHash } from 'node:crypto';
 
-/**
- * Names of ours are hashed below this UUID, after RFC 9562 (version 5's method with SHA-256:
- * version 8).
- */
+/** Names of ours are hashed below this UUID. */
 const nameSpace = Buffer.from('6ba7b8119dad11d180b400c04fd430c8', 'hex');
-
-function digest(purpose: string, name: string): Buffer {
-  return createHash('sha256').update(nameSpace).update(purpose).update('\0').update(name).digest();
-}
-
-/** 16 bytes, in the order in which a UUID is written. */
-export function derivedUuid(nqn: string, nsid: number): Buffer {
-  const uuid = digest('uuid', `${nqn}\0${nsid}`).subarray(0, 16);
-  uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6);
-  uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
-  return uuid;
-}
-
-/**
- * 16 bytes, not all zero. An NGUID carries an OUI that we don't own, so its bytes are as unique as
- * a hash is.
- */
-export function derivedNguid(nqn: string, nsid: number): Buffer {
-  return digest('nguid', `${nqn}\0${nsid}`).subarray(0, 16);
-}
-
-/** 20 characters. */
-export function derivedSerial(nqn: string): string {
-  return digest('serial', nqn).toString('hex').slice(0, 20).toUpperCase();
-}
 
 /**
  * A UUID made of a name, after RFC 9562 (version 5's method with SHA-256: version 8): equal for
@@ -53,6 +22,10 @@ export function namedUuid(purpose: string, name: string): string {
  */
 export function nguidOf(uuid: string): string {
   return digest('nguid', uuid.toLowerCase()).toString('hex').slice(0, 32);
+}
+
+function digest(purpose: string, name: string): Buffer {
+  return createHash('sha256').update(nameSpace).update(purpose).update('\0').update(name).digest();
 }
 
 /** `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */

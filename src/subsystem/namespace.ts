@@ -7,7 +7,8 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { BdevDescription, NamespaceEntry } from '../engine/engine-types.js';
 import type { NamespaceConfiguration } from './configuration.js';
-import { derivedNguid, derivedUuid, uuidBytes, uuidText } from './identity.js';
+import type { Identifiers } from '../identity/export-identities.js';
+import { uuidBytes, uuidText } from './identity.js';
 import type { NamespaceView } from './views.js';
 
 export class Namespace {
@@ -20,13 +21,21 @@ export class Namespace {
   readonly nguid: Buffer;
   /** 8 bytes, or null: an EUI-64 cannot be made up without an OUI. */
   readonly eui64: Buffer | null;
+  /** The same as long as the content is; never shown. */
+  readonly content: string;
 
-  constructor(subsystemNqn: string, configuration: NamespaceConfiguration, bdev: BdevDescription) {
-    const { nsid, uuid, nguid, eui64 } = configuration;
+  constructor(
+    configuration: NamespaceConfiguration,
+    bdev: BdevDescription,
+    identifiers: Identifiers,
+    content: string,
+  ) {
+    const { eui64 } = configuration;
     this.configuration = configuration;
     this.bdev = bdev;
-    this.uuid = uuid === undefined ? derivedUuid(subsystemNqn, nsid) : uuidBytes(uuid);
-    this.nguid = nguid === undefined ? derivedNguid(subsystemNqn, nsid) : uuidBytes(nguid);
+    this.uuid = uuidBytes(identifiers.uuid);
+    this.nguid = Buffer.from(identifiers.nguid, 'hex');
+    this.content = content;
     this.eui64 = eui64 === undefined ? null : Buffer.from(eui64, 'hex');
   }
 

@@ -2,6 +2,7 @@
 
 import type { BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import type { ContentChange } from '../identity/content-change.js';
 import type { TargetConfiguration } from './configuration.js';
 import { isSameBdev, isSameRequest, losesContent } from './open-bdev.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -36,7 +37,8 @@ export function planBdevs(
     const { name } = place.item;
     const running = state.bdevs.get(name);
     const missing = state.unavailable.bdevs.get(name);
-    if (running !== undefined && isSameBdev(running, place.item)) {
+    const isReplaced = replacement(state, name) !== undefined;
+    if (running !== undefined && isSameBdev(running, place.item) && !isReplaced) {
       keep.set(name, { ...running, parameters: place.item });
       planInPlace(running, place, steps);
     } else if (missing !== undefined && isSameRequest(missing.parameters, place.item)) {
@@ -65,6 +67,12 @@ export function planBdevs(
     retry,
     close: gone.filter((old) => !displaced.includes(old)),
   };
+}
+
+/** What its path has become; what is merely gone is served as long as it is wanted. */
+function replacement(state: TargetState, name: string): ContentChange | undefined {
+  const change = state.contents.changes.get(name);
+  return change?.kind === 'gone' ? undefined : change;
 }
 
 function holdsFileOf({ parameters }: OpenBdev, { path }: BdevParameters): boolean {
@@ -108,11 +116,15 @@ function planOpening(
     return;
   }
   const loss = contentLoss(state, running);
+  const replaced = replacement(state, name);
   const disposable = running.parameters.disposable === true || item.disposable === true;
   steps.add(phase, {
     kind: 'bdev_recreate',
     key,
-    text: `close bdev ${name} and open it again with other parameters`,
+    text:
+      replaced === undefined
+        ? `close bdev ${name} and open it again with other parameters`
+        : `close bdev ${name} and open it again: ${replaced.text}`,
     notice: loss,
     needs: loss === null || disposable ? [] : ['data-loss'],
   });

@@ -15,7 +15,6 @@ import type { Namespace } from './namespace.js';
 import type { BdevPlan } from './plan-bdevs.js';
 import { count, difference, places } from './plan-steps.js';
 import type { Step, Steps } from './plan-steps.js';
-import { serialOf } from './subsystem.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
@@ -38,7 +37,7 @@ export function planSubsystems(
       steps.add('offer', { kind: 'subsystem_add', key, text: `add subsystem ${nqn}` });
       continue;
     }
-    planParameters(old, item, key, steps);
+    planParameters(old, item, state.serialOf(item), key, steps);
     planHosts(old, item, key, steps);
     planListeners(old, item, key, steps);
     const was = before.get(nqn)?.item.namespaces ?? [];
@@ -65,6 +64,7 @@ function cutOff(state: TargetState, nqn: string): Pick<Step, 'notice' | 'needs'>
 function planParameters(
   old: Subsystem,
   next: SubsystemConfiguration,
+  serial: string,
   key: string,
   steps: Steps,
 ): void {
@@ -73,7 +73,7 @@ function planParameters(
   const { model, allowAnyHost, cntlidRange } = old.parameters;
   // A host takes a controller of another serial or model for another subsystem: it must connect
   // anew.
-  if (old.serial !== serialOf(next) || model !== next.model) {
+  if (old.serial !== serial || model !== next.model) {
     const connected = living(old).length;
     const text = `give subsystem ${nqn} another identity (serial, model)`;
     steps.add('access', {
@@ -186,7 +186,7 @@ class NamespacePlanner {
   #change(active: Namespace, next: NamespaceConfiguration, key: string): void {
     const { nqn } = this.#subsystem;
     const kept = this.#bdevs.keep.get(next.bdev);
-    const changed = kept === undefined ? null : this.#state.namespaceOf(nqn, next, kept);
+    const changed = kept === undefined ? null : this.#state.namespaceOf(next, kept);
     if (changed?.isSameDisk(active) === true) {
       if (changed.readOnly === active.readOnly) return;
       const text = `make ${namespaceText(next)} of ${nqn} ${changed.readOnly ? 'read-only' : 'writable'}`;

@@ -54,6 +54,11 @@ export class Preparation {
     for (const place of bdevs.open) if (creates(place)) await this.#openBdev(place, missing);
   }
 
+  /** By configured name: what is open once the plan is carried out, as far as it is open now. */
+  openOf({ bdevs }: Plan): Map<string, OpenBdev> {
+    return new Map([...bdevs.keep, ...this.bdevs]);
+  }
+
   /** Opens what had to wait for something to be closed. */
   async openExchanged({ bdevs, endpoints }: Plan): Promise<void> {
     for (const place of endpoints.exchange) await this.#bind(place, 'refuse');

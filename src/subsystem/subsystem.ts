@@ -11,13 +11,7 @@ import type { Controller } from './controller.js';
 import { noUsage } from './health.js';
 import type { Usage } from './health.js';
 import type { Host } from './host.js';
-import { derivedSerial } from './identity.js';
 import type { Namespace } from './namespace.js';
-
-/** The serial number as configured, else as derived. */
-export function serialOf({ nqn, serial }: Pick<SubsystemParameters, 'nqn' | 'serial'>): string {
-  return serial ?? derivedSerial(nqn);
-}
 
 export class Subsystem {
   readonly kind = 'io';
@@ -34,10 +28,17 @@ export class Subsystem {
   accepting = true;
   /** What namespaces that are gone have done. */
   retiredUsage: Usage = noUsage;
+  /** NSIDs whose content is about to become another one. */
+  readonly arriving = new Set<number>();
+  /** By host: the content that it has identified under each NSID. Bounded by who writes it. */
+  readonly identifiedBy = new Map<string, Map<number, string>>();
+  readonly #serialDefault: string;
   #parameters: SubsystemParameters;
   #cntlids: CntlidAllocator;
 
-  constructor(parameters: SubsystemParameters, table: number) {
+  /** `serialDefault`: of this machine. */
+  constructor(parameters: SubsystemParameters, table: number, serialDefault: string) {
+    this.#serialDefault = serialDefault;
     this.#parameters = parameters;
     this.#cntlids = new CntlidAllocator(parameters.cntlidRange);
     this.table = table;
@@ -48,7 +49,7 @@ export class Subsystem {
   }
 
   get serial(): string {
-    return serialOf(this.#parameters);
+    return this.#parameters.serial ?? this.#serialDefault;
   }
 
   get parameters(): SubsystemParameters {

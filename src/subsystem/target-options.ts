@@ -1,5 +1,6 @@
 /** What a target is given beside its engine, and what its changes report. */
 
+import type { StateDirectory } from '../identity/state-directory.js';
 import type { Logger } from './logger.js';
 import type { ControllerView } from './views.js';
 import type { Change } from './change.js';
@@ -79,6 +80,10 @@ export interface TargetOptions {
   readonly version: string;
   readonly limits?: Partial<TargetLimits>;
   readonly clock?: Clock;
+  /** Where it remembers what must outlive it; default: nowhere. */
+  readonly stateDirectory?: StateDirectory;
+  /** Where the machine's identifier is; default: `/etc/machine-id`. */
+  readonly machineFile?: string;
   /**
    * Called after each admin or Fabrics command was answered, for
    * `capsuled_admin_command_seconds_bucket{opcode}`.

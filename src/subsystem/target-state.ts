@@ -6,10 +6,16 @@
 
 import type { Endpoint, Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { Contents } from '../identity/contents.js';
+import { MemoryState } from '../identity/state-directory.js';
 import type { Connection } from '../transport/connection.js';
 import { ListenerTable } from '../transport/listener-table.js';
 import { emptyConfiguration } from './configuration.js';
-import type { NamespaceConfiguration, TargetConfiguration } from './configuration.js';
+import type {
+  NamespaceConfiguration,
+  SubsystemConfiguration,
+  TargetConfiguration,
+} from './configuration.js';
 import { ConnectionShares } from './connection-shares.js';
 import { ControllerTable } from './controller-table.js';
 import { TargetCounters } from './counters.js';
@@ -20,6 +26,7 @@ import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
 import { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
+import { NamespaceAccess } from './namespace-access.js';
 import { PeerLimits } from './peer-limits.js';
 import { PeerLines } from './peer-lines.js';
 import type { Subsystem } from './subsystem.js';
@@ -51,6 +58,8 @@ export class TargetState {
   /** By the engine's number. */
   readonly connections = new Map<number, Connection>();
   readonly controllers: ControllerTable;
+  readonly contents: Contents;
+  readonly access: NamespaceAccess;
   readonly startedAtMs: number;
   /** Lines that anybody who reaches a listener can cause. */
   readonly peerLines: PeerLines;
@@ -78,6 +87,9 @@ export class TargetState {
       onEnding: options.onControllerEnding,
     });
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
+    const { stateDirectory = new MemoryState(), machineFile } = options;
+    this.contents = new Contents(engine, this.logger, stateDirectory, machineFile);
+    this.access = new NamespaceAccess(engine, this.contents, this.controllers, this.clock);
     this.startedAtMs = this.clock.nowMs();
   }
 
@@ -103,11 +115,20 @@ export class TargetState {
   /** It is closed, or was never opened. */
   freeEngineName(engineName: string): void {
     this.#engineNames.delete(engineName);
+    this.contents.closed(engineName);
   }
 
   /** The namespace that a configuration makes of an open bdev. */
-  namespaceOf(nqn: string, configuration: NamespaceConfiguration, bdev: OpenBdev): Namespace {
-    return new Namespace(nqn, configuration, bdev.description);
+  namespaceOf(configuration: NamespaceConfiguration, bdev: OpenBdev): Namespace {
+    const { description } = bdev;
+    const identifiers = this.contents.identifiersOf(configuration, description);
+    const { content } = this.contents.identityOf(description);
+    return new Namespace(configuration, description, identifiers, content);
+  }
+
+  /** The serial number as configured, else of this machine. */
+  serialOf({ nqn, serial }: Pick<SubsystemConfiguration, 'nqn' | 'serial'>): string {
+    return serial ?? this.contents.serialOf(nqn);
   }
 
   /** A number for a new namespace table; never given out twice. */

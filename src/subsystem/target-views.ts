@@ -79,6 +79,7 @@ export function bdevViews(state: TargetState): BdevView[] {
   }
   return [...state.bdevs.values()].map(({ description, parameters }) => {
     const health = state.engine.bdevHealth(description.name) ?? soundHealth;
+    const { uuid, source, detail } = state.contents.identityOf(description);
     return {
       ...description,
       name: parameters.name,
@@ -86,6 +87,7 @@ export function bdevViews(state: TargetState): BdevView[] {
       parameters,
       states: statesOf(health),
       health,
+      identity: { uuid, source, detail },
       namespace: users.get(description.name) ?? null,
     };
   });

@@ -13,6 +13,7 @@
 
 import type { Endpoint, Engine, EngineEvent } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import type { ContentChange } from '../identity/content-change.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
 import { stateText, statesOf } from './bdev-condition.js';
 import { BdevWatch } from './bdev-watch.js';
@@ -30,6 +31,7 @@ import type { TargetCounters } from './counters.js';
 import type { Drain } from './drain-list.js';
 import { EventDispatcher } from './event-dispatcher.js';
 import { Exchange } from './exchange.js';
+import { checkExports } from './export-check.js';
 import type { PeerLimitCount } from './peer-limits.js';
 import { planChanges } from './plan.js';
 import type { Plan } from './plan.js';
@@ -306,10 +308,28 @@ export class Target {
     return planChanges(this.#state, desired);
   }
 
+  /** Looks what the paths of open bdevs are now; a plan takes what was seen last. */
+  async look(): Promise<void> {
+    const { bdevs, contents, logger } = this.#state;
+    await contents.look(bdevs.values());
+    for (const [bdev, { text }] of contents.changes) logger.warn({ bdev }, text);
+  }
+
+  /** By bdev: what its path has become, when it was last looked, that is not what is served. */
+  get contentChanges(): ReadonlyMap<string, ContentChange> {
+    return this.#state.contents.changes;
+  }
+
   async #applyNow(
     desired: TargetConfiguration,
     { allow = [], missing = 'refuse' }: ApplyOptions,
   ): Promise<Applied> {
+    const { contents, discovery } = this.#state;
+    await this.look();
+    if (desired.subsystems.length + desired.discoveryListeners.length > 0) {
+      await contents.ready();
+      discovery.serial = contents.serialOf(discovery.nqn);
+    }
     const first = this.#plan(desired);
     checkPermissions(first.changes, allow);
     const preparation = new Preparation(this.#state);
@@ -319,11 +339,13 @@ export class Target {
     let drains: Promise<void>[];
     try {
       await preparation.open(first, missing);
+      await checkExports(this.#state, desired, preparation.openOf(first));
       if (missing === 'wait') checkServing(preparation, this.#state, desired);
       // Hosts may have come while it was prepared; from here on nothing waits before it matters.
       plan = planChanges(this.#state, desired);
       checkPermissions(plan.changes, allow);
       await exchange.run(preparation);
+      await checkExports(this.#state, desired, preparation.openOf(first));
       // And meanwhile; behind this, the commit lets nobody in whom it would cut off.
       checkPermissions(planChanges(this.#state, desired).changes, allow);
       commit = new Commit(this.#state, first, preparation, desired);

@@ -9,6 +9,7 @@ import type {
   BdevParameters,
   Endpoint,
 } from '../engine/engine-types.js';
+import type { ContentIdentity } from '../identity/content-identity.js';
 import type { BdevState } from './bdev-condition.js';
 
 export interface NamespaceView {
@@ -100,6 +101,7 @@ export interface BdevView extends BdevDescription {
   /** All that hold, worst first; never empty. */
   readonly states: readonly BdevState[];
   readonly health: BdevHealth;
+  readonly identity: Pick<ContentIdentity, 'uuid' | 'source' | 'detail'>;
   /** The namespace that uses it, or null. */
   readonly namespace: { readonly subsystem: string; readonly nsid: number } | null;
 }

@@ -66,11 +66,11 @@ t.test('what was flushed survives the death of the daemon', async (t) => {
   t.same(await second.stop(), { status: 0, signal: null });
 });
 
-t.test('identities are the same after a restart', async (t) => {
+t.test('a file has the same identities after a restart', async (t) => {
   const folder = makeFolder(t);
   const identities: unknown[] = [];
   for (let round = 0; round < 2; round++) {
-    const daemon = await Daemon.startIn(t, folder, configuration());
+    const daemon = await Daemon.startIn(t, folder, fileConfiguration(folder));
     const { admin } = await TcpHost.connect(daemon.target(), subsystemNqn);
     const { sn, mn } = await admin.identifyController();
     const descriptors = await admin.identify({ cns: 3, nsid: 1 });

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import t from 'tap';
 import { formatIssue } from '../../../src/config/issue.js';
 import { loadConfiguration, parseConfiguration } from '../../../src/config/load.js';
@@ -52,7 +52,7 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     'an unknown key',
     'version: 1\nengin: {}',
     [
-      '2:1: engin: expected one of version, engine, admin, discovery, bdevs, subsystems, log, got the unknown key "engin"; did you mean "engine"?',
+      '2:1: engin: expected one of version, state_directory, engine, admin, discovery, bdevs, subsystems, log, got the unknown key "engin"; did you mean "engine"?',
     ],
   ],
   [
@@ -630,6 +630,7 @@ t.test('the smallest file has all the defaults', async (t) => {
     },
     admin: { listen: { address: '127.0.0.1', port: 9920 }, tokenFile: null, allowedHosts: [] },
     log: { level: 'info', format: 'auto' },
+    stateDirectory: resolve('capsuled-state'),
     target: {
       discoveryListeners: [{ address: '127.0.0.1', port: 8009 }],
       bdevs: [],

@@ -269,11 +269,12 @@ export class FakeHost {
     fields: Partial<Pick<SubmissionQueueEntry, 'nsid' | `cdw1${0 | 1 | 2 | 3 | 4}`>> = {},
     dataLengthMax = 4096,
     connection = this.connection,
+    data: Buffer | null = null,
   ): Promise<FakeAnswer> {
     const sqe = SubmissionQueueEntry.alloc();
     Object.assign(sqe, fields);
     sqe.opcode = opcode;
-    return this.#send(connection, 0, sqe.buffer, null, dataLengthMax);
+    return this.#send(connection, 0, sqe.buffer, data, dataLengthMax);
   }
 
   /** `bytes` of a log page from `offset`. */

@@ -209,10 +209,13 @@ t.test('the identification descriptors name the disk', async (t) => {
     [NamespaceIdType.uuid]: uuid.replaceAll('-', ''),
     [NamespaceIdType.csi]: '00',
   });
-  const derived = descriptorsOf(dataOf(await identify(host, cns, { nsid: 1 })));
-  t.notOk(NamespaceIdType.eui64 in derived);
-  const again = await ready();
-  t.same(descriptorsOf(dataOf(await identify(again, cns, { nsid: 1 }))), derived, 'stable');
+  const own = descriptorsOf(dataOf(await identify(host, cns, { nsid: 1 })));
+  t.notOk(NamespaceIdType.eui64 in own);
+  t.same(descriptorsOf(dataOf(await identify(host, cns, { nsid: 1 }))), own, 'stable');
+  const again = descriptorsOf(dataOf(await identify(await ready(), cns, { nsid: 1 })));
+  for (const type of [NamespaceIdType.nguid, NamespaceIdType.uuid]) {
+    t.not(again[type], own[type], 'a RAM disk that is made again is another one');
+  }
   for (const nsid of [0, 2, nsidBroadcast]) {
     t.equal((await identify(host, cns, { nsid })).status, invalidNamespace);
   }

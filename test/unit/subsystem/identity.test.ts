@@ -1,32 +1,21 @@
 import t from 'tap';
 
-import {
-  derivedNguid,
-  derivedSerial,
-  derivedUuid,
-  uuidBytes,
-  uuidText,
-} from '../../../src/subsystem/identity.js';
+import { namedUuid, nguidOf, uuidBytes, uuidText } from '../../../src/subsystem/identity.js';
 
-const nqn = 'nqn.2026-11.com.example:disk0';
+const uuid = '0b6f6f2e-9f0e-4c0c-8a51-6d0f9d5a7a11';
 
-t.test('identities never change: hosts know their disks by them', async (t) => {
-  t.equal(uuidText(derivedUuid(nqn, 1)), 'a6828dd5-abfd-8428-a468-00836bd57ef8');
-  t.equal(derivedNguid(nqn, 1).toString('hex'), '2f1866a101244642f1a439aebf74db58');
-  t.equal(derivedSerial(nqn), '6B71F45296DBC27010F3');
+t.test('a named UUID never changes, and says that its makers chose how (RFC 9562)', async (t) => {
+  t.equal(namedUuid('device', 'wwid naa.5'), 'cbe1978c-93a4-8e7c-9b99-63cf18ccf458');
+  t.match(namedUuid('device', 'wwid naa.5'), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab]/);
+  t.not(namedUuid('device', 'wwid naa.5'), namedUuid('device', 'wwid naa.6'));
+  t.not(namedUuid('device', 'x'), namedUuid('part', 'x'));
 });
 
-t.test('identities differ between namespaces and between subsystems', async (t) => {
-  const other = 'nqn.2026-11.com.example:disk1';
-  const all = [nqn, other].flatMap((name) =>
-    [1, 2].flatMap((nsid) => [derivedUuid(name, nsid), derivedNguid(name, nsid)]),
-  );
-  t.equal(new Set(all.map((bytes) => bytes.toString('hex'))).size, 8);
-  t.not(derivedSerial(nqn), derivedSerial(other));
-});
-
-t.test('a derived UUID says that its makers chose how (RFC 9562, version 8)', async (t) => {
-  t.match(uuidText(derivedUuid(nqn, 7)), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab]/);
+t.test('an NGUID follows from the UUID, however that is written, and is another one', async (t) => {
+  t.equal(nguidOf(uuid), '65ec37611d9403018a01e6d295b25c8f', 'hosts know their disks by it');
+  t.equal(nguidOf(uuid.toUpperCase()), nguidOf(uuid));
+  t.match(nguidOf(uuid), /^[0-9a-f]{32}$/);
+  t.not(nguidOf(uuid), uuid.replaceAll('-', ''));
 });
 
 t.test('a UUID is bytes in the order in which it is written', async (t) => {

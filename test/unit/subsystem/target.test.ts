@@ -258,9 +258,10 @@ t.test(
     const ram1 = configuration().bdevs.slice(1);
     const desired = configuration({ bdevs: [...bdevs, ...ram1] });
     const report = await bed.target.apply(desired, allowed);
-    t.same(calls(bed), ['bdevCreate ram0#2', 'publish 1', 'bdevDelete ram0']);
+    t.same(calls(bed), ['bdevCreate ram0#2', 'withhold 1', 'publish 1', 'bdevDelete ram0']);
     t.match(report.warnings, [/ram0 .*its content is gone/, /^make namespace 1 .* another disk/]);
     t.equal(bed.target.subsystems[0]?.namespaces[0]?.blockCount, 4096n);
+    t.same(await activeNsids(host), [], 'the host gives up the disk that it knew');
     t.same(await activeNsids(host), [1]);
   },
 );

@@ -1,0 +1,247 @@
+import t from 'tap';
+
+import { MemoryState } from '../../../src/identity/state-directory.js';
+import { permissions } from '../../../src/subsystem/change.js';
+import type { TargetConfiguration } from '../../../src/subsystem/configuration.js';
+import {
+  AdminOpcode,
+  Cns,
+  Feature,
+  HostBehaviorSupport,
+  IdentifyController,
+  LogPage,
+  NamespaceList,
+} from '../../../src/wire/layout.gen.js';
+import { Bed, FakeHost, configuration, dataOf, hostId, subsystem } from './fake-host.js';
+
+const zeros = Buffer.alloc(4096);
+const allowed = { allow: permissions };
+
+/** NSID 1 on that bdev. */
+function serving(bdev: 'ram0' | 'ram1'): TargetConfiguration {
+  const namespaces = [{ nsid: 1, bdev, readOnly: false }];
+  return configuration({ subsystems: [subsystem({ namespaces })] });
+}
+
+async function activeNsids(host: FakeHost): Promise<number[]> {
+  const list = new NamespaceList(
+    dataOf(await host.admin(AdminOpcode.identify, { cdw10: Cns.activeNamespaceList })),
+  );
+  return Array.from({ length: 8 }, (_none, index) => list.nsid(index)).filter((nsid) => nsid > 0);
+}
+
+async function identify(host: FakeHost, cns: number = Cns.namespace): Promise<Buffer> {
+  return dataOf(await host.admin(AdminOpcode.identify, { cdw10: cns, nsid: 1 }));
+}
+
+function withheld(bed: Bed, host: FakeHost): readonly number[] {
+  return bed.engine.withheld.get(host.controller)?.nsids ?? [];
+}
+
+function noticesOf(bed: Bed, host: FakeHost): number {
+  return bed.engine.events.filter(({ controller }) => controller === host.controller).length;
+}
+
+t.test('a namespace that never was another disk is served at once', async (t) => {
+  const bed = await Bed.with();
+  const host = await FakeHost.ready(bed);
+  t.same(withheld(bed, host), []);
+  t.same(await activeNsids(host), [1]);
+});
+
+t.test('a disk that takes another’s place is reached when the host has given up the old one', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  await identify(host);
+  bed.engine.calls.length = 0;
+  await bed.target.apply(serving('ram1'), allowed);
+  t.same(
+    bed.engine.calls.filter((call) => /^(withhold|publish)/.test(call)),
+    ['withhold 1', 'publish 1'],
+    'withheld before it is there',
+  );
+  t.ok((await identify(host, Cns.independentNamespace)).equals(zeros));
+  const descriptors = { cdw10: Cns.namespaceIdDescriptors, nsid: 1 };
+  t.not((await host.admin(AdminOpcode.identify, descriptors)).status, 0);
+  t.same(withheld(bed, host), [1]);
+  const before = noticesOf(bed, host);
+  await host.logPage(LogPage.changedNamespaceList);
+  t.same(await activeNsids(host), [], 'first it is told that nothing is there');
+  t.equal(noticesOf(bed, host), before + 1, 'and to look again');
+  t.same(withheld(bed, host), [1]);
+  t.same(await activeNsids(host), [1]);
+  await identify(host, Cns.namespaceIdDescriptors);
+  t.same(withheld(bed, host), [1], 'names alone are not enough');
+  t.notOk((await identify(host)).equals(zeros));
+  t.same(withheld(bed, host), [], 'it knows size and format of what is there now');
+});
+
+t.test('zeros for the namespace tell a host as well that the old disk is gone', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  await bed.target.apply(serving('ram1'), allowed);
+  t.ok((await identify(host)).equals(zeros));
+  t.same(withheld(bed, host), [1]);
+  t.notOk((await identify(host)).equals(zeros));
+  t.same(withheld(bed, host), []);
+});
+
+t.test('a host that read about nothing between two disks has given up the first', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  await bed.target.namespaceRemove(subsystem().nqn, 1, allowed);
+  t.same(await activeNsids(host), []);
+  await bed.target.apply(serving('ram1'), allowed);
+  t.same(withheld(bed, host), [1]);
+  t.same(await activeNsids(host), [1]);
+  await identify(host);
+  t.same(withheld(bed, host), []);
+});
+
+t.test('the same disk that comes back is served at once', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  await bed.target.namespaceRemove(subsystem().nqn, 1, allowed);
+  await bed.target.apply(serving('ram0'), allowed);
+  t.same(withheld(bed, host), []);
+  t.same(await activeNsids(host), [1]);
+});
+
+t.test('a host that comes after the change must identify first, another time not', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  await bed.target.apply(serving('ram1'), allowed);
+  const host = await FakeHost.ready(bed);
+  t.same(withheld(bed, host), [1]);
+  t.same(await activeNsids(host), [1], 'it is shown at once: it may believe nothing');
+  await identify(host);
+  t.same(withheld(bed, host), []);
+  const again = await FakeHost.ready(bed);
+  t.same(withheld(bed, again), [], 'the same host knows it');
+  const other = await FakeHost.ready(bed, { hostid: Buffer.alloc(hostId.length, 9) });
+  t.same(withheld(bed, other), [1], 'another one does not');
+  await bed.target.apply(serving('ram0'), allowed);
+  t.same(withheld(bed, again), [1], 'nor does anybody know the next disk');
+});
+
+/** Advanced Command Retry Enable, as Linux sets it before it looks for namespaces. */
+async function waits(host: FakeHost): Promise<void> {
+  const data = HostBehaviorSupport.alloc();
+  data.acre = 1;
+  const fid = { cdw10: Feature.hostBehaviorSupport };
+  await host.admin(AdminOpcode.setFeatures, fid, 0, host.connection, data.buffer);
+}
+
+t.test('a host that looks again is shown first that the old disk is gone', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  await bed.target.apply(serving('ram1'), allowed);
+  const host = await FakeHost.ready(bed);
+  await waits(host);
+  t.ok((await identify(host, Cns.independentNamespace)).equals(zeros));
+  t.same(withheld(bed, host), [1]);
+  t.same(await activeNsids(host), []);
+  t.equal(noticesOf(bed, host), 1);
+  t.same(await activeNsids(host), [1]);
+  await identify(host);
+  t.same(withheld(bed, host), []);
+});
+
+t.test('a disk that was there before a restart is never hidden from who may have it', async (t) => {
+  const stateDirectory = new MemoryState();
+  const file = (path: string): TargetConfiguration =>
+    configuration({
+      bdevs: [{ name: 'ram0', kind: 'uring', path, blockSize: 512 }],
+    });
+  const first = await Bed.with(file('/one.img'), { stateDirectory });
+  await first.target.apply(file('/two.img'), allowed);
+  const second = new Bed({ stateDirectory });
+  const served = first.engine.disk.get('/two.img');
+  second.engine.disk.put('/two.img', served ?? {});
+  await second.target.apply(file('/two.img'));
+  const host = await FakeHost.ready(second);
+  await waits(host);
+  t.same(await activeNsids(host), [1], 'Linux would drop a disk that is in use');
+  t.same(withheld(second, host), [1], 'but another host may have been away since');
+  await identify(host);
+  t.same(withheld(second, host), []);
+});
+
+t.test('a host that may have dropped what it found is told to look again', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  await bed.target.apply(serving('ram1'), allowed);
+  const host = await FakeHost.ready(bed);
+  await identify(host);
+  t.equal(noticesOf(bed, host), 0);
+  bed.clock.advance(2000);
+  t.equal(noticesOf(bed, host), 1);
+});
+
+t.test('a RAM disk after a restart is another disk for every host', async (t) => {
+  const stateDirectory = new MemoryState();
+  const first = await Bed.with(configuration(), { stateDirectory });
+  t.same(withheld(first, await FakeHost.ready(first)), []);
+  const second = await Bed.with(configuration(), { stateDirectory });
+  const host = await FakeHost.ready(second);
+  t.same(withheld(second, host), [1]);
+  await identify(host);
+  t.same(withheld(second, host), []);
+});
+
+t.test('a controller that comes while a disk is exchanged is kept from it', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  let publish = (): void => undefined;
+  const applied = bed.target.namespaceRemove(subsystem().nqn, 1, allowed);
+  await applied;
+  bed.engine.published = new Promise((resolve) => (publish = resolve));
+  const changed = bed.target.apply(serving('ram1'), allowed);
+  while (![...bed.engine.tables.values()].some((entries) => entries[0]?.bdev === 'ram1')) {
+    await new Promise(setImmediate);
+  }
+  const host = await FakeHost.ready(bed);
+  t.same(withheld(bed, host), [1]);
+  await identify(host);
+  t.same(withheld(bed, host), [1], 'what it read was not the new disk');
+  publish();
+  await changed;
+  t.same(withheld(bed, host), [1]);
+  t.same(await activeNsids(host), []);
+  await identify(host);
+  t.same(withheld(bed, host), []);
+});
+
+t.test('a publication that fails leaves a host with what it had', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  bed.engine.failing.add('publish 1');
+  await t.rejects(bed.target.apply(serving('ram1'), allowed));
+  bed.engine.failing.clear();
+  await bed.target.apply(serving('ram0'), allowed);
+  t.same(withheld(bed, host), []);
+  t.same(await activeNsids(host), [1]);
+});
+
+t.test('a host that can wait is told how long (CRDT1, Host Behavior Support)', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  const page = dataOf(await host.admin(AdminOpcode.identify, { cdw10: Cns.controller }));
+  t.equal(new IdentifyController(page).crdt1, 5);
+  const fid = { cdw10: Feature.hostBehaviorSupport };
+  const data = HostBehaviorSupport.alloc();
+  const send = (bytes: Buffer | null) =>
+    host.admin(AdminOpcode.setFeatures, fid, 0, host.connection, bytes);
+  t.not((await send(null)).status, 0);
+  t.not((await send(Buffer.alloc(511))).status, 0);
+  data.acre = 2;
+  t.not((await send(data.buffer)).status, 0);
+  data.acre = 1;
+  t.equal((await send(data.buffer)).status, 0);
+  const read = dataOf(await host.admin(AdminOpcode.getFeatures, fid, 512));
+  t.equal(new HostBehaviorSupport(read).acre, 1);
+  const select = { cdw10: Feature.hostBehaviorSupport | (1 << 8) };
+  const byDefault = dataOf(await host.admin(AdminOpcode.getFeatures, select, 512));
+  t.equal(new HostBehaviorSupport(byDefault).acre, 0);
+  await bed.target.apply(serving('ram1'), allowed);
+  t.match(bed.engine.withheld.get(host.controller), { nsids: [1], retryDelay: 1 });
+  data.acre = 0;
+  await send(data.buffer);
+  t.match(bed.engine.withheld.get(host.controller), { nsids: [1], retryDelay: 0 });
+});
