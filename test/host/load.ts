@@ -3,8 +3,8 @@
  *
  *     node load.js ADDRESS PORT NQN REPORTS
  *
- * Verifies its I/O, sends Keep Alive several times in each time-out, and writes a {@link LoadReport}
- * as one line of JSON to the file REPORTS after each of them. It says "running" on standard output
+ * Verifies its I/O, sends Keep Alive several times in each time-out, and writes a line of JSON, a
+ * {@link LoadReport}, to the file REPORTS after each of them. It says "running" on standard output
  * once its queues are connected, and ends when its standard input does. Whatever goes wrong, or
  * does not go on, is an exit status of 1 and an empty line as the last report.
  */

@@ -207,6 +207,8 @@ TEST_CASE("env: a file that is not wanted after all is removed if it was made") 
   env->close(env->open_file(request).value().fd);
   env->discard_file(env->open_file(request).value());
   CHECK(::access(request.path.c_str(), F_OK) == 0);
+}
+
 TEST_CASE("env: a connection whose peer vanished ends, though nobody speaks on it") {
   const auto env = make_linux_env().value();
   const int fd = env->make_socket(env->resolve({"127.0.0.1", 1}).value()).value();
