@@ -7,10 +7,14 @@
  * Control characters (C0, DEL, C1), formatting ones (bidirectional marks, zero widths, byte order
  * marks, tags), separators of lines, halves of surrogate pairs, and code points of nobody.
  */
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const unprintableClass = '\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}';
+const unprintable = new RegExp(`[${unprintableClass}]`, 'gu');
 
 /** Replaces what was no UTF-8. */
 const replacement = '\ufffd';
+
+/** What {@link isPrintable} refuses, as part of a character class of a Unicode pattern. */
+export const foreignClass = `${unprintableClass}\\ufffd`;
 
 /** An NQN has at most 223 bytes. */
 const lengthMax = 256;

@@ -4,6 +4,7 @@
  */
 
 import { isIP, isIPv6 } from 'node:net';
+import { foreignClass, isPrintable } from '../printable.js';
 import { nqnFault } from '../subsystem/nqn.js';
 import { mappedIPv4 } from '../transport/address.js';
 import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
@@ -46,7 +47,7 @@ const NQN_PATTERN =
   `^(?:${NQN_SPECIAL[1] ?? ''}${UUID_DIGITS}|` +
   `(?!${NQN_SPECIAL[0] ?? ''}$|${NQN_SPECIAL[1] ?? ''})` +
   'nqn\\.[0-9]{4}-(?:0[1-9]|1[0-2])' +
-  '(?:\\.[^.:\\s\\u0000-\\u0020\\u007f-\\u009f]+)+(?::[^\\u0000-\\u0020\\u007f-\\u009f]+)?)$';
+  `(?:\\.[^.:\\s${foreignClass}]+)+(?::[^ ${foreignClass}]+)?)$`;
 
 /** NVM Express Base Specification, "NVMe Qualified Names". */
 function parseNqn(text: string): string | undefined {
@@ -64,9 +65,8 @@ function nqnHint(text: string): string {
   if (text.startsWith(UUID_NQN_PREFIX)) {
     return UUID.test(text.slice(UUID_NQN_PREFIX.length)) ? '' : 'what follows "uuid:" is no UUID';
   }
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u0020\u007f-\u009f]/.test(text)) {
-    return 'it must not contain spaces or control characters';
+  if (text.includes(' ') || !isPrintable(text)) {
+    return 'it must not contain spaces, control characters or invisible ones';
   }
   if (!/^nqn\.[0-9]{4}-(0[1-9]|1[0-2])\./.test(text)) return 'a date such as 2026-11 must follow';
   if (!/^nqn\.[0-9]{4}-[0-9]{2}\.[^.:\s]+(\.[^.:\s]+)*(:[^]+)?$/.test(text)) {
@@ -209,7 +209,7 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   host_nqn: {
     expected: 'the NQN of a host, as /etc/nvme/hostnqn has it',
     schema: () => ({
-      pattern: '^nqn\\.[^\\u0000-\\u001f\\u007f-\\u009f]*$',
+      pattern: `^nqn\\.[^${foreignClass}]*$`,
       maxLength: nqnLengthMax,
     }),
     // Hosts with names that are not formed by the book exist.
