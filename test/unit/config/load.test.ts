@@ -531,7 +531,7 @@ t.test('one mistake is one error', async (t) => {
     [
       disk().replace('name: ram0', 'nmae: ram0'),
       [
-        '3:7: bdevs[0].nmae: expected one of name, kind, size, block_size, got the unknown key "nmae"; did you mean "name"?',
+        '3:7: bdevs[0].nmae: expected one of name, kind, size, block_size, disposable, got the unknown key "nmae"; did you mean "name"?',
       ],
     ],
     [
