@@ -65,7 +65,7 @@ bool Engine::attach(const transport::QueueAttach& attach) {
   on_lane(lane, [attach, stats, view = controller.view](Lane& here) {
     nvmf::NamespaceTable* table = nullptr;
     if (view != 0) {
-      table = here.views.at(view).get();
+      table = here.views.at(view).namespaces.get();
     } else if (attach.table != 0) {
       auto& slot = here.tables[attach.table];
       if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*here.reactor);

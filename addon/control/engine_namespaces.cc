@@ -55,16 +55,21 @@ Result<void> Engine::namespaces_publish(uint32_t table,
       Join::make(completions_, static_cast<uint32_t>(lanes_.size()), std::move(applied));
   on_each([gone, drained = std::move(drained)] { gone->clear(), drained(); },
           [table, entries = entries_of(table), views, used](Lane& lane, Join& join) {
-            // The reactor has arrived when its table and all views of it have drained.
-            auto left = std::make_shared<size_t>(1 + views.size());
-            const auto part_drained = [left, &join] {
-              if (--*left == 0) join.arrive();
-            };
             for (const View& view : views) {
-              lane.views.at(view.number)->publish(view.entries, part_drained);
+              lane.views.at(view.number).namespaces->publish(view.entries, [] {});
             }
             auto& slot = lane.tables[table];
             if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
+            // What is gone is used by the table, and by what its views were, those that end too.
+            auto left = std::make_shared<size_t>(1);
+            const auto part_drained = [left, &join] {
+              if (--*left == 0) join.arrive();
+            };
+            for (const auto& [number, view] : lane.views) {
+              if (view.table != table) continue;
+              ++*left;
+              view.namespaces->when_drained(part_drained);
+            }
             slot->publish(entries, part_drained);
             used->arrive();
           });
@@ -81,6 +86,7 @@ Engine::Entries Engine::entries_of(uint32_t table) const {
 
 Engine::View Engine::view_of(const Controller& controller) const {
   View view{.number = controller.view,
+            .table = controller.table,
             .entries = entries_of(controller.table),
             .withheld = controller.withheld,
             .retry_delay = controller.retry_delay};
@@ -109,15 +115,19 @@ void Engine::controller_withhold(uint32_t handle, std::vector<uint32_t> nsids, u
   if (controller.view == 0) controller.view = view_next_++;
   on_each(std::move(done),
           [view = view_of(controller), queues = io_queues(controller)](Lane& lane, Join& join) {
-            auto& slot = lane.views[view.number];
-            if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
-            slot->withhold(view.withheld, view.retry_delay);
-            slot->publish(view.entries, [&join] { join.arrive(); });
-            for (const ConnectionId queue : queues) lane.group->set_table(queue, *slot);
+            auto& [table, namespaces] = lane.views[view.number];
+            table = view.table;
+            if (namespaces == nullptr) {
+              namespaces = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
+            }
+            namespaces->withhold(view.withheld, view.retry_delay);
+            namespaces->publish(view.entries, [] {});
+            for (const ConnectionId queue : queues) lane.group->set_table(queue, *namespaces);
+            join.arrive();
           });
 }
 
-/// The I/O queues, if it has some, are given the table; the view goes when its commands have ended,
+/// The I/O queues, if it has some, are given the table. The view goes when its commands have ended,
 /// by a message of its own.
 void Engine::end_view(Controller& controller, Done done) {
   const uint32_t number = std::exchange(controller.view, 0);
@@ -125,23 +135,31 @@ void Engine::end_view(Controller& controller, Done done) {
     completions_.push(std::move(done));
     return;
   }
+  on_each(std::move(done), [number, table = controller.table, queues = io_queues(controller)](
+                               Lane& lane, Join& join) {
+    if (const auto view = lane.views.find(number); view != lane.views.end()) {
+      auto& slot = lane.tables[table];
+      if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
+      for (const ConnectionId queue : queues) lane.group->set_table(queue, *slot);
+      view->second.namespaces->publish({}, [] {});
+    }
+    join.arrive();
+  });
   on_each(
-      [this, number, done = std::move(done)] {
-        on_each(done, [number](Lane& lane, Join& join) {
-          lane.views.erase(number);
-          join.arrive();
-        });
+      [this, number] {
+        on_each([] {},
+                [number](Lane& lane, Join& join) {
+                  lane.views.erase(number);
+                  join.arrive();
+                });
       },
-      [number, table = controller.table, queues = io_queues(controller)](Lane& lane, Join& join) {
+      [number](Lane& lane, Join& join) {
         const auto view = lane.views.find(number);
         if (view == lane.views.end()) {  // the engine stops
           join.arrive();
           return;
         }
-        auto& slot = lane.tables[table];
-        if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
-        for (const ConnectionId queue : queues) lane.group->set_table(queue, *slot);
-        view->second->publish({}, [&join] { join.arrive(); });
+        view->second.namespaces->when_drained([&join] { join.arrive(); });
       });
 }
 

@@ -16,7 +16,11 @@ struct Engine::Lane {
   std::unique_ptr<transport::Group> group;
   std::map<uint32_t, std::unique_ptr<nvmf::NamespaceTable>> tables;
   /// By number: what controllers from which namespaces are withheld have in place of a table.
-  std::map<uint32_t, std::unique_ptr<nvmf::NamespaceTable>> views;
+  struct View {
+    uint32_t table = 0;
+    std::unique_ptr<nvmf::NamespaceTable> namespaces;
+  };
+  std::map<uint32_t, View> views;
   std::map<uint32_t, std::unique_ptr<transport::Acceptor>> acceptors;
   /// Connections placed here and not reported closed; written by the accepting reactor and the
   /// control thread.
