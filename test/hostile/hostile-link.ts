@@ -10,6 +10,8 @@ import { packBits } from '../../src/wire/bits.js';
 import {
   AdminOpcode,
   CapsuleRespHeader,
+  CommandFlagsBits,
+  DataPointerType,
   FabricsCommandType,
   GetLogPageCdw10Bits,
   GetLogPageCdw11Bits,
@@ -94,7 +96,7 @@ export class HostileLink {
   async connect(subsystemNqn: string, hostNqn: string): Promise<boolean> {
     const { sqe, payload } = connectParts(subsystemNqn, hostNqn);
     sqe.dptr = inCapsuleSgl(payload.length);
-    this.send(makeCapsule(sqe, noDigests, payload));
+    this.send(capsuleOf(sqe, payload));
     const answer = await this.next();
     return (
       answer?.type === PduType.capsuleResp && new CapsuleRespHeader(answer.header).cqe.status === 0
@@ -110,12 +112,18 @@ export function connectParts(
   return makeConnect(identity, 0, 0xffff, { entries: 1024 });
 }
 
+/** A capsule as every host sends it: its data pointer is an SGL. */
+export function capsuleOf(sqe: SubmissionQueueEntry, payload?: Buffer): Buffer {
+  sqe.flags = packBits([CommandFlagsBits.psdt, DataPointerType.sgl]);
+  return makeCapsule(sqe, noDigests, payload);
+}
+
 export function propertyGet(): Buffer {
   const command = PropertyGetCommand.alloc();
   command.opcode = fabricsOpcode;
   command.fctype = FabricsCommandType.propertyGet;
   command.attrib = eightBytes;
-  return makeCapsule(new SubmissionQueueEntry(command.buffer), noDigests);
+  return capsuleOf(new SubmissionQueueEntry(command.buffer));
 }
 
 export function propertySetCc(value: number): Buffer {
@@ -124,7 +132,7 @@ export function propertySetCc(value: number): Buffer {
   command.fctype = FabricsCommandType.propertySet;
   command.ofst = ccOffset;
   command.value = BigInt(value);
-  return makeCapsule(new SubmissionQueueEntry(command.buffer), noDigests);
+  return capsuleOf(new SubmissionQueueEntry(command.buffer));
 }
 
 export function discoveryLog(bytes: number): Buffer {
@@ -137,5 +145,5 @@ export function discoveryLog(bytes: number): Buffer {
   );
   sqe.cdw11 = packBits([GetLogPageCdw11Bits.numdu, Math.floor(dwords / 0x10000)]);
   sqe.dptr = transportSgl(bytes);
-  return makeCapsule(sqe, noDigests);
+  return capsuleOf(sqe);
 }

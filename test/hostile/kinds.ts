@@ -5,10 +5,16 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PduType, discoveryNqn } from '../../src/wire/layout.gen.js';
-import { makeCapsule, makeIcReq, noDigests } from '../host/pdu.js';
+import { makeIcReq } from '../host/pdu.js';
 import { transportSgl } from '../host/queue.js';
 import type { HostileLink } from './hostile-link.js';
-import { connectParts, discoveryLog, propertyGet, propertySetCc } from './hostile-link.js';
+import {
+  capsuleOf,
+  connectParts,
+  discoveryLog,
+  propertyGet,
+  propertySetCc,
+} from './hostile-link.js';
 
 export interface HostileKind {
   readonly help: string;
@@ -58,7 +64,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
     async run(link) {
       if (!(await link.initialize())) return;
       const { sqe, payload } = connectParts(discoveryNqn, newName());
-      const capsule = makeCapsule(sqe, noDigests, payload);
+      const capsule = capsuleOf(sqe, payload);
       link.send(capsule.subarray(0, capsule.length - 1));
       await link.over;
     },
@@ -70,7 +76,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
       for (const bytes of [mebibyte, 1024]) {
         const { sqe } = connectParts(discoveryNqn, newName());
         sqe.dptr = transportSgl(bytes);
-        link.send(makeCapsule(sqe, noDigests));
+        link.send(capsuleOf(sqe));
         if ((await link.next()) === null) return;
       }
       await link.over;
