@@ -203,8 +203,8 @@ t.test('more connections than there may be open files are said at the start', as
     t.equal(line, undefined);
     return;
   }
-  t.match(line, { level: 'warn', openFilesMax: Number(hard) });
-  t.ok(Number(line?.['connectionsMax']) < Number(hard));
+  t.match(line, { level: 'warn', open_files_max: Number(hard) });
+  t.ok(Number(line?.['connections_max']) < Number(hard));
   const host = await TcpHost.connect(daemon.target(), subsystemNqn);
   await host.disconnect();
 });
