@@ -1,7 +1,7 @@
 /**
  * POST /v1/reload: reads the configuration file again and makes its changes, with the permission
- * that a signal cannot give. A browser cannot be made to send it: the token is in a header, the body
- * is JSON, and a request with an Origin is refused.
+ * that a signal cannot give. A browser cannot be made to send it: the token is in a header, the
+ * body is JSON, and a request with an Origin is refused.
  */
 
 import { type Static, Type } from '../json-schema.js';

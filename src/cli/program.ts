@@ -64,29 +64,7 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
       setStatus(await runCheck(config, terminal, json === true ? 'json' : 'text'));
     });
 
-  addApply(
-    program,
-    'plan',
-    'Say what `capsuled apply` would do, and what hosts would notice of it.',
-  ).action(async (words: ApplyWords) => {
-    const { apply } = await import('./apply.js');
-    setStatus(await apply({ ...words, dryRun: true }, terminal));
-  });
-
-  addApply(
-    program,
-    'apply',
-    'Have the running daemon take its configuration file as it is now, as SIGHUP does, with permission.',
-  )
-    .option('--dry-run', 'say what would be done, do nothing')
-    .option(
-      '--allow <what...>',
-      'disconnect: take things from connected hosts; data-loss: destroy the content of RAM disks',
-    )
-    .action(async (words: ApplyWords) => {
-      const { apply } = await import('./apply.js');
-      setStatus(await apply(words, terminal));
-    });
+  addChanges(program, terminal, setStatus);
 
   program
     .command('acknowledge')
@@ -134,6 +112,37 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
     });
 
   return program;
+}
+
+/** The commands that have a daemon take its file. */
+function addChanges(
+  program: Command,
+  terminal: Terminal,
+  setStatus: (status: number) => void,
+): void {
+  addApply(
+    program,
+    'plan',
+    'Say what `capsuled apply` would do, and what hosts would notice of it.',
+  ).action(async (words: ApplyWords) => {
+    const { apply } = await import('./apply.js');
+    setStatus(await apply({ ...words, dryRun: true }, terminal));
+  });
+
+  addApply(
+    program,
+    'apply',
+    'Have the running daemon take its configuration file as it is now, as SIGHUP does, with permission.',
+  )
+    .option('--dry-run', 'say what would be done, do nothing')
+    .option(
+      '--allow <what...>',
+      'disconnect: take things from connected hosts; data-loss: destroy the content of RAM disks',
+    )
+    .action(async (words: ApplyWords) => {
+      const { apply } = await import('./apply.js');
+      setStatus(await apply(words, terminal));
+    });
 }
 
 /** What the commands that ask a daemon have in common. */

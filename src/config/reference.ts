@@ -29,8 +29,8 @@ at once, each as \`file:line:column: error: key: what was expected\`.
 - **Times** are numbers with a unit: \`50us\`, \`10ms\`, \`2s\`.
 - **Relative paths** begin at the folder of the configuration file.
 - **Takes effect**: *reload* means when the daemon gets SIGHUP; *restart* means at
-  the next start. An invalid file leaves a running daemon as it is, and so does one whose changes would cut off connected
-  hosts or destroy data: see [reload.md](reload.md).
+  the next start. An invalid file leaves a running daemon as it is, and so does one whose changes
+  would cut off connected hosts or destroy data: see [reload.md](reload.md).
 
 For completion and checks in an editor, put this line on top of the file:
 
