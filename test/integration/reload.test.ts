@@ -132,6 +132,7 @@ t.test(
 t.test('capsuled apply gives the permission that SIGHUP cannot', async (t) => {
   const folder = makeFolder(t);
   const admin = adminWithToken;
+  const tokenFile = join(folder, admin.token_file);
   const daemon = await Daemon.startIn(t, folder, configuration({ admin }));
   const host = await TcpHost.connect(daemon.target(), subsystemNqn);
   const file = writeConfiguration(folder, configuration({ admin, bdevs: [], subsystems: [] }));
@@ -140,7 +141,8 @@ t.test('capsuled apply gives the permission that SIGHUP cannot', async (t) => {
     let text = '';
     const write = (written: string) => (text += written);
     const terminal = { out: write, error: write, isTTY: false, color: false };
-    const status = await main([...argv, '--config', file, '--server', daemon.admin], terminal);
+    const where = ['--config', file, '--server', daemon.admin, '--token-file', tokenFile];
+    const status = await main([...argv, ...where], terminal);
     return { status, text };
   };
   const planned = await run('plan');
