@@ -127,7 +127,8 @@ class Engine {
   void controller_terminate(uint32_t controller, Queues queues, const char* reason, Done done);
   /// Keeps the controller's I/O queues, those to come included, from the namespaces `nsids`
   /// (ascending) of its table until it is called again without them: their commands end with
-  /// Namespace Not Ready and `retry_delay` as CRD. `done`: every reactor does so; what is under way is not waited for.
+  /// Namespace Not Ready and `retry_delay` as CRD. `done`: every reactor does so; what is under way
+  /// is not waited for.
   void controller_withhold(uint32_t controller, std::vector<uint32_t> nsids, uint8_t retry_delay,
                            Done done);
   void abort(uint32_t controller, uint16_t sqid, uint16_t cid, std::function<void(bool)> done);

@@ -44,7 +44,10 @@ export function registerProblems(app: FastifyInstance): void {
     const { method, url } = request;
     const allowed = routes.of(url);
     if (allowed.length === 0) {
-      return sendProblem(reply, new TargetError('not_found', `there is no ${method} ${printable(url)}`));
+      return sendProblem(
+        reply,
+        new TargetError('not_found', `there is no ${method} ${printable(url)}`),
+      );
     }
     const list = allowed.join(', ');
     reply.header('allow', list);

@@ -19,11 +19,7 @@ const SERVER_DEFAULT = 'http://127.0.0.1:9920';
 const ANSWER_TIMEOUT_MS = 120_000;
 
 /** Posts, with a body if there is one; answers what the daemon answered. */
-export async function adminPost(
-  words: AdminWords,
-  path: string,
-  body?: object,
-): Promise<unknown> {
+export async function adminPost(words: AdminWords, path: string, body?: object): Promise<unknown> {
   const { url, tokenFile } = await findServer(words);
   const token = tokenFile === null ? null : await readToken(tokenFile);
   const headers = {

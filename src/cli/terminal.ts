@@ -20,8 +20,8 @@ export const processTerminal: Terminal = {
   error: (text) => {
     process.stderr.write(text);
   },
-  // Not `process.stdout.isTTY`: that makes a stream, which makes a pipe O_NONBLOCK for all who share
-  // it, and the daemon's log is written by none of Node's streams.
+  // Not `process.stdout.isTTY`: that makes a stream, which makes a pipe O_NONBLOCK for all who
+  // share it, and the daemon's log is written by none of Node's streams.
   get isTTY() {
     return isatty(STANDARD_OUTPUT);
   },

@@ -9,7 +9,12 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 
-import type { BdevDescription, BdevParameters, ContentFacts, Engine } from '../engine/engine-types.js';
+import type {
+  BdevDescription,
+  BdevParameters,
+  ContentFacts,
+  Engine,
+} from '../engine/engine-types.js';
 import { namedUuid } from '../subsystem/identity.js';
 import type { Logger } from '../subsystem/logger.js';
 import { ContentIdentity } from './content-identity.js';
@@ -24,7 +29,17 @@ const attribute = 'user.capsuled.identity';
 
 /** Reasons why a file cannot carry a record, though there is nothing wrong with it. */
 const cannotCarry: ReadonlySet<string> = new Set([
-  'ENOTSUP', 'EOPNOTSUPP', 'EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'E2BIG', 'ERANGE', 'ENOSYS', 'EINVAL',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'ENOSPC',
+  'EDQUOT',
+  'E2BIG',
+  'ERANGE',
+  'ENOSYS',
+  'EINVAL',
 ]);
 
 export interface IdentityParts {
@@ -69,7 +84,8 @@ export class ContentIdentities {
       file.path,
     );
     const carried = this.#carried(file);
-    const isOwn = carried?.place != null && isSamePlace(carried.place, place);
+    const written = carried?.place ?? null;
+    const isOwn = written !== null && isSamePlace(written, place);
     if (carried !== null && isOwn) {
       const holder = this.#fileHolder(file, inState);
       return new ContentIdentity({
@@ -99,7 +115,7 @@ export class ContentIdentities {
   /** The identity of the file behind a loop device; of a part of it, one that follows from it. */
   async #ofLoop(content: ContentFacts, readOnly: boolean): Promise<ContentIdentity> {
     const { backing } = content;
-    if (backing?.facts == null) throw new Error('expected a loop device');
+    if (!backing?.facts) throw new Error('expected a loop device');
     const { path, facts, offset, limit } = backing;
     const whole = await this.#ofFile({ path, facts, readOnly });
     if (offset === 0n && limit === 0n) return whole;
@@ -128,7 +144,13 @@ export class ContentIdentities {
     if (own !== null) {
       const holder = this.#stateHolder({ device: own.uuid }, 'device', `${path} (${own.source})`);
       const record = await this.#kept(holder);
-      return new ContentIdentity({ source: 'device', detail: own.source, uuid: own.uuid, record, holder });
+      return new ContentIdentity({
+        source: 'device',
+        detail: own.source,
+        uuid: own.uuid,
+        record,
+        holder,
+      });
     }
     const sysfsPath = content.names['sysfs_path'] ?? path;
     const where = { sysfs: sysfsPath, size: content.size.toString(), machine: machine.tag };
@@ -207,7 +229,10 @@ export class ContentIdentities {
         } catch (thrown) {
           const { code = '' } = thrown as NodeJS.ErrnoException;
           if (!cannotCarry.has(code)) throw thrown;
-          logger.info({ path, reason: code }, 'the identity of the file is kept in the state directory');
+          logger.info(
+            { path, reason: code },
+            'the identity of the file is kept in the state directory',
+          );
           return inState.write(record);
         }
       },

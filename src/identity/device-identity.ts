@@ -41,7 +41,10 @@ function diskName(names: Names): Name | null {
     if (value === undefined || !/[1-9a-z]/i.test(value)) continue;
     if (key === 'serial') {
       const model = names['model'];
-      return { source: `serial ${model === undefined ? '' : `${model} `}${value}`, reach: 'machine' };
+      return {
+        source: `serial ${model === undefined ? '' : `${model} `}${value}`,
+        reach: 'machine',
+      };
     }
     const isWorldwide =
       key === 'uuid' || key === 'nguid' || key === 'cid' || (key === 'wwid' && isAssigned(value));

@@ -135,8 +135,7 @@ function conflict(
   { record, holder }: ContentIdentity,
 ): TargetError {
   const { subsystem = '', nsid: firstNsid = 0 } = record?.firstExport ?? {};
-  const known =
-    `uuid ${record?.uuid ?? ''}` + (record?.nguid == null ? '' : `, nguid ${record.nguid}`);
+  const known = `uuid ${record?.uuid ?? ''}` + (record?.nguid ? `, nguid ${record.nguid}` : '');
   const written = [
     ...(uuid === undefined ? [] : [`uuid ${uuid}`]),
     ...(nguid === undefined ? [] : [`nguid ${nguid}`]),

@@ -10,8 +10,9 @@
  * when it is told to. It is told that there is no such namespace; the host moves it on, by reading
  * that (active namespace list, or zeros for the namespace), so that it gives up the old disk before
  * the new one shows
- * - `listed`: described, but commands end with Namespace Not Ready; the host moves it on, by reading
- * Identify Namespace (CNS 00h): nobody can use what is there without its size and block format
+ * - `listed`: described, but commands end with Namespace Not Ready; the host moves it on, by
+ * reading Identify Namespace (CNS 00h): nobody can use what is there without its size and block
+ * format
  *
  * The engine is told which namespaces are withheld; I/O is not asked anything.
  */

@@ -5,14 +5,7 @@ import t from 'tap';
 import { patternOf } from '../host/pattern.js';
 import { TcpHost } from '../host/tcp-host.js';
 import { GenericStatus } from '../../src/wire/layout.gen.js';
-import {
-  Daemon,
-  configuration,
-  makeFolder,
-  runToEnd,
-  subsystem,
-  subsystemNqn,
-} from './daemon.js';
+import { Daemon, configuration, makeFolder, runToEnd, subsystem, subsystemNqn } from './daemon.js';
 import type { Configuration } from './daemon.js';
 
 const block = (generation: number): Buffer => patternOf({ slba: 0n, generation }, 8);
@@ -122,27 +115,30 @@ t.test('an identity that is not the recorded one is refused, with which disk it 
   for (const part of [uuid, wrong, 'disk0.img', subsystemNqn, 'setfattr -x']) t.match(said, part);
 });
 
-t.test('an image that is replaced is seen, said, and becomes another disk when asked', async (t) => {
-  const folder = makeFolder(t);
-  const config = fileConfiguration(folder);
-  const daemon = await Daemon.startIn(t, folder, config);
-  const { uuid } = await shown(daemon);
-  const host = await TcpHost.connect(daemon.target(), subsystemNqn);
-  await host.io.write(0n, block(1));
-  copyFileSync(join(folder, 'disk0.img'), join(folder, 'new.img'));
-  renameSync(join(folder, 'new.img'), join(folder, 'disk0.img'));
-  const refused = await daemon.reload(config);
-  t.match(refused.msg, /not applied/);
-  const said = /disk0\.img is another file than the one being served \(inode \d+ → \d+\)$/;
-  t.ok(daemon.process.lines.some(({ level, msg }) => level === 'warn' && said.test(msg)));
-  t.match(await unreadyReasons(daemon), /another file than the one being served/);
-  t.ok((await host.io.read(0n, 8)).equals(block(1)), 'it is served as it was');
-  await host.disconnect();
-  const reloaded = await daemon.reload(config);
-  t.equal(reloaded.msg, 'reloaded');
-  t.not((await shown(daemon)).uuid, uuid);
-  t.equal((await daemon.get('/readyz')).status, 200);
-});
+t.test(
+  'an image that is replaced is seen, said, and becomes another disk when asked',
+  async (t) => {
+    const folder = makeFolder(t);
+    const config = fileConfiguration(folder);
+    const daemon = await Daemon.startIn(t, folder, config);
+    const { uuid } = await shown(daemon);
+    const host = await TcpHost.connect(daemon.target(), subsystemNqn);
+    await host.io.write(0n, block(1));
+    copyFileSync(join(folder, 'disk0.img'), join(folder, 'new.img'));
+    renameSync(join(folder, 'new.img'), join(folder, 'disk0.img'));
+    const refused = await daemon.reload(config);
+    t.match(refused.msg, /not applied/);
+    const said = /disk0\.img is another file than the one being served \(inode \d+ → \d+\)$/;
+    t.ok(daemon.process.lines.some(({ level, msg }) => level === 'warn' && said.test(msg)));
+    t.match(await unreadyReasons(daemon), /another file than the one being served/);
+    t.ok((await host.io.read(0n, 8)).equals(block(1)), 'it is served as it was');
+    await host.disconnect();
+    const reloaded = await daemon.reload(config);
+    t.equal(reloaded.msg, 'reloaded');
+    t.not((await shown(daemon)).uuid, uuid);
+    t.equal((await daemon.get('/readyz')).status, 200);
+  },
+);
 
 t.test('a file that is gone is served on, and said', async (t) => {
   const folder = makeFolder(t);

@@ -46,7 +46,12 @@ export class ContentBed {
     const log = (level: string) => (_fields: object, message: string) => {
       this.lines.push({ level, message });
     };
-    const logger = { info: log('info'), debug: log('debug'), warn: log('warn'), error: log('error') };
+    const logger = {
+      info: log('info'),
+      debug: log('debug'),
+      warn: log('warn'),
+      error: log('error'),
+    };
     this.contents = new Contents(this.engine, logger, this.state, machine);
   }
 

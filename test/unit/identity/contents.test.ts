@@ -100,7 +100,11 @@ t.test('a file that is only read is not written to', async (t) => {
   const first = await bed.export(await bed.file(path, 'file0', { readOnly: true }));
   t.equal(bed.engine.disk.get(path)?.identity, '');
   const writable = bed.restarted();
-  t.same(await writable.export(await writable.file(path)), first, 'and is known when it is written');
+  t.same(
+    await writable.export(await writable.file(path)),
+    first,
+    'and is known when it is written',
+  );
 });
 
 t.test('what cannot be recorded anywhere is not exported', async (t) => {
@@ -141,8 +145,13 @@ t.test('what an operator wrote is recorded first, and then held to', async (t) =
   const bdev = await wrong.file(path);
   const conflict = { code: 'identity_conflict' };
   await t.rejects(wrong.export(bdev, { uuid: uuidB }), { ...conflict, field: 'uuid' });
-  await t.rejects(wrong.export(bdev, { nguid: nguid.replace('0', 'f') }), { ...conflict, field: 'nguid' });
-  const message = await wrong.export(bdev, { uuid: uuidB }).catch((error: unknown) => String(error));
+  await t.rejects(wrong.export(bdev, { nguid: nguid.replace('0', 'f') }), {
+    ...conflict,
+    field: 'nguid',
+  });
+  const message = await wrong
+    .export(bdev, { uuid: uuidB })
+    .catch((error: unknown) => String(error));
   for (const part of [uuidA, uuidB, path, nqn, `setfattr -x user.capsuled.identity ${path}`]) {
     t.match(message, part);
   }

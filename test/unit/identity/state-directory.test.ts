@@ -91,7 +91,9 @@ t.test('a second daemon is refused, and may come when the first has gone', async
   const path = join(folder(t), 'state');
   let isTaken = true;
   const state = new FileState(path, () =>
-    isTaken ? Promise.reject(Object.assign(new Error('locked'), { code: 'EAGAIN' })) : lockNothing(),
+    isTaken
+      ? Promise.reject(Object.assign(new Error('locked'), { code: 'EAGAIN' }))
+      : lockNothing(),
   );
   await t.rejects(state.write('a', 'x'), { code: 'in_use', message: /in use by another capsuled/ });
   await t.rejects(state.read('a'), { code: 'in_use' });

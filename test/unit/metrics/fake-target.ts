@@ -104,7 +104,11 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
         parameters,
         states: ['ok'],
         health: soundHealth,
-        identity: { uuid: '0b6f6f2e-9f0e-4c0c-8a51-6d0f9d5a7a11', source: 'random', detail: 'in memory' },
+        identity: {
+          uuid: '0b6f6f2e-9f0e-4c0c-8a51-6d0f9d5a7a11',
+          source: 'random',
+          detail: 'in memory',
+        },
         namespace: { subsystem: NQN, nsid: 1 },
       },
     ],

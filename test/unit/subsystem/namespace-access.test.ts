@@ -49,32 +49,35 @@ t.test('a namespace that never was another disk is served at once', async (t) =>
   t.same(await activeNsids(host), [1]);
 });
 
-t.test('a disk that takes another’s place is reached when the host has given up the old one', async (t) => {
-  const bed = await Bed.with(serving('ram0'));
-  const host = await FakeHost.ready(bed);
-  await identify(host);
-  bed.engine.calls.length = 0;
-  await bed.target.apply(serving('ram1'), allowed);
-  t.same(
-    bed.engine.calls.filter((call) => /^(withhold|publish)/.test(call)),
-    ['withhold 1', 'publish 1'],
-    'withheld before it is there',
-  );
-  t.ok((await identify(host, Cns.independentNamespace)).equals(zeros));
-  const descriptors = { cdw10: Cns.namespaceIdDescriptors, nsid: 1 };
-  t.not((await host.admin(AdminOpcode.identify, descriptors)).status, 0);
-  t.same(withheld(bed, host), [1]);
-  const before = noticesOf(bed, host);
-  await host.logPage(LogPage.changedNamespaceList);
-  t.same(await activeNsids(host), [], 'first it is told that nothing is there');
-  t.equal(noticesOf(bed, host), before + 1, 'and to look again');
-  t.same(withheld(bed, host), [1]);
-  t.same(await activeNsids(host), [1]);
-  await identify(host, Cns.namespaceIdDescriptors);
-  t.same(withheld(bed, host), [1], 'names alone are not enough');
-  t.notOk((await identify(host)).equals(zeros));
-  t.same(withheld(bed, host), [], 'it knows size and format of what is there now');
-});
+t.test(
+  'a disk that takes another’s place is reached when the host has given up the old one',
+  async (t) => {
+    const bed = await Bed.with(serving('ram0'));
+    const host = await FakeHost.ready(bed);
+    await identify(host);
+    bed.engine.calls.length = 0;
+    await bed.target.apply(serving('ram1'), allowed);
+    t.same(
+      bed.engine.calls.filter((call) => /^(withhold|publish)/.test(call)),
+      ['withhold 1', 'publish 1'],
+      'withheld before it is there',
+    );
+    t.ok((await identify(host, Cns.independentNamespace)).equals(zeros));
+    const descriptors = { cdw10: Cns.namespaceIdDescriptors, nsid: 1 };
+    t.not((await host.admin(AdminOpcode.identify, descriptors)).status, 0);
+    t.same(withheld(bed, host), [1]);
+    const before = noticesOf(bed, host);
+    await host.logPage(LogPage.changedNamespaceList);
+    t.same(await activeNsids(host), [], 'first it is told that nothing is there');
+    t.equal(noticesOf(bed, host), before + 1, 'and to look again');
+    t.same(withheld(bed, host), [1]);
+    t.same(await activeNsids(host), [1]);
+    await identify(host, Cns.namespaceIdDescriptors);
+    t.same(withheld(bed, host), [1], 'names alone are not enough');
+    t.notOk((await identify(host)).equals(zeros));
+    t.same(withheld(bed, host), [], 'it knows size and format of what is there now');
+  },
+);
 
 t.test('zeros for the namespace tell a host as well that the old disk is gone', async (t) => {
   const bed = await Bed.with(serving('ram0'));
