@@ -7,12 +7,18 @@ import { makeDeallocate, makeIo } from '../host/io-queue.js';
 import type { IoQueue } from '../host/io-queue.js';
 import { generic, mediaError } from '../host/status.js';
 import { TcpHost } from '../host/tcp-host.js';
-import { Daemon, configuration, makeFolder, subsystem, subsystemNqn } from './daemon.js';
+import {
+  Daemon,
+  adminWithToken,
+  configuration,
+  makeFolder,
+  subsystem,
+  subsystemNqn,
+  withToken,
+} from './daemon.js';
 import type { Configuration, Teardown } from './daemon.js';
 import { LoopFileSystem, attachLoopDevice, noLoopDisks, setReadOnly } from './loop-disk.js';
 
-const token = 'a-token-of-enough-length';
-const authorization = { authorization: `Bearer ${token}` };
 const mib = 2 ** 20;
 
 interface Disk {
@@ -23,11 +29,9 @@ interface Disk {
 /** A daemon on one reactor with a namespace for each of the disks, in order, and a host of it. */
 async function serving(t: Teardown, disks: readonly Disk[]) {
   const folder = makeFolder(t);
-  const tokenFile = join(folder, 'token');
-  writeFileSync(tokenFile, token);
   const config: Configuration = configuration({
     engine: { reactors: 1, memory: '64MiB' },
-    admin: { listen: '127.0.0.1:0', token_file: tokenFile },
+    admin: adminWithToken,
     bdevs: disks.map(({ path, size }, index) => ({
       name: `file${index}`,
       kind: 'uring',
@@ -56,7 +60,7 @@ interface BdevItem {
 }
 
 async function bdev(daemon: Daemon, name = 'file0'): Promise<BdevItem> {
-  const response = await daemon.get('/v1/bdevs', authorization);
+  const response = await daemon.get('/v1/bdevs', withToken);
   const { items } = (await response.json()) as { items: BdevItem[] };
   const found = items.find((item) => item.name === name);
   if (found === undefined) throw new Error(`there is no bdev ${name}`);
@@ -72,7 +76,7 @@ async function inState(daemon: Daemon, state: string, name = 'file0'): Promise<B
 
 async function acknowledge(daemon: Daemon, name = 'file0'): Promise<number> {
   const url = `${daemon.admin}/v1/bdevs/${name}/acknowledge`;
-  return (await fetch(url, { method: 'POST', headers: authorization })).status;
+  return (await fetch(url, { method: 'POST', headers: withToken })).status;
 }
 
 async function status(io: IoQueue, sqe: ReturnType<typeof makeIo>): Promise<number> {
@@ -118,7 +122,7 @@ t.test('a disk that hangs keeps no other disk waiting', { skip: noLoopDisks }, a
   await inState(daemon, 'hung');
   t.equal((await bdev(daemon, 'file1')).state, 'ok');
   t.match(await (await daemon.get('/readyz')).json(), { reasons: [/^bdev file0: its disk hangs/] });
-  const scrape = await (await daemon.get('/metrics', authorization)).text();
+  const scrape = await (await daemon.get('/metrics', withToken)).text();
   t.match(scrape, 'capsuled_bdev_state{bdev="file0",state="hung"} 1');
   t.equal(await acknowledge(daemon), 409, 'a disk that hangs cannot be looked at');
 

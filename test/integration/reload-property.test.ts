@@ -16,6 +16,7 @@ import type { Permission } from '../../src/subsystem/change.js';
 import type { TargetConfiguration } from '../../src/subsystem/configuration.js';
 import type { Target } from '../../src/subsystem/target.js';
 import { endpointKey } from '../../src/transport/listener.js';
+import { Cns } from '../../src/wire/layout.gen.js';
 import { until } from '../host/bounded.js';
 import { TcpHost } from '../host/tcp-host.js';
 import { worldFiles } from '../unit/subsystem/model-engine.js';
@@ -78,7 +79,12 @@ async function connect(nqn: string): Promise<TcpHost> {
   const view = target.subsystems.find((subsystem) => subsystem.nqn === nqn);
   const address = view?.listeners.find(({ actual }) => actual !== null)?.actual;
   if (address === null || address === undefined) throw new Error(`${nqn} is not listening`);
-  return TcpHost.connect(address, nqn);
+  const host = await TcpHost.connect(address, nqn);
+  // What was another disk before is let in by that.
+  for (const { nsid } of view?.namespaces ?? []) {
+    await host.admin.identify({ cns: Cns.namespace, nsid });
+  }
+  return host;
 }
 
 /** What each bdev that a namespace shows has stored, read by a host. */

@@ -204,7 +204,6 @@ t.test('an address that is not of this machine is said once, with the likely fix
     'could not listen on 192.0.2.77:4420: this machine does not have the address (`ip address` shows those it has)';
   const cases = [
     ['subsystems[0].listeners[0]', { subsystems: [subsystem({ listeners: [listener] })] }],
-    ['discovery.listeners[0]', { discovery: { listeners: [listener] } }],
     ['admin.listen', { admin: { listen: '192.0.2.77:4420', token_file: 'token' } }],
   ] as const;
   for (const [key, overrides] of cases) {
