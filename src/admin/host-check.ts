@@ -1,12 +1,12 @@
 /**
  * Which Host headers are answered. A page of somebody else can make a browser ask for its own name
  * while that name points here (DNS rebinding); such a request names a host that this is not. An
- * address cannot be made to point elsewhere.
+ * address is its own name: a page that a browser got from it is ours, however the address is
+ * translated on the way.
  */
 
 import { isIP } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { isLoopback } from '../transport/address.js';
 import { TargetError } from '../errors.js';
 import { printable } from '../printable.js';
 
@@ -17,11 +17,11 @@ export function checkHosts(app: FastifyInstance, allowedHosts: readonly string[]
     // Only HTTP/1.0 comes without, and no browser speaks that.
     if (host === undefined) return;
     const name = nameOf(host);
-    if (allowed.has(name) || isOurs(name, request.socket.localAddress)) return;
+    if (allowed.has(name) || isNobodysName(name)) return;
     throw new TargetError(
       'misdirected',
-      `expected an address listened on, localhost, or a name of admin.allowed_hosts in the Host ` +
-        `header, got ${printable(host)}`,
+      `expected an address, localhost, or a name of admin.allowed_hosts in the Host header, ` +
+        `got ${printable(host)}`,
       { field: 'host' },
     );
   });
@@ -33,10 +33,7 @@ function nameOf(host: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }
 
-function isOurs(name: string, localAddress: string | undefined): boolean {
-  if (name === 'localhost' || name.endsWith('.localhost')) return true;
-  if (isIP(name) === 0) return false;
-  // An IPv4 connection to a socket of both families has its address inside of IPv6.
-  const local = localAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '');
-  return isLoopback(name) || name === local;
+/** What no name server can make point elsewhere. */
+function isNobodysName(name: string): boolean {
+  return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost');
 }

@@ -11,7 +11,7 @@ export interface AdminOptions {
   readonly listen: HostPort;
   /** Absolute; null when requests need no token. */
   readonly tokenFile: string | null;
-  /** Names that a Host header may have beside the addresses listened on. */
+  /** Names that a Host header may have beside localhost and addresses. */
   readonly allowedHosts: readonly string[];
 }
 

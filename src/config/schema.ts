@@ -115,7 +115,7 @@ const adminSchema = Type.Object(
       text('host_name', { description: 'Name of this machine.', effect: 'restart' }),
       list({
         description:
-          'Names that a request may ask for in its Host header, beside localhost and the addresses listened on. ' +
+          'Names that a request may ask for in its Host header, beside localhost and addresses. ' +
           'Others are refused, because a foreign page can make a browser ask for its own name here.',
         default: [],
         effect: 'restart',
