@@ -6,7 +6,6 @@
 // while it is Executing.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -46,11 +45,11 @@ class PendingAborts {
 
   template <typename Predicate>
   void take(Predicate is_over, bool aborted) {
-    const auto over = std::stable_partition(pending_.begin(), pending_.end(),
-                                            [&](const Pending& each) { return !is_over(each); });
-    std::vector<Pending> taken(std::make_move_iterator(over),
-                               std::make_move_iterator(pending_.end()));
-    pending_.erase(over, pending_.end());
+    std::vector<Pending> taken;
+    std::vector<Pending> left;
+    for (Pending& each : pending_) (is_over(each) ? taken : left).push_back(std::move(each));
+    // Before the calls, which may add some.
+    pending_ = std::move(left);
     for (const Pending& each : taken) each.done(aborted);
   }
 

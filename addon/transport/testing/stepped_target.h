@@ -100,7 +100,7 @@ class SteppedTarget {
   }
   /// Runs `what` on the reactor's thread, between two turns.
   void on_reactor(const std::function<void()>& what) {
-    if (std::this_thread::get_id() == reactor_thread_) return what();
+    if (Reactor::current() == reactor_.get()) return what();
     std::unique_lock lock(mutex_);
     task_ = &what;
     changed_.notify_all();
@@ -163,7 +163,6 @@ class SteppedTarget {
   /// From each poll of the ring, on the reactor's thread.
   bool drive() {
     std::unique_lock lock(mutex_);
-    reactor_thread_ = std::this_thread::get_id();
     for (;;) {
       if (turns_ == 0 && task_ == nullptr) {
         waiting_ = true;
@@ -229,7 +228,6 @@ class SteppedTarget {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::thread::id reactor_thread_;
   const std::function<void()>* task_ = nullptr;
   const std::function<bool()>* there_ = nullptr;
   bool found_ = false;
