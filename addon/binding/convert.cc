@@ -301,7 +301,8 @@ Napi::Object bdev_health_object(Napi::Env env, const BdevHealth& health, uint64_
     failure.Set("message", strerrordesc_np(last.errnum));
     object.Set("lastFailure", failure);
   }
-  object.Set("oldestMs", static_cast<double>(oldest_ns / 1'000'000));
+  const uint64_t oldest_ms = oldest_ns / 1'000'000;
+  object.Set("oldestMs", static_cast<double>(oldest_ms));
   return object;
 }
 

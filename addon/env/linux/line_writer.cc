@@ -105,7 +105,8 @@ Result<std::unique_ptr<LineWriter>> LineWriter::start(int fd, size_t bytes_max) 
   ASSERT(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
   ::pthread_attr_destroy(&attributes);
   if (errnum != 0) return Error{errnum, "cannot start a thread for the log"};
-  (void)share.release();  // body() has it
+  // body() has it, and deletes it.
+  [[maybe_unused]] auto* const handed_over = share.release();
   return std::unique_ptr<LineWriter>(new LineWriter(std::move(state)));
 }
 
