@@ -100,11 +100,13 @@ export class DaemonProcess {
   /** The log goes to a socket that the test reads (Node's `pipe`), or to `outlet`. */
   constructor(folder: string, configFile: string, nodeOptions = '', outlet?: LogOutlet) {
     this.folder = folder;
-    const args = [mainScript, 'serve', '--config', configFile];
-    this.#child = spawn(process.execPath, args, {
+    // By `env`, so that it is the daemon alone: what runs the tests adds modules to each Node that it
+    // sees started, and they listen to signals.
+    const args = [`NODE_OPTIONS=${nodeOptions}`, process.execPath, mainScript, 'serve'];
+    this.#child = spawn('env', [...args, '--config', configFile], {
       cwd: folder,
       stdio: ['ignore', outlet?.fd ?? 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1', NODE_OPTIONS: nodeOptions },
+      env: { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1' },
     });
     let rest = '';
     (outlet?.reader ?? this.#child.stdout)?.setEncoding('utf8').on('data', (text: string) => {

@@ -181,7 +181,7 @@ t.test('signals in the first moments of the daemon neither kill nor are lost', a
 function catches(pid: number, signal: number): boolean {
   if (!existsSync(`/proc/${pid}/status`)) return false;
   // Before it is the daemon's, the process has the handlers of who started it.
-  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('main.js')) return false;
+  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0serve\0')) return false;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const mask = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   return ((mask >> BigInt(signal - 1)) & 1n) === 1n;
