@@ -19,6 +19,13 @@ struct Bits {
   /// The largest value that fits.
   static constexpr unsigned long long kMax = kWidth == 64 ? ~0ull : (1ull << (kWidth % 64)) - 1;
 
+  /// All bits of the range, where they lie.
+  template <std::unsigned_integral Word>
+  static constexpr Word mask() {
+    static_assert(Hi < sizeof(Word) * 8, "the range lies outside this word");
+    return static_cast<Word>(static_cast<Word>(kMax) << Lo);
+  }
+
   /// The range's value, moved down to bit 0.
   template <std::unsigned_integral Word>
   static constexpr Word get(Word word) {
@@ -31,8 +38,7 @@ struct Bits {
   [[nodiscard]] static constexpr Word set(Word word, Word value) {
     static_assert(Hi < sizeof(Word) * 8, "the range lies outside this word");
     ASSERT(value <= static_cast<Word>(kMax));
-    const Word mask = static_cast<Word>(static_cast<Word>(kMax) << Lo);
-    const Word rest = static_cast<Word>(word & static_cast<Word>(~mask));
+    const Word rest = static_cast<Word>(word & static_cast<Word>(~mask<Word>()));
     return static_cast<Word>(rest | static_cast<Word>(value << Lo));
   }
 };

@@ -59,7 +59,16 @@ inline void set_stat(uint64_t& word, uint64_t value) {
 
 /// The reactor's thread: adds to a word of its statistics. No locked instruction: it is the only
 /// writer.
-inline void add_stat(uint64_t& word, uint64_t amount) { set_stat(word, word + amount); }
+inline void add_stat(uint64_t& word, uint64_t amount) {
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+  // Commands count a dozen words each. Compilers make three instructions of an atomic load, an
+  // addition and an atomic store; this one stores an aligned word whole, too. Sanitizers see only
+  // the three.
+  asm("addq %1, %0" : "+m"(word) : "er"(amount) : "cc");
+#else
+  set_stat(word, word + amount);
+#endif
+}
 
 /// As set_stat(), for a word that says that the words written before it are there.
 inline void publish_stat(uint64_t& word, uint64_t value) {

@@ -46,17 +46,21 @@ struct SglDescriptor {
   constexpr SglSubtype subtype() const {
     return static_cast<SglSubtype>(SglIdentifier::Subtype::get(identifier));
   }
+  static constexpr std::uint8_t identifier_of(SglType type, SglSubtype subtype) {
+    return SglIdentifier::Type::set(static_cast<std::uint8_t>(subtype),
+                                    static_cast<std::uint8_t>(type));
+  }
   constexpr void set_identifier(SglType type, SglSubtype subtype) {
-    identifier = SglIdentifier::Type::set(static_cast<std::uint8_t>(subtype),
-                                          static_cast<std::uint8_t>(type));
+    identifier = identifier_of(type, subtype);
   }
   /// The data comes in the capsule itself, behind the submission queue entry.
   constexpr bool is_in_capsule() const {
-    return type() == SglType::kDataBlock && subtype() == SglSubtype::kOffset;
+    return identifier == identifier_of(SglType::kDataBlock, SglSubtype::kOffset);
   }
   /// The data comes or goes by H2CData or C2HData PDUs.
   constexpr bool is_transport() const {
-    return type() == SglType::kTransportDataBlock && subtype() == SglSubtype::kTransportSpecific;
+    return identifier ==
+           identifier_of(SglType::kTransportDataBlock, SglSubtype::kTransportSpecific);
   }
 };
 WIRE_STRUCT(SglDescriptor, 16, WIRE_FIELD(SglDescriptor, address, 0),
@@ -117,7 +121,12 @@ struct SubmissionQueueEntry {
   /// As every command of every queue over fabrics has it, with data or without: not fused, and the
   /// data pointer is an SGL (NVMe Base 2.1, 4.1). Linux's target refuses all others, so hosts know.
   constexpr bool is_plain_sgl() const {
-    return fuse() == FusedOperation::kNormal && psdt() == DataPointerType::kSgl;
+    constexpr auto kFuseAndPsdt = static_cast<std::uint8_t>(
+        CommandFlags::Fuse::mask<std::uint8_t>() | CommandFlags::Psdt::mask<std::uint8_t>());
+    constexpr std::uint8_t kPlain =
+        CommandFlags::Psdt::set(static_cast<std::uint8_t>(FusedOperation::kNormal),
+                                static_cast<std::uint8_t>(DataPointerType::kSgl));
+    return (flags & kFuseAndPsdt) == kPlain;
   }
 };
 WIRE_STRUCT(SubmissionQueueEntry, 64, WIRE_FIELD(SubmissionQueueEntry, opcode, 0),

@@ -4,6 +4,10 @@
 /// agreed. PLEN counts it all.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
 #include "wire/command.h"
 
 namespace capsuled::wire {
@@ -203,18 +207,25 @@ WIRE_STRUCT(R2t, 24, WIRE_FIELD(R2t, common, 0), WIRE_FIELD(R2t, cccid, 8),
 
 /// The header length that a PDU type must have, in bytes; 0 for an unknown type.
 constexpr std::uint8_t pdu_header_length(PduType type) {
-  switch (type) {
-    case PduType::kIcReq: return sizeof(IcReq);
-    case PduType::kIcResp: return sizeof(IcResp);
-    case PduType::kH2cTermReq:
-    case PduType::kC2hTermReq: return sizeof(TermReq);
-    case PduType::kCapsuleCmd: return sizeof(CapsuleCmdHeader);
-    case PduType::kCapsuleResp: return sizeof(CapsuleRespHeader);
-    case PduType::kH2cData: return sizeof(H2cData);
-    case PduType::kC2hData: return sizeof(C2hData);
-    case PduType::kR2t: return sizeof(R2t);
-  }
-  return 0;
+  // A table, because every PDU asks.
+  constexpr auto kLengths = [] {
+    std::array<std::uint8_t, 10> lengths{};
+    const auto set = [&](PduType of, std::size_t bytes) {
+      lengths[static_cast<std::size_t>(of)] = static_cast<std::uint8_t>(bytes);
+    };
+    set(PduType::kIcReq, sizeof(IcReq));
+    set(PduType::kIcResp, sizeof(IcResp));
+    set(PduType::kH2cTermReq, sizeof(TermReq));
+    set(PduType::kC2hTermReq, sizeof(TermReq));
+    set(PduType::kCapsuleCmd, sizeof(CapsuleCmdHeader));
+    set(PduType::kCapsuleResp, sizeof(CapsuleRespHeader));
+    set(PduType::kH2cData, sizeof(H2cData));
+    set(PduType::kC2hData, sizeof(C2hData));
+    set(PduType::kR2t, sizeof(R2t));
+    return lengths;
+  }();
+  const auto index = static_cast<std::size_t>(type);
+  return index < kLengths.size() ? kLengths[index] : 0;
 }
 
 /// The specification's name of a PDU type; never null.

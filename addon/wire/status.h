@@ -195,7 +195,9 @@ class Status {
   constexpr std::uint16_t pack() const { return field_; }
 
   constexpr bool is_success() const {
-    return StatusField::Code::get(field_) == 0 && StatusField::CodeType::get(field_) == 0;
+    constexpr auto kOutcome = static_cast<std::uint16_t>(
+        StatusField::Code::mask<std::uint16_t>() | StatusField::CodeType::mask<std::uint16_t>());
+    return (field_ & kOutcome) == 0;
   }
   constexpr StatusCodeType type() const {
     return static_cast<StatusCodeType>(StatusField::CodeType::get(field_));

@@ -100,8 +100,8 @@ export class DaemonProcess {
   /** The log goes to a socket that the test reads (Node's `pipe`), or to `outlet`. */
   constructor(folder: string, configFile: string, nodeOptions = '', outlet?: LogOutlet) {
     this.folder = folder;
-    // By `env`, so that it is the daemon alone: what runs the tests adds modules to each Node that it
-    // sees started, and they listen to signals.
+    // By `env`, so that it is the daemon alone: what runs the tests adds modules to each Node that
+    // it sees started, and they listen to signals.
     const args = [`NODE_OPTIONS=${nodeOptions}`, process.execPath, mainScript, 'serve'];
     this.#child = spawn('env', [...args, '--config', configFile], {
       cwd: folder,
