@@ -5,10 +5,11 @@
  * for with 0 discovery would share the subsystem's; `$DIR` is the folder, and
  * `token` in it a file with a token.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePort, until, type Target } from './target.js';
 
 const discoveryNqn = 'nqn.2014-08.org.nvmexpress.discovery';
@@ -116,17 +117,40 @@ export class Daemon implements Target {
     this.child?.kill('SIGHUP');
   }
 
+  /** As {@link reload}, until the daemon has refused; answers what it said of that. */
+  async reloadRefused(change: (text: string) => string): Promise<string[]> {
+    const before = this.lines.length;
+    this.reload(change);
+    const said = await until('the end of a reload', 20, () => {
+      const lines = this.lines.slice(before).map((line) => String(line['msg']));
+      const isOver = (line: string): boolean =>
+        line === 'reloaded' || line.includes('capsuled apply --allow');
+      return lines.some(isOver) ? lines : undefined;
+    });
+    if (said.includes('reloaded')) throw new Error('SIGHUP was enough');
+    return said;
+  }
+
   /** As {@link reload}, with permission to take things from connected hosts, and RAM disks. */
   async apply(change: (text: string) => string): Promise<void> {
     this.configText = change(this.configText);
     this.writeConfig(this.rendered);
-    const response = await fetch(`http://127.0.0.1:${String(this.adminPort)}/v1/reload`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ allow: ['data-loss', 'disconnect'] }),
-      signal: AbortSignal.timeout(15_000),
-    });
-    if (!response.ok) throw new Error(`reload: ${await response.text()}`);
+    await this.command('apply', '--allow', 'data-loss,disconnect');
+  }
+
+  /** What a `capsuled` command that asks the daemon prints; throws what it says if it fails. */
+  async command(...words: string[]): Promise<string> {
+    const where = [
+      ...['--config', this.pathOf('config.yaml'), '--token-file', this.pathOf('token')],
+      ...['--server', `http://127.0.0.1:${String(this.adminPort)}`],
+    ];
+    const run = promisify(execFile)(process.execPath, [this.main, ...words, ...where]);
+    return (await run).stdout;
+  }
+
+  /** Of a file in the daemon's folder, `$DIR`. */
+  pathOf(name: string): string {
+    return join(this.folder, name);
   }
 
   /** Ends the process at once, as a crash would. */

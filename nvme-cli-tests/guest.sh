@@ -94,6 +94,62 @@ field() {
     k == n { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]+$/, ""); print; exit }' "$2"
 }
 
+uuid_of() { cat "/sys/block/${1##*/}/uuid" 2>/dev/null; }
+
+# another_disk UUID  sets device to a disk that has another UUID, if one is there
+another_disk() {
+  local d
+  for d in /sys/class/nvme-subsystem/*/nvme*n*; do
+    d=/dev/${d##*/}
+    [ -b "$d" ] && [ "$(uuid_of "$d")" != "$1" ] && device=$d && return
+  done
+  return 1
+}
+
+# files_begin  makes a file system on $device, and writes and reads files of it until it fails
+files_begin() {
+  into /tmp/mkfs mkfs.ext4 -q "$device"
+  mkdir -p /mnt/disk
+  mount "$device" /mnt/disk || fail "mount"
+  dd if=/dev/urandom of=/tmp/random bs=64k count=64 status=none
+  cp /tmp/random /mnt/disk/file && sync || fail "write"
+  : > /tmp/written; : > /tmp/was_read
+  while dd if=/tmp/random of=/mnt/disk/more bs=64k count=4 conv=fsync status=none 2> /tmp/writer; do
+    echo >> /tmp/written
+    sleep 0.05
+  done &
+  writer=$!
+  # Of the disk itself, not of what Linux keeps in memory.
+  while dd if=/mnt/disk/file of=/tmp/read bs=64k iflag=direct status=none 2> /tmp/reader; do
+    cmp /tmp/random /tmp/read > /tmp/differs || exit 1
+    echo >> /tmp/was_read
+    sleep 0.05
+  done &
+  reader=$!
+}
+
+# files_go_on  shows that files are still read and written
+files_go_on() {
+  local written was_read
+  written=$(wc -l < /tmp/written) was_read=$(wc -l < /tmp/was_read)
+  more_of() { [ "$(wc -l < "$1")" -gt "$2" ]; }
+  wait_until 30 "files are written" more_of /tmp/written $((written + 2))
+  wait_until 30 "files are read" more_of /tmp/was_read $((was_read + 2))
+}
+
+# files_end  waits until both have met an error; nothing may have been read as something else
+files_end() {
+  ended() { ! kill -0 $1 2>/dev/null; }
+  wait_until 30 "the writer meets an error" ended $writer
+  wait_until 30 "the reader meets an error" ended $reader
+  wait $reader || fail "the file reads as something else: $(cat /tmp/differs)"
+  echo 3 > /proc/sys/vm/drop_caches
+  if cat /mnt/disk/file > /tmp/read 2>/dev/null; then
+    cmp /tmp/random /tmp/read || fail "the file reads as something else"
+  fi
+  umount /mnt/disk
+}
+
 # completed DEVICE  reads and writes completed so far
 completed() { awk '{ print $1 + $5 }' "/sys/block/${1##*/}/stat"; }
 completed_over() { [ "$(completed "$1")" -gt "$2" ]; }
