@@ -257,8 +257,45 @@ export class Reader {
     const tagPath = join(path, discriminator);
     this.#place(tagPath, value ?? node);
     this.error(tagPath, variantMessage(schema, discriminator, value));
+    this.#readCommon(node, schema, discriminator, path);
     const name = node.get('name');
     return typeof name === 'string' ? { name } : {};
+  }
+
+  /** What is wrong in a map of no known variant, whichever of them was meant. */
+  #readCommon(map: YAMLMap, { anyOf = [] }: SchemaNode, discriminator: string, path: string): void {
+    const variants = anyOf.map(({ properties = {}, required = [] }) => ({ properties, required }));
+    // Keys of no variant are not held against it: a kind of a later version may have them.
+    const written = map.items.map(({ key }) => (isScalar(key) ? String(key.value) : ''));
+    const foreign = written.filter((key) => key !== '<<').map((key) => [key, {}] as const);
+    const known = Object.assign({}, ...variants.map(({ properties }) => properties)) as object;
+    const properties = { ...Object.fromEntries(foreign), ...known };
+    const pairs = this.#pairs(map, { properties }, path);
+    for (const key of Object.keys(known).filter((each) => each !== discriminator)) {
+      const keyPath = join(path, key);
+      const readings = variants.map((variant) => {
+        const property = variant.properties[key];
+        if (!pairs.has(key)) return () => this.#absent(variant, property ?? {}, key, path);
+        return property && (() => this.read(pairs.get(key), property, keyPath));
+      });
+      this.#agreed(readings.filter((reading) => reading !== undefined));
+    }
+  }
+
+  /** Keeps the issues of the first reading that all the others have as well. */
+  #agreed(readings: readonly (() => unknown)[]): void {
+    const before = this.issues.length;
+    const found = readings.map((read) => {
+      read();
+      return this.issues.splice(before);
+    });
+    const [first = [], ...others] = found;
+    const isSame = (left: ConfigurationIssue, right: ConfigurationIssue): boolean =>
+      left.path === right.path && left.message === right.message;
+    const inAll = first.filter((issue) =>
+      others.every((issues) => issues.some((other) => isSame(issue, other))),
+    );
+    this.issues.push(...inAll);
   }
 
   #readScalar(node: Node | null, schema: SchemaNode, path: string): unknown {

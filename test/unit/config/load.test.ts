@@ -591,8 +591,35 @@ t.test('every error is reported, in the order of the file', async (t) => {
   const found = errors('bdevs: [{ kind: x }]\nlog: { level: loud }\nengine: { poll: 1 }');
   t.strictSame(
     found.map((text) => text.split(':').slice(0, 3).join(':')),
-    ['1:1: version', '1:17: bdevs[0].kind', '2:15: log.level', '3:17: engine.poll'],
+    [
+      '1:1: version',
+      '1:9: bdevs[0].name',
+      '1:17: bdevs[0].kind',
+      '2:15: log.level',
+      '3:17: engine.poll',
+    ],
   );
+});
+
+t.test('what no kind takes is an error beside a kind that is unknown', (t) => {
+  const wrong = (rest: string) =>
+    errors(`version: 1\nbdevs: [{ name: a, kind: maloc, ${rest} }]`)
+      .map((text) => text.split(': ').slice(1, 3).join(': '))
+      .filter((text) => !text.startsWith('bdevs[0].kind: '));
+  t.strictSame(wrong('size: 1gib, block_size: 513'), [
+    'bdevs[0].size: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got "1gib"; write "1GiB"',
+    'bdevs[0].block_size: expected 512 or 4096, got 513',
+  ]);
+  t.strictSame(wrong('path: "", size: 1MiB, size: 2MiB'), [
+    'bdevs[0].path: expected a file path, got ""',
+    'bdevs[0].size: expected each key once, got "size" again',
+  ]);
+  t.strictSame(wrong('<<: { size: 1MiB }'), [
+    'bdevs[0].<<: merge keys ("<<") are not taken; write the keys out',
+  ]);
+  // What some kind would take, or may take in a later version, is not held against it.
+  t.strictSame(wrong('size: 4PiB, sise: 1, create: true'), []);
+  t.end();
 });
 
 t.test('an error in one item hides no error in the next, and leads to no other', async (t) => {
