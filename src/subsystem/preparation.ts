@@ -20,8 +20,7 @@ import type { TargetState } from './target-state.js';
 export type Missing = 'refuse' | 'wait';
 
 /** What could not be opened, and why. */
-export interface Failed<T> {
-  readonly item: T;
+export interface Failed<T> extends Place<T> {
   readonly error: TargetError;
 }
 
@@ -59,6 +58,11 @@ export class Preparation {
     return new Map([...bdevs.keep, ...this.bdevs]);
   }
 
+  /** Of what is waited for: its steps were not made, and an error says why. */
+  get missingKeys(): ReadonlySet<string> {
+    return new Set([...this.missingBdevs, ...this.missingEndpoints].map(({ key }) => key));
+  }
+
   /** Opens what had to wait for something to be closed. */
   async openExchanged({ bdevs, endpoints }: Plan): Promise<void> {
     for (const place of endpoints.exchange) await this.#bind(place, 'refuse');
@@ -94,7 +98,7 @@ export class Preparation {
     } catch (thrown) {
       const error = failure(key, `open bdev ${name}`, thrown);
       if (missing === 'refuse') throw error;
-      this.missingBdevs.push({ item, error });
+      this.missingBdevs.push({ item, key, error });
     }
   }
 
@@ -104,7 +108,7 @@ export class Preparation {
     } catch (thrown) {
       const error = failure(key, `listen on ${endpointText(item)}`, thrown);
       if (missing === 'refuse') throw error;
-      this.missingEndpoints.push({ item, error });
+      this.missingEndpoints.push({ item, key, error });
     }
   }
 }

@@ -113,7 +113,7 @@ export class Target {
    * if something that still drains stands in the way.
    */
   plan(desired: TargetConfiguration): ApplyReport {
-    return reportOf(this.#plan(desired), []);
+    return reportOf(this.#plan(desired).changes, []);
   }
 
   /**
@@ -355,8 +355,9 @@ export class Target {
     } finally {
       this.#scheduleRetry();
     }
-    this.#log(plan.changes);
-    return { report: reportOf(plan, this.#state.drains.overdue), drains };
+    const made = plan.changes.filter(({ key }) => !preparation.missingKeys.has(key));
+    this.#log(made);
+    return { report: reportOf(made, this.#state.drains.overdue), drains };
   }
 
   /** Gives back what was opened and brings back what was taken; answers the error to throw. */
@@ -448,7 +449,7 @@ function checkServing(
   if (!serves) throw first.error;
 }
 
-function reportOf({ changes }: Plan, overdue: readonly Drain[]): ApplyReport {
+function reportOf(changes: readonly Change[], overdue: readonly Drain[]): ApplyReport {
   return {
     changes,
     warnings: [

@@ -111,6 +111,12 @@ t.test(
     );
     const host = await TcpHost.connect(daemon.target(), subsystemNqn);
     await host.io.read(0n, 8);
+    const { lines } = daemon.process;
+    t.notOk(
+      lines.some(({ msg }) => /^create bdev file0/.test(msg)),
+      'it was not made',
+    );
+    t.ok(lines.some(({ msg }) => /file0: .*; its namespaces are unavailable$/.test(msg)));
     const unready = await daemon.get('/readyz');
     t.equal(unready.status, 503);
     t.match(await unready.json(), {

@@ -450,7 +450,13 @@ t.test('at the start one missing disk or address does not keep the rest', async 
     ],
   });
   bed.engine.failing.add('bdevCreate file0').add('listenerAdd 192.0.2.1 4420');
-  await bed.target.apply(missing, { missing: 'wait' });
+  const { changes } = await bed.target.apply(missing, { missing: 'wait' });
+  const texts = changes.map(({ text }) => text);
+  t.match(texts, ['create bdev ram0 (malloc)', 'create bdev ram1 (malloc)']);
+  t.notOk(
+    texts.some((text) => /file0|192\.0\.2\.1/.test(text)),
+    'what is missing was not made',
+  );
   const host = await FakeHost.ready(bed);
   t.same(await activeNsids(host), [1]);
   t.same(bed.target.configuration, missing);
