@@ -271,9 +271,12 @@ export class Daemon implements Target {
 
   private onReady(ready: Record<string, unknown>): void {
     this.adminPort = Number(new URL(String(ready['admin'])).port);
-    const all = ready['listeners'] as { port: number; subnqn?: string[] }[];
+    const all = ready['listeners'] as { port: number; subsystems: string[] }[];
     this.listeners = all
-      .map(({ port, subnqn }) => ({ port, nqns: (subnqn ?? []).filter((n) => n !== discoveryNqn) }))
+      .map(({ port, subsystems }) => ({
+        port,
+        nqns: subsystems.filter((nqn) => nqn !== discoveryNqn),
+      }))
       .filter(({ nqns }) => nqns.length > 0);
 
     this.port = this.listeners[0]?.port ?? 0;

@@ -7,14 +7,14 @@ import type { ListenerView } from '../subsystem/views.js';
 export interface ReadyListener {
   readonly address: string;
   readonly port: number;
-  readonly subnqn: readonly string[];
+  readonly subsystems: readonly string[];
 }
 
 export function readyListeners(listeners: readonly ListenerView[]): ReadyListener[] {
   return listeners.map(({ actual, subsystems }) => ({
     address: actual.address,
     port: actual.port,
-    subnqn: subsystems,
+    subsystems,
   }));
 }
 

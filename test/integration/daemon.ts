@@ -35,7 +35,7 @@ export interface LogLine {
 }
 
 interface ReadyListener extends Address {
-  readonly subnqn: readonly string[];
+  readonly subsystems: readonly string[];
 }
 
 export const subsystemNqn = 'nqn.2026-11.com.example:disk0';
@@ -226,7 +226,8 @@ export class Daemon {
   target(nqn = subsystemNqn, address?: string): Address {
     const found = this.listeners.find(
       (listener) =>
-        listener.subnqn.includes(nqn) && (address === undefined || listener.address === address),
+        listener.subsystems.includes(nqn) &&
+        (address === undefined || listener.address === address),
     );
     if (found === undefined) throw new Error(`no listener of ${nqn}`);
     return { address: found.address, port: found.port };

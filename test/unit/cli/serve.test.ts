@@ -107,9 +107,9 @@ t.test('it says when it is ready, on which addresses, and how to connect', async
   t.match(ready, {
     level: 'info',
     listeners: [
-      { address: '127.0.0.1', port: 8009, subnqn: [] },
-      { address: '127.0.0.1', port: 5000, subnqn: ['nqn.2026-11.x:a'] },
-      { address: '127.0.0.1', port: 5001, subnqn: ['nqn.2026-11.x:b'] },
+      { address: '127.0.0.1', port: 8009, subsystems: [] },
+      { address: '127.0.0.1', port: 5000, subsystems: ['nqn.2026-11.x:a'] },
+      { address: '127.0.0.1', port: 5001, subsystems: ['nqn.2026-11.x:b'] },
     ],
     admin: /^http:\/\/127\.0\.0\.1:[1-9]\d*$/,
     connect: [
