@@ -386,9 +386,8 @@ Napi::Value NativeEngine::address_reserve(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeEngine::complete_connect(const Napi::CallbackInfo& info) {
-  const bool attached = engine_->attach(
-      queue_attach(token_of(info[0]), info[1].As<Napi::Object>(), uint32_of(info[2])));
-  return Napi::Boolean::New(info.Env(), attached);
+  engine_->attach(queue_attach(token_of(info[0]), info[1].As<Napi::Object>(), uint32_of(info[2])));
+  return info.Env().Undefined();
 }
 
 Napi::Value NativeEngine::controller_keep_alive(const Napi::CallbackInfo& info) {

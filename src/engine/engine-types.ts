@@ -358,7 +358,10 @@ export interface Engine {
 
   /** Answers a command. A token whose connection is gone is ignored. */
   complete(token: bigint, answer: CommandAnswer): void;
-  /** Answers a Connect with success and attaches the connection as that queue; in one step. */
+  /**
+   * Answers a Connect with success and attaches the connection as that queue; in one step. Nothing
+   * if the connection is gone: `connection_closed` says so.
+   */
   completeConnect(token: bigint, attach: QueueAttach, dw0: number): void;
 
   /** Starts (or moves) the controller's keep-alive timer; 0 stops it. */

@@ -53,7 +53,7 @@ interface NativeEngine {
   pageCreate(data: Uint8Array): number;
   pageDelete(page: number): void;
   complete(token: bigint, answer: CommandAnswer): void;
-  completeConnect(token: bigint, attach: QueueAttach, dw0: number): boolean;
+  completeConnect(token: bigint, attach: QueueAttach, dw0: number): void;
   controllerKeepAlive(controller: number, timeoutMs: number): void;
   controllerTerminate(controller: number, queues: 'io' | 'all', reason: string): Promise<void>;
   asynchronousEvent(controller: number, dw0: number): void;
@@ -222,8 +222,8 @@ class AddonEngine implements Engine {
     this.#native.complete(token, answer);
   }
 
-  completeConnect(token: bigint, attach: QueueAttach, dw0: number): boolean {
-    return this.#native.completeConnect(token, attach, dw0);
+  completeConnect(token: bigint, attach: QueueAttach, dw0: number): void {
+    this.#native.completeConnect(token, attach, dw0);
   }
 
   controllerKeepAlive(controller: number, timeoutMs: number): void {

@@ -138,9 +138,8 @@ export class FakeEngine implements Engine {
     this.calls.push('complete');
   }
 
-  completeConnect(): boolean {
+  completeConnect(): void {
     this.calls.push('completeConnect');
-    return true;
   }
 
   controllerKeepAlive(): void {
