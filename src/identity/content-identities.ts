@@ -23,7 +23,7 @@ import { formatRecord, isSamePlace, parseRecord } from './content-record.js';
 import type { ContentPlace, ContentRecord } from './content-record.js';
 import { deviceIdentity } from './device-identity.js';
 import type { Machine } from './machine.js';
-import type { StateDirectory } from './state-directory.js';
+import type { RecordJournal } from './record-journal.js';
 
 const attribute = 'user.capsuled.identity';
 
@@ -45,7 +45,7 @@ const cannotCarry: ReadonlySet<string> = new Set([
 export interface IdentityParts {
   readonly engine: Engine;
   readonly logger: Logger;
-  readonly state: StateDirectory;
+  readonly state: RecordJournal;
   readonly machine: Machine;
 }
 
@@ -216,24 +216,37 @@ export class ContentIdentities {
 
   #fileHolder(file: OpenFile, inState: RecordHolder): RecordHolder {
     const { path, facts } = file;
-    const { engine, logger } = this.#parts;
+    const { engine, logger, state } = this.#parts;
+    let written = facts.identity;
+    const record = async (identity: string): Promise<void> => {
+      await engine.recordIdentity(path, facts, identity);
+      written = identity;
+    };
     const holder: RecordHolder = {
       source: 'file',
       what: path,
       remedy: removeAttribute(path),
-      write: async (record) => {
+      write: async (content) => {
+        const before = written;
+        const note = (): void => {
+          state.note(`the identity recorded with ${path}`, () => record(before));
+        };
         try {
-          const placed = { ...record, place: this.#placeOf(facts) };
-          await engine.recordIdentity(path, facts, formatRecord(placed));
+          await record(formatRecord({ ...content, place: this.#placeOf(facts) }));
+          note();
           return holder;
         } catch (thrown) {
           const { code = '' } = thrown as NodeJS.ErrnoException;
-          if (!cannotCarry.has(code)) throw thrown;
+          if (!cannotCarry.has(code)) {
+            // It may be there all the same, but not durable.
+            note();
+            throw thrown;
+          }
           logger.info(
             { path, reason: code },
             'the identity of the file is kept in the state directory',
           );
-          return inState.write(record);
+          return inState.write(content);
         }
       },
     };

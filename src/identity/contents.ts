@@ -16,6 +16,7 @@ import { ExportIdentities, identifiersOf } from './export-identities.js';
 import type { ExportHistory, Identifiers } from './export-identities.js';
 import { findMachine } from './machine.js';
 import type { Machine } from './machine.js';
+import { RecordJournal } from './record-journal.js';
 import type { StateDirectory } from './state-directory.js';
 
 /** A bdev as it was opened. */
@@ -34,6 +35,7 @@ export class Contents {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #state: StateDirectory;
+  readonly #journal: RecordJournal;
   readonly #machineFile: string | undefined;
   readonly #guard: CreationGuard;
   /** By the engine's name of the bdev. */
@@ -49,8 +51,9 @@ export class Contents {
     this.#engine = engine;
     this.#logger = logger;
     this.#state = state;
+    this.#journal = new RecordJournal(state);
     this.#machineFile = machineFile;
-    this.#guard = new CreationGuard(engine, state);
+    this.#guard = new CreationGuard(engine, this.#journal);
   }
 
   /** Before a bdev is opened. Throws if that would make an empty disk in place of a known one. */
@@ -91,8 +94,12 @@ export class Contents {
     { parameters, description }: OpenContent,
   ): Promise<void> {
     const { exports } = await this.#prepared();
-    const identity = await exports.prepare(nqn, configuration, this.identityOf(description));
+    const before = this.identityOf(description);
+    const identity = await exports.prepare(nqn, configuration, before);
     this.#identities.set(description.name, identity);
+    this.#journal.note(`the identity of ${description.name}`, () => {
+      this.#identities.set(description.name, before);
+    });
     const { content } = description;
     if (content?.kind === 'file' && parameters.path !== undefined) {
       await this.#guard.remember(parameters.path, content);
@@ -100,8 +107,31 @@ export class Contents {
     const history = await exports.remember(nqn, configuration.nsid, identity);
     const key = namespaceKey(nqn, configuration.nsid);
     // What came in the life of this process is news to hosts for all of its life.
-    if (this.#histories.get(key) === 'another' && history === 'once_another') return;
+    const known = this.#histories.get(key);
+    if (known === 'another' && history === 'once_another') return;
     this.#histories.set(key, history);
+    this.#journal.note(`what was exported as ${nqn}, ${configuration.nsid}`, () => {
+      if (known === undefined) this.#histories.delete(key);
+      else this.#histories.set(key, known);
+    });
+  }
+
+  /** What is recorded from now on is of a change that may fail. */
+  beginChange(): void {
+    this.#journal.begin();
+  }
+
+  /** It was made: what it recorded holds. */
+  keepChange(): void {
+    this.#journal.keep();
+  }
+
+  /**
+   * It failed: what it recorded is as it was before. Answers what stays all the same, in words for
+   * people. Before the bdevs that it opened are closed.
+   */
+  takeBackChange(): Promise<string[]> {
+    return this.#journal.takeBack();
   }
 
   /** What hosts are told of a namespace. */
@@ -156,9 +186,10 @@ export class Contents {
 
   async #prepare(): Promise<Ready> {
     const machine = await findMachine(this.#state, this.#machineFile);
-    const parts = { engine: this.#engine, logger: this.#logger, state: this.#state, machine };
+    const state = this.#journal;
+    const parts = { engine: this.#engine, logger: this.#logger, state, machine };
     const identities = new ContentIdentities(parts);
-    const exports = new ExportIdentities(identities, this.#state, this.#logger);
+    const exports = new ExportIdentities(identities, state, this.#logger);
     return { machine, identities, exports };
   }
 }

@@ -15,6 +15,8 @@ export interface StateDirectory {
   read(name: string): Promise<string | null>;
   /** Durable when it resolves. */
   write(name: string, text: string): Promise<void>;
+  /** Durable when it resolves; nothing if there is no such file. */
+  remove(name: string): Promise<void>;
   /** Where a file is, for people. */
   pathOf(name: string): string;
 }
@@ -29,6 +31,11 @@ export class MemoryState implements StateDirectory {
 
   write(name: string, text: string): Promise<void> {
     this.files.set(name, text);
+    return Promise.resolve();
+  }
+
+  remove(name: string): Promise<void> {
+    this.files.delete(name);
     return Promise.resolve();
   }
 
@@ -80,6 +87,17 @@ export class FileState implements StateDirectory {
     } catch (thrown) {
       await unlink(temporary).catch(() => undefined);
       throw unusable(`cannot write ${path}`, thrown);
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#lock();
+    const path = this.pathOf(name);
+    try {
+      await unlink(path);
+      await syncFolder(dirname(path));
+    } catch (thrown) {
+      if (codeOf(thrown) !== 'ENOENT') throw unusable(`cannot remove ${path}`, thrown);
     }
   }
 

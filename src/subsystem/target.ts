@@ -337,6 +337,7 @@ export class Target {
     let plan: Plan;
     let commit: Commit | null = null;
     let drains: Promise<void>[];
+    contents.beginChange();
     try {
       await preparation.open(first, missing);
       await checkExports(this.#state, desired, preparation.openOf(first));
@@ -350,6 +351,7 @@ export class Target {
       checkPermissions(planChanges(this.#state, desired).changes, allow);
       commit = new Commit(this.#state, first, preparation, desired);
       drains = await commit.run();
+      contents.keepChange();
     } catch (thrown) {
       throw await this.#takeBack(preparation, exchange, commit, thrown);
     } finally {
@@ -369,7 +371,8 @@ export class Target {
   ): Promise<TargetError> {
     const error = TargetError.from(thrown);
     const begun = exchange.hasBegun || commit?.hasBegun === true;
-    const stays = await preparation.discard();
+    const recorded = await this.#state.contents.takeBackChange();
+    const stays = [...(await preparation.discard()), ...recorded];
     const lost = [...(commit?.lost ?? []), ...(await exchange.undo())];
     const { logger } = this.#state;
     // A stack tells of a defect of ours; what the machine or the configuration refused needs none.

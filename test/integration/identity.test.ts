@@ -1,11 +1,21 @@
 import { copyFileSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { patternOf } from '../host/pattern.js';
 import { TcpHost } from '../host/tcp-host.js';
 import { GenericStatus } from '../../src/wire/layout.gen.js';
-import { Daemon, configuration, makeFolder, runToEnd, subsystem, subsystemNqn } from './daemon.js';
+import {
+  Daemon,
+  configuration,
+  loopback,
+  makeFolder,
+  runToEnd,
+  subsystem,
+  subsystemNqn,
+} from './daemon.js';
 import type { Configuration } from './daemon.js';
 
 const block = (generation: number): Buffer => patternOf({ slba: 0n, generation }, 8);
@@ -96,6 +106,36 @@ t.test('two daemons with one configuration are two disks', async (t) => {
   }
   t.not(identities[0]?.uuid, identities[1]?.uuid);
   t.not(identities[0]?.nguid, identities[1]?.nguid);
+});
+
+t.test('a reload that fails leaves no identity behind that holds the next one to it', async (t) => {
+  const folder = makeFolder(t);
+  const daemon = await Daemon.startIn(t, folder, configuration());
+  const { port } = daemon.target();
+  // Nobody can listen on all addresses with this port, which is found out after all is opened.
+  const other = createServer().listen(port, '127.0.0.3');
+  await once(other, 'listening');
+  t.teardown(() => {
+    other.close();
+  });
+  const withFile = (address: string, uuid: string): Configuration => ({
+    ...fileConfiguration(folder),
+    subsystems: [
+      subsystem({
+        listeners: [{ ...loopback, address, port }],
+        namespaces: [{ nsid: 1, bdev: 'file0', uuid }],
+      }),
+    ],
+  });
+  const first = 'aaaaaaaa-0000-4000-8000-000000000001';
+  const second = 'bbbbbbbb-0000-4000-8000-000000000002';
+  const { msg } = await daemon.reload(withFile('0.0.0.0', first));
+  t.match(
+    msg,
+    /could not listen on 0\.0\.0\.0.*; the old configuration is back; the new file .* stays$/,
+  );
+  t.match(await daemon.reload(withFile('127.0.0.1', second)), { msg: 'reloaded' });
+  t.equal((await shown(daemon)).uuid, second);
 });
 
 t.test('an identity that is not the recorded one is refused, with which disk it was', async (t) => {

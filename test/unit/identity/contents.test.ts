@@ -39,6 +39,57 @@ t.test('nothing is recorded before a disk is exported', async (t) => {
   t.equal(bed.state.files.size, 0);
 });
 
+t.test('what a change has recorded is taken back with it', async (t) => {
+  for (const refusal of ['', 'ENOTSUP']) {
+    const bed = ContentBed.on(t);
+    bed.engine.disk.put(path);
+    bed.engine.disk.refusal = refusal;
+    const bdev = await bed.file(path);
+    for (const uuid of [uuidA, uuidB]) {
+      bed.contents.beginChange();
+      t.equal((await bed.export(bdev, { uuid })).uuid, uuid, 'nothing holds it to an earlier one');
+      t.same(await bed.contents.takeBackChange(), []);
+      t.equal(bed.engine.disk.get(path)?.identity, '');
+      t.same([...bed.state.files], []);
+      t.equal(bed.contents.historyOf(nqn, 1), 'same');
+    }
+    bed.contents.beginChange();
+    const { uuid } = await bed.export(bdev);
+    bed.contents.keepChange();
+    t.same(await bed.contents.takeBackChange(), []);
+    const again = bed.restarted();
+    t.equal((await again.export(await again.file(path))).uuid, uuid);
+  }
+});
+
+t.test('what was recorded before a change is there after it was taken back', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  bed.engine.disk.put('/srv/disk1.img');
+  await bed.export(await bed.file(path));
+  const other = await bed.file('/srv/disk1.img', 'file1');
+  const before = [...bed.state.files];
+  bed.contents.beginChange();
+  await bed.export(other);
+  t.equal(bed.contents.historyOf(nqn, 1), 'another');
+  t.same(await bed.contents.takeBackChange(), []);
+  t.same([...bed.state.files], before);
+  t.equal(bed.contents.historyOf(nqn, 1), 'same');
+});
+
+t.test('what cannot be taken back is said', async (t) => {
+  const bed = ContentBed.on(t);
+  bed.engine.disk.put(path);
+  const bdev = await bed.file(path);
+  bed.contents.beginChange();
+  await bed.export(bdev);
+  bed.engine.disk.refusal = 'EIO';
+  t.match(await bed.contents.takeBackChange(), [
+    /^the identity recorded with \/srv\/disk0\.img stays: /,
+  ]);
+  t.same([...bed.state.files], [], 'the rest is as it was');
+});
+
 t.test('a copy of a file is a disk of its own, and both are named', async (t) => {
   const bed = ContentBed.on(t);
   bed.engine.disk.put(path);

@@ -62,6 +62,15 @@ t.test('a file is whole, or as it was', async (t) => {
   t.notOk(readdirSync(path).includes('b.json.new'));
 });
 
+t.test('a file that is removed is not there, and need not have been', async (t) => {
+  const state = new FileState(folder(t), lockNothing);
+  await state.write('contents/a.json', 'one');
+  await state.remove('contents/a.json');
+  t.equal(await state.read('contents/a.json'), null);
+  await state.remove('contents/a.json');
+  await state.remove('nothing/b.json');
+});
+
 t.test('what cannot be read is an error that names it, not something missing', async (t) => {
   const path = join(folder(t), 'state');
   const state = new FileState(path, lockNothing);

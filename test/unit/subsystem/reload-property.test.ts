@@ -4,6 +4,7 @@ import t from 'tap';
 import { describeConfiguration } from '../../../src/config/describe.js';
 import { parseConfiguration } from '../../../src/config/load.js';
 import { TargetError } from '../../../src/errors.js';
+import { MemoryState } from '../../../src/identity/state-directory.js';
 import { permissions } from '../../../src/subsystem/change.js';
 import type { Permission } from '../../../src/subsystem/change.js';
 import type { TargetConfiguration } from '../../../src/subsystem/configuration.js';
@@ -18,8 +19,19 @@ import { configurationPair, hostNqns, randomConfiguration } from './random-confi
 
 /** A target over the model's world. */
 class World extends Bed<ModelEngine> {
-  constructor() {
-    super({}, new ModelEngine(worldFiles));
+  readonly state: MemoryState;
+
+  constructor(state = new MemoryState()) {
+    super({ stateDirectory: state }, new ModelEngine(worldFiles));
+    this.state = state;
+  }
+
+  /** What is remembered of disks, with them and beside them. */
+  get records(): object {
+    const carried = [...worldFiles.keys()].map(
+      (path) => this.engine.disk.get(path)?.identity ?? '',
+    );
+    return { carried, kept: [...this.state.files].sort() };
   }
 
   /** What hosts could see, and what is stored. */
@@ -153,6 +165,7 @@ async function check({
   for (const disk of engine.disks.values()) disk.isWritten = writes[write++ % 4] === true;
   const hosts = await connectHosts(world, before, connects);
   const was = world.picture;
+  const recorded = world.records;
   const valuable = precious(world);
   const inUse = inUseNow(world, hosts);
   engine.isTouched = false;
@@ -183,6 +196,7 @@ async function check({
     await world.calm();
     equal(world.picture, was, `as before, after ${message}`);
     equal(target.configuration, before, 'the old configuration');
+    equal(world.records, recorded, `what is recorded, after ${message}`);
   } else {
     if (result.status === 'rejected') throw result.reason;
     await world.calm();
