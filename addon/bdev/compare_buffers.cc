@@ -11,7 +11,7 @@ constexpr size_t kPageBytes = 4096;
 }
 
 uint32_t CompareBuffers::get(uint32_t bytes, IoBuffers& buffers) {
-  if (pool_.try_get(bytes, buffers)) return bytes;
+  if (pool_.try_get_spare(bytes, buffers)) return bytes;
   if (reserve_taken_) return 0;
   if (reserve_ == nullptr) reserve_.reset(std::aligned_alloc(kPageBytes, kCompareReserveBytes));
   ASSERT_MSG(reserve_ != nullptr, "out of memory");
@@ -23,7 +23,8 @@ uint32_t CompareBuffers::get(uint32_t bytes, IoBuffers& buffers) {
 }
 
 void CompareBuffers::put(IoBuffers& buffers) {
-  if (buffers.iov[0].iov_base != reserve_.get() || reserve_ == nullptr) return pool_.put(buffers);
+  if (buffers.iov[0].iov_base != reserve_.get() || reserve_ == nullptr)
+    return pool_.put_spare(buffers);
   ASSERT(reserve_taken_);
   reserve_taken_ = false;
   buffers = IoBuffers{};

@@ -1,11 +1,11 @@
 // CompareBuffers: memory for the emulated Compare of one channel.
 //
-// It comes from the reactor's pool as long as there is some. It must not wait there: a Compare
-// holds pool buffers with the host's data already, and Compares that hold some and wait for more
-// would wait for each other for ever. So each channel has one buffer of its own for when the pool
-// is empty; whoever finds that taken too waits for it, and it always comes back, because its holder
-// needs nothing else. Memory that is never used costs no RSS. Owner and thread: Pieces, on its
-// reactor.
+// It comes from the spare buffers of the reactor's pool as long as there are some. It must not wait
+// there: a Compare holds pool buffers with the host's data already, and Compares that hold some and
+// wait for more would wait for each other for ever. So each channel has one buffer of its own for
+// when the spare ones are taken; whoever finds that taken too waits for it, and it always comes
+// back, because its holder needs nothing else. Memory that is never used costs no RSS. Owner and
+// thread: Pieces, on its reactor.
 #pragma once
 
 #include <cstdint>

@@ -252,6 +252,8 @@ transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, 
   result.flow_control_disabled = bool_of(attach, "flowControlDisabled");
   result.table = uint32_of(attach, "table");
   result.asynchronous_events_max = uint32_of(attach, "asynchronousEventsMax");
+  result.discovery = bool_of(attach, "discovery");
+  result.host = uint32_of(attach, "host");
   return result;
 }
 
@@ -365,6 +367,11 @@ Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event) {
     case transport::ControlEventType::KeepAliveExpired:
       object.Set("type", "keep_alive_expired");
       object.Set("controller", event.controller);
+      break;
+    case transport::ControlEventType::PeerLimited:
+      object.Set("type", "peer_limited");
+      object.Set("connection", static_cast<double>(event.connection));
+      object.Set("resource", event.reason);
       break;
   }
   return object;

@@ -131,6 +131,7 @@ std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t lim
         break;
       case transport::ControlEventType::KeepAliveExpired:
       case transport::ControlEventType::CommandFailed:
+      case transport::ControlEventType::PeerLimited:
       case transport::ControlEventType::ConnectionsRefused: break;
     }
   }

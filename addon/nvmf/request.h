@@ -42,7 +42,10 @@ struct Request {
   wire::CompletionQueueEntry cqe;
   Qpair* qpair = nullptr;
   Plan plan;
-  BufferWaiter data;  ///< `data.buffers` holds `plan.bytes`; if `io.lent`, only its iovecs are used
+  /// `data.buffers` holds `plan.bytes`; if `io.lent`, only its iovecs are used.
+  struct Payload {
+    IoBuffers buffers;
+  } data;
   BdevIo io;
   NamespaceChannel* ns = nullptr;  ///< held while executing on a namespace
   uint64_t started_ns = 0;         ///< when the capsule was complete

@@ -10,6 +10,9 @@
 namespace capsuled {
 namespace {
 
+/// One of so many buffers is a spare one.
+constexpr uint32_t kSparePart = 16;
+
 /// Equal buffers, one behind the other, and which of them are free.
 template <uint32_t kBytes>
 class BufferClass {
@@ -22,7 +25,8 @@ class BufferClass {
   }
 
   size_t free_count() const { return free_.size(); }
-  uint64_t bytes() const { return uint64_t{kBytes} * taken_.size(); }
+  uint32_t spare_count() const { return static_cast<uint32_t>(taken_.size()) / kSparePart; }
+  uint32_t count() const { return static_cast<uint32_t>(taken_.size()); }
   bool all_free() const { return free_.size() == taken_.size(); }
 
   bool contains(const std::byte* address) const {
@@ -101,34 +105,12 @@ struct BufferPool::Impl {
     ASSERT(left == 0);
   }
 
-  using Line = IntrusiveList<BufferWaiter, &BufferWaiter::line>;
-
-  Line& line_of(uint32_t bytes) { return bytes <= kSmallBufferBytes ? small_line : large_line; }
-  void publish_lines() { set_stat(stats.buffer_waiters, small_line.size() + large_line.size()); }
-
-  uint32_t serve(Line& line) {
-    // Who is served may join the line again; it has its next turn in the next iteration.
-    const size_t served_max = line.size();
-    uint32_t served = 0;
-    while (served < served_max) {
-      BufferWaiter* const waiter = line.front();
-      if (waiter == nullptr || !can_get(waiter->bytes)) break;
-      line.remove(*waiter);
-      publish_lines();
-      get(waiter->bytes, waiter->buffers);
-      waiter->waiting = false;
-      ++served;
-      waiter->ready(*waiter);
-    }
-    return served;
-  }
-
   std::unique_ptr<env::Region> region;
   ReactorStats& stats;
   BufferClass<kSmallBufferBytes> small;
   BufferClass<kLargeBufferBytes> large;
-  Line small_line;
-  Line large_line;
+  uint32_t small_spares_used = 0;
+  uint32_t large_spares_used = 0;
 };
 
 Result<std::unique_ptr<BufferPool>> BufferPool::create(env::Env& env, uint64_t memory_bytes,
@@ -155,15 +137,13 @@ Result<std::unique_ptr<BufferPool>> BufferPool::create(env::Env& env, uint64_t m
 BufferPool::BufferPool(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 BufferPool::~BufferPool() {
-  ASSERT_MSG(impl_->small_line.empty() && impl_->large_line.empty(),
-             "a buffer pool destroyed while someone waits");
   ASSERT_MSG(impl_->small.all_free() && impl_->large.all_free(),
              "a buffer pool destroyed with buffers in use");
 }
 
 bool BufferPool::try_get(uint32_t bytes, IoBuffers& buffers) {
   check_size(bytes);
-  if (!impl_->line_of(bytes).empty() || !impl_->can_get(bytes)) return false;
+  if (!impl_->can_get(bytes)) return false;
   impl_->get(bytes, buffers);
   return true;
 }
@@ -183,26 +163,31 @@ void BufferPool::put(IoBuffers& buffers) {
   buffers.bytes = 0;
 }
 
-uint64_t BufferPool::large_bytes() const { return impl_->large.bytes(); }
-
-void BufferPool::wait(BufferWaiter& waiter) {
-  check_size(waiter.bytes);
-  ASSERT(!waiter.waiting && waiter.ready != nullptr && waiter.buffers.count == 0);
-  waiter.waiting = true;
-  impl_->line_of(waiter.bytes).push_back(waiter);
-  impl_->publish_lines();
-}
-
-bool BufferPool::cancel(BufferWaiter& waiter) {
-  if (!waiter.waiting) return false;
-  waiter.waiting = false;
-  impl_->line_of(waiter.bytes).remove(waiter);
-  impl_->publish_lines();
+bool BufferPool::try_get_spare(uint32_t bytes, IoBuffers& buffers) {
+  check_size(bytes);
+  const bool small = bytes <= kSmallBufferBytes;
+  const uint32_t count = small ? 1 : large_buffers_of(bytes);
+  uint32_t& used = small ? impl_->small_spares_used : impl_->large_spares_used;
+  const uint32_t spares = small ? impl_->small.spare_count() : impl_->large.spare_count();
+  if (used + count > spares || !try_get(bytes, buffers)) return false;
+  used += count;
   return true;
 }
 
-uint32_t BufferPool::serve() {
-  return impl_->serve(impl_->small_line) + impl_->serve(impl_->large_line);
+void BufferPool::put_spare(IoBuffers& buffers) {
+  const bool small = buffers.bytes <= kSmallBufferBytes;
+  uint32_t& used = small ? impl_->small_spares_used : impl_->large_spares_used;
+  ASSERT(used >= buffers.count);
+  used -= buffers.count;
+  put(buffers);
+}
+
+uint32_t BufferPool::small_for_transfers() const {
+  return impl_->small.count() - impl_->small.spare_count();
+}
+
+uint32_t BufferPool::large_for_transfers() const {
+  return impl_->large.count() - impl_->large.spare_count();
 }
 
 }  // namespace capsuled

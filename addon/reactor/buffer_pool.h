@@ -2,17 +2,15 @@
 // buffers.
 //
 // A transfer takes one small buffer if it fits there, else as many large ones as it needs: all of
-// them or none. Who finds none waits in the line for that size, first come first served; nobody
-// behind the first is served before it, so a large transfer is not starved by smaller ones of its
-// size class, and a small one never waits for large buffers. Memory that was never used costs no
-// RSS.
+// them or none. The pool has no lines: who may take how many, and who waits, is the transport's to
+// say (transport/peers.h). A few buffers are kept for what has no account there, such as an
+// emulated Compare. Memory that was never used costs no RSS.
 //
 // Free buffers are kept as stacks of indexes beside the memory: what was used last is used next, so
 // a light load stays in few pages.
 //
-// Thread: the reactor's own. Invariant: free + used == total for both sizes; after serve() each
-// line is empty or its first cannot be served; while it is not empty, try_get() serves nobody of
-// its size.
+// Thread: the reactor's own. Invariant: free + used == total for both sizes; of each, at most the
+// spare ones are taken by try_get_spare().
 #pragma once
 
 #include <sys/uio.h>
@@ -22,7 +20,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "base/intrusive_list.h"
 #include "env/env.h"
 #include "reactor/reactor_stats.h"
 
@@ -43,16 +40,6 @@ struct IoBuffers {
 /// The least that a reactor can do with: the buffers of the largest transfer, and some small ones.
 inline constexpr uint64_t kBufferMemoryBytesMin = 1536 * 1024;
 
-/// Who waits for buffers. `ready` runs from the reactor's loop (never inside put() or wait()) with
-/// `buffers` filled.
-struct BufferWaiter {
-  void (*ready)(BufferWaiter& waiter) = nullptr;
-  uint32_t bytes = 0;
-  IoBuffers buffers;
-  bool waiting = false;  ///< kept by the pool: from wait() until `ready` runs or cancel()
-  ListNode line;         ///< the pool's
-};
-
 class BufferPool {
  public:
   /// A quarter of `memory_bytes` becomes small buffers, the rest large ones. EINVAL: less than
@@ -61,19 +48,16 @@ class BufferPool {
                                                     env::HugePages huge_pages, ReactorStats& stats);
   ~BufferPool();
 
-  /// True: `buffers` filled. False: none free, or others wait in line already. `bytes`
-  /// in 1..kTransferBytesMax.
+  /// True: `buffers` filled. False: too few are free. `bytes` in 1..kTransferBytesMax.
   [[nodiscard]] bool try_get(uint32_t bytes, IoBuffers& buffers);
   /// Gives all buffers back and empties `buffers`.
   void put(IoBuffers& buffers);
-  /// All large buffers together, in bytes.
-  uint64_t large_bytes() const;
-  /// Joins the line, with `waiter.bytes` in 1..kTransferBytesMax.
-  void wait(BufferWaiter& waiter);
-  /// Leaves the line; false if it was not in it.
-  bool cancel(BufferWaiter& waiter);
-  /// Reactor loop: serves the line as far as it goes; returns how many were served.
-  uint32_t serve();
+  /// The same, of the spare buffers.
+  [[nodiscard]] bool try_get_spare(uint32_t bytes, IoBuffers& buffers);
+  void put_spare(IoBuffers& buffers);
+  /// All but the spare ones, by number.
+  uint32_t small_for_transfers() const;
+  uint32_t large_for_transfers() const;
 
  private:
   struct Impl;

@@ -111,14 +111,12 @@ bool Reactor::Impl::work(Reactor& self) {
   end_section(timers_ran);
   const bool pollers_ran = run_pollers();
   end_section(pollers_ran);
-  const bool waiters_ran = buffers->serve() > 0;
-  end_section(waiters_ran);
   const bool completions_ran = ring->poll() > 0;
   if (read_first) reads_first = completions_ran ? reads_first - 1 : 0;
   end_section(true);
 
   now_ns = section_started_ns;
-  const bool worked = messages_ran || timers_due || pollers_ran || waiters_ran || completions_ran;
+  const bool worked = messages_ran || timers_due || pollers_ran || completions_ran;
   add_stat(worked ? stats.busy_ns : stats.idle_ns, now_ns - started_ns);
   add_stat(stats.iterations, 1);
   return worked;

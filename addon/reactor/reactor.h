@@ -26,7 +26,7 @@
 //
 // Time: an iteration that did work is busy time, all else (empty polls, sleep) is idle time, except
 // for gaps, which are missed time.
-// Stalls: the messages, timers, pollers, waiters and completions of an iteration are timed as five
+// Stalls: the messages, timers, pollers and completions of an iteration are timed as four
 // sections, and a section that takes longer than `stall_after_ns` is one stall. One clock reading
 // for each section that did something is what can be afforded; a section holds so few callbacks
 // that only one that blocks makes it that long.

@@ -22,7 +22,6 @@ struct alignas(64) ReactorStats {
   uint64_t small_buffers_used = 0;
   uint64_t large_buffers_free = 0;
   uint64_t large_buffers_used = 0;
-  uint64_t buffer_waiters = 0;
   uint64_t requests_free = 0;
   uint64_t requests_used = 0;
   uint64_t receive_buffers_free = 0;
@@ -42,7 +41,6 @@ inline constexpr std::array kReactorStatNames = {
     "small_buffers_used",
     "large_buffers_free",
     "large_buffers_used",
-    "buffer_waiters",
     "requests_free",
     "requests_used",
     "receive_buffers_free",

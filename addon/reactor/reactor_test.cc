@@ -470,28 +470,6 @@ TEST_CASE("reactor: completions run on its thread with a fresh clock, and stop()
   for (const int fd : fds) ::close(fd);
 }
 
-TEST_CASE("reactor: who waits for buffers is served by the loop") {
-  Fixture fixture;
-  struct Waiter : BufferWaiter {
-    std::promise<void> done;
-  } waiter;
-  IoBuffers held;
-  waiter.bytes = kTransferBytesMax;
-  waiter.ready = [](BufferWaiter& self) { static_cast<Waiter&>(self).done.set_value(); };
-  fixture.run([&] {
-    BufferPool& pool = fixture.reactor->buffers();
-    REQUIRE(pool.try_get(kTransferBytesMax, held));
-    pool.wait(waiter);
-  });
-  CHECK(read_stat(fixture.reactor->stats().buffer_waiters) == 1);
-  fixture.run([&] { fixture.reactor->buffers().put(held); });
-  waiter.done.get_future().wait();
-  fixture.run([&] {
-    CHECK(waiter.buffers.bytes == kTransferBytesMax);
-    fixture.reactor->buffers().put(waiter.buffers);
-  });
-}
-
 TEST_CASE("reactor: made and destroyed without a start; stopped twice; errors are values") {
   auto env = env::make_linux_env().value();
   ReactorOptions options = options_with(PollMode::Adaptive);

@@ -117,10 +117,10 @@ TEST_CASE("abort of a command that waits for buffers takes it out of the line") 
   scene.read_held(1, 1 << 20);
   REQUIRE(scene.target.until([&] { return scene.target.held().held() == 1; }));
   scene.read_held(kCid, 1 << 20);
-  REQUIRE(scene.target.until([&] { return scene.stats().request_await_buffer == 1; }));
+  REQUIRE(scene.target.until([&] { return scene.stats().commands_parked == 1; }));
   scene.abort();
   CHECK(scene.aborted == true);
-  CHECK(scene.stats().request_await_buffer == 0);
+  CHECK(scene.stats().commands_parked == 0);
   CHECK(scene.status() == kAborted);
 }
 

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include "nvmf/io_command.h"
 #include "transport/admission.h"
@@ -53,6 +56,7 @@ uint32_t next_generation(uint32_t generation) {
 
 Connection::Connection(GroupCore& core, uint32_t slot) : core_(core), slot_(slot) {
   receive_op_.connection = this;
+  for (WaitNode& node : wait_nodes_) node.connection = this;
   close_op_.connection = this;
   close_op_.complete = [](env::RingOp& op, env::Completion) {
     static_cast<Op&>(op).connection->drain_closed();
@@ -82,7 +86,12 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   connect_pending_ = false;
   outstanding_ = 0;
   ASSERT(with_control_ == 0 && data_answers_ == 0 && awaiting_post_.empty());
+  r2ts_ = 0;
+  debt_ = HostDebt{};
+  peer_ = &core_.peers.join(PeerKind::Stranger,
+                            std::hash<std::string>{}(Admission::host_of(peer.address)));
   qpair_ = nvmf::Qpair{};
+  entries_ = kEntriesBeforeConnect;
   writer_ = PduWriter{};
   reader_.reset();
   stall_ = Stall::None;
@@ -115,6 +124,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
   ASSERT(attach.entries > 0 && attach.controller != 0);
   qpair_.qid = attach.qid;
   qpair_.entries = attach.entries;
+  entries_ = attach.entries;
   qpair_.sqhd = static_cast<uint16_t>(1 % attach.entries);  // Connect was the first entry
   qpair_.flow_control_disabled = attach.flow_control_disabled;
   qpair_.controller = attach.controller;
@@ -136,11 +146,24 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
         this);
     core_.controllers[attach.controller] = controller_.get();
   }
+  become(core_.peers.join(attach.discovery ? PeerKind::Discovery : PeerKind::Host, attach.host));
   set_state(ConnectionState::Live);
   if (core_.options.admission != nullptr) core_.options.admission->connected(ticket_);
   leave_control(connect);
   connect.cqe.dw0.set(attach.dw0);
   complete(connect, wire::GenericStatus::kSuccess);
+}
+
+/// Another account from now on; what is held now stays with the one before until it is given back.
+void Connection::become(Peer& peer) {
+  ASSERT(parked_count_ == 0 && places_ == 0 && r2ts_ == 0);
+  Peer& before = *std::exchange(peer_, &peer);
+  before.references += static_cast<uint32_t>(requests_.size());
+  if (wait_node(Wait::Stream).node.linked()) {
+    core_.peers.cancel(before, Wait::Stream, wait_node(Wait::Stream));
+    core_.peers.wait_ready(peer, Wait::Stream, wait_node(Wait::Stream), core_.now_ns());
+  }
+  core_.peers.leave(before);
 }
 
 // ---- Errors and time-outs -----------------------------------------------------------------------
@@ -187,11 +210,8 @@ void Connection::check_timeouts(uint64_t now_ns) {
     case ConnectionState::Draining:
     case ConnectionState::Closing: return;
   }
-  const bool receiving = receiver_ == ReceiverState::Framing || receiver_ == ReceiverState::InPlace;
-  const bool late_in =
-      claimed_requests_ > 0 && receiving && since(received_ns_) >= options.pdu_timeout_ns;
   const bool late_out = batch_ != nullptr && since(send_since_ns_) >= options.pdu_timeout_ns;
-  if (!is_pdu_late(now_ns) && !late_in && !late_out) return;
+  if (!is_pdu_late(now_ns) && !host_data_late(now_ns) && !late_out) return;
   count(core_.stats.error_pdu_timeout);
   terminate("pdu_timeout");
 }
@@ -216,6 +236,18 @@ bool Connection::is_pdu_late(uint64_t now_ns) {
   return now_ns >= pdu_since_ns_ + core_.options.pdu_timeout_ns + transfer_ns;
 }
 
+/// Data that an R2T asked for are overdue.
+bool Connection::host_data_late(uint64_t now_ns) {
+  if (r2ts_ == 0) return false;
+  debt_.pass(now_ns, receiver_ == ReceiverState::Framing || receiver_ == ReceiverState::InPlace);
+  bool late = debt_.late(core_.options.pdu_timeout_ns);
+  requests_.for_each([&](const TcpRequest& request) {
+    late = late || (request.state == RequestState::AwaitHostData &&
+                    debt_.time_ns() >= request.host_data_due_ns);
+  });
+  return late;
+}
+
 // ---- Termination --------------------------------------------------------------------------------
 
 void Connection::terminate(const char* reason) {
@@ -230,7 +262,7 @@ void Connection::drain(const char* reason) {
   reason_ = reason;
   reader_.stop();
   set_state(ConnectionState::Draining);
-  if (core_.stalled.contains(*this)) core_.stalled.remove(*this);
+  core_.peers.cancel(*peer_, Wait::Stream, wait_node(Wait::Stream));
   if (core_.buffer_line.contains(*this)) core_.buffer_line.remove(*this);
   if (receiver_ == ReceiverState::Stalled || receiver_ == ReceiverState::NoBuffer) {
     set_receiver(ReceiverState::Stopped);
@@ -247,15 +279,13 @@ void Connection::drain_requests() {
   // A request that ends here must not take others with it: drain_join() waits for the loop's end.
   cancelling_ = true;
   requests_.for_each([this](TcpRequest& request) { cancel_request(request); });
+  drop_parked();
   cancelling_ = false;
 }
 
 /// Ends the request, or asks whoever has it to end it early.
 void Connection::cancel_request(TcpRequest& request) {
   switch (request.state) {
-    case RequestState::AwaitBuffer:
-      if (leave_line(request)) retire(request);
-      return;  // else it was served already: on_buffers() will see that we ended
     case RequestState::Executing:
       if (request.executor == Executor::AsynchronousEvent) {
         if (controller_->unpark(request)) request.answer(wire::GenericStatus::kAbortedSqDeletion);
@@ -278,10 +308,8 @@ void Connection::cancel_request(TcpRequest& request) {
 void Connection::drain_join() {
   if (state_ != ConnectionState::Draining || cancelling_) return;
   if (receive_op_.in_flight || batch_ != nullptr || !requests_.empty()) return;
-  ASSERT(outstanding_ == 0 && share_.held == 0 && share_.claim == 0 && send_queue_.empty());
-  ASSERT(awaiting_quota_.empty() && quota_bytes_ == 0);
-  if (core_.quota_line.contains(*this)) core_.quota_line.remove(*this);
-  ASSERT(awaiting_claim_.empty() && !core_.claim_line.contains(*this));
+  ASSERT(outstanding_ == 0 && send_queue_.empty());
+  ASSERT(parked_count_ == 0 && places_ == 0 && r2ts_ == 0);
   if (receiver_ != ReceiverState::Stopped) set_receiver(ReceiverState::Stopped);
   kept_.reset();
   kept_bytes_ = 0;
@@ -306,6 +334,7 @@ void Connection::drain_closed() {
     }
     controller_.reset();
   }
+  core_.peers.leave(*std::exchange(peer_, nullptr));
   set_state(ConnectionState::Free);
   id_ = 0;
   core_.connections.remove(*this);

@@ -7,7 +7,8 @@
 // states name, and every wait is ended by a completion, by a line of the group, or by a time-out.
 //
 // Sources: connection.cc states and termination · connection_receive.cc bytes and PDUs ·
-// connection_command.cc commands · connection_send.cc answers.
+// connection_command.cc commands · connection_parked.cc commands that wait for memory ·
+// connection_send.cc answers.
 //
 // Owner: the group's slots. Thread: the reactor's.
 #pragma once
@@ -22,9 +23,12 @@
 #include "pdu/pdu_reader.h"
 #include "transport/connection_state.h"
 #include "transport/control_queue.h"
+#include "transport/group.h"
+#include "transport/host_debt.h"
+#include "transport/parked_command.h"
 #include "transport/pdu_writer.h"
+#include "transport/peers.h"
 #include "transport/pending_aborts.h"
-#include "transport/request_budget.h"
 #include "transport/tcp_request.h"
 
 namespace capsuled::transport {
@@ -43,6 +47,8 @@ class Connection {
             uint32_t ticket);
   ConnectionState state() const { return state_; }
   ConnectionId id() const { return id_; }
+  /// SQ entries, or as many commands as may be under way before there is a queue.
+  uint32_t entries() const { return entries_; }
 
   // From the control plane.
   void attach(TcpRequest& connect, const QueueAttach& attach, nvmf::NamespaceTable* table,
@@ -58,29 +64,40 @@ class Connection {
   // From the group's poller and timer.
   void send();
   void resume();
-  bool has_claim() const { return share_.claim > 0; }
-  [[nodiscard]] bool try_claim();
-  void claim();
-  void serve_quota();
+  Turn take_turn(Wait wait);
   void check_timeouts(uint64_t now_ns);
+  bool host_data_late(uint64_t now_ns);
+
+  /// The completion of a send.
+  static void batch_sent(env::RingOp& op, env::Completion completion);
 
   // From PduReader.
   PduVerdict on_header(const PduHeader& header, PayloadCursor*& payload);
   void on_pdu(DataDigest digest);
   void on_error(const PduError& error);
 
-  ListNode group_node;    ///< all that are not Free
-  ListNode send_node;     ///< has something to send, and no send in flight
-  ListNode stalled_node;  ///< waits for a request
-  ListNode claim_node;    ///< waits for a claim
-  ListNode buffer_node;   ///< waits for a receive buffer
-  ListNode quota_node;    ///< gave large buffers back while commands of its own wait for its share
+  ListNode group_node;   ///< all that are not Free
+  ListNode send_node;    ///< has something to send, and no send in flight
+  ListNode buffer_node;  ///< waits for a receive buffer
 
  private:
   struct Op : env::RingOp {
     Connection* connection = nullptr;
   };
-  enum class Stall : uint8_t { None, Group, Own };
+  /// Why the receiver is stalled, and what moves it on.
+  enum class Stall : uint8_t {
+    None,
+    Requests,  ///< its peer's line
+    Places,    ///< the claim that its parked command waits for
+    Own,       ///< the end of a request of its own
+  };
+  /// What a command needs before it begins.
+  struct Need {
+    Wait wait = Wait::Small;
+    Resource buffers = Resource::SmallBuffers;
+    uint32_t buffer_count = 0;
+    bool host_data = false;  ///< an R2T
+  };
 
   // connection.cc
   void set_state(ConnectionState state);
@@ -89,6 +106,8 @@ class Connection {
   bool ended() const { return state_ >= ConnectionState::Terminating; }
   void drain(const char* reason);
   void drain_requests();
+  void become(Peer& peer);
+  WaitNode& wait_node(Wait wait) { return wait_nodes_[static_cast<size_t>(wait)]; }
   void drain_join();
   void drain_closed();
   void cancel_request(TcpRequest& request);
@@ -109,26 +128,64 @@ class Connection {
 
   // connection_command.cc
   TcpRequest& make_request(const PduHeader& header);
+  TcpRequest& new_request(const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes);
+  TcpRequest& take_request(const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes);
   void plan(TcpRequest& request);
   void on_capsule(TcpRequest& request, DataDigest digest);
-  void request_claim(TcpRequest& request);
-  void request_buffers(TcpRequest& request);
-  bool has_quota(uint32_t bytes) const;
-  void take_buffers(TcpRequest& request);
-  void drop_quota(TcpRequest& request);
-  void on_buffers(TcpRequest& request);
+  bool lend(TcpRequest& request);
   void execute(TcpRequest& request);
+  void park_event_request(TcpRequest& request);
   void send_to_control(TcpRequest& request);
   bool may_post(const TcpRequest& request) const;
   void post_command(TcpRequest& request);
   void post_commands();
   void leave_control(TcpRequest& request);
-  void unclaim(TcpRequest& request);
-  bool leave_line(TcpRequest& request);
   TcpRequest* find_abortable(uint16_t cid);
-  void release_buffers(TcpRequest& request);
+  void release_data(TcpRequest& request) {
+    if (request.data_in != DataIn::Nothing) put_data(request);
+  }
+  void put_data(TcpRequest& request);
   bool is_held(const TcpRequest& request) const;
   void retire(TcpRequest& request);
+
+  // connection_parked.cc
+  static Need need_of(Executor executor, nvmf::Direction direction, uint32_t bytes);
+  void use_own_memory(TcpRequest& request);
+  Shortage shortage_of(const Need& need) const;
+  /// Nobody of its peer waits with a stream, and a request is within the guarantee.
+  bool has_request() const {
+    const PeerShare& requests = peer_->share(Resource::Requests);
+    return peer_->line(Wait::Stream).connections.empty() && requests.held < requests.guarantee;
+  }
+  Shortage shortage_of_stream() const;
+  /// Places for all commands that the queue can have, if there are as many.
+  [[nodiscard]] Shortage claim_places() { return places_ > 0 ? Shortage{} : take_places(); }
+  [[nodiscard]] Shortage take_places();
+  /// With nothing parked and no R2T outstanding, others may have the places.
+  void settle_places() {
+    if (r2ts_ == 0 && parked_count_ == 0) give_places();
+  }
+  void give_places();
+  void unstall(Stall reason) {
+    if (receiver_ == ReceiverState::Stalled && stall_ == reason) [[unlikely]]
+      await_stream();
+  }
+  void await_stream();
+  void start(TcpRequest& request);
+  void begin(TcpRequest& request, const Need& need);
+  void end_host_wait(TcpRequest& request) {
+    if (request.waits_for_host) [[unlikely]]
+      give_host_wait(request);
+  }
+  void give_host_wait(TcpRequest& request);
+  void park(TcpRequest& request, Wait wait, Shortage shortage);
+  CommandNote take_out(ParkedList& list, ParkedCommand& command);
+  void begin_parked(CommandNote&& command, const Need& need);
+  Turn resume_parked(Wait wait);
+  Turn resume_stream();
+  Turn resume_places();
+  [[nodiscard]] bool abort_parked(uint16_t cid);
+  void drop_parked();
 
   // connection_send.cc
   void complete(TcpRequest& request, wire::Status status);
@@ -151,21 +208,28 @@ class Connection {
   bool cancelling_ = false;  // inside drain_requests()
   const char* reason_ = "";
 
+  uint32_t entries_ = kEntriesBeforeConnect;
   nvmf::Qpair qpair_;
   PduWriter writer_;
   PduReader<Connection> reader_;
   wire::PduType pdu_type_ = {};    // of the PDU that is being received
   TcpRequest* current_ = nullptr;  // whose data are being received
-  RequestShare share_;
-  uint32_t outstanding_ = 0;  // commands whose answer was not queued
-  uint32_t claimed_requests_ = 0;
-  uint32_t with_control_ = 0;  // commands that the control plane has and has not answered
-  uint32_t data_answers_ = 0;  // commands that read, from there until their answer was sent
+  Peer* peer_ = nullptr;           // whose account it is
+  uint32_t outstanding_ = 0;       // commands whose answer was not queued
+  uint32_t with_control_ = 0;      // commands that the control plane has and has not answered
+  uint32_t data_answers_ = 0;      // commands that read, from there until their answer was sent
   IntrusiveList<TcpRequest, &TcpRequest::owner_node> requests_;
-  IntrusiveList<TcpRequest, &TcpRequest::claim_node> awaiting_claim_;
-  IntrusiveList<TcpRequest, &TcpRequest::quota_node> awaiting_quota_;
   IntrusiveList<TcpRequest, &TcpRequest::control_node> awaiting_post_;
-  uint64_t quota_bytes_ = 0;  // of large buffers that its commands hold or stand in line for
+
+  std::array<ParkedList, 2> parked_;  // by Wait::Small and Wait::Large
+  uint32_t parked_count_ = 0;
+  uint32_t places_ = 0;  // claimed, for parked commands; 0: no claim
+  uint32_t r2ts_ = 0;    // whose data have not all come
+  std::array<WaitNode, kWaitCount> wait_nodes_;
+  Shortage stream_shortage_;   // while the receiver is stalled
+  bool stream_moved_ = false;  // during a turn
+  HostDebt debt_;
+  uint32_t host_data_pdu_bytes_ = 0;  // of the H2CData that is being received
 
   SendQueue send_queue_;
   SendBatch* batch_ = nullptr;

@@ -1,7 +1,7 @@
 // Commands: from a complete capsule to whoever carries it out.
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
+#include <utility>
 
 #include "nvmf/io_command.h"
 #include "transport/connection.h"
@@ -12,26 +12,17 @@
 
 namespace capsuled::transport {
 
-namespace {
-
-TcpRequest& request_of(BufferWaiter& waiter) {
-  static_assert(std::is_standard_layout_v<nvmf::Request>, "offsetof is defined");
-  auto* const at = reinterpret_cast<std::byte*>(&waiter) - offsetof(nvmf::Request, data);
-  return static_cast<TcpRequest&>(*reinterpret_cast<nvmf::Request*>(at));
-}
-
-}  // namespace
-
-/// A request for a command whose capsule has begun, with its plan.
-TcpRequest& Connection::make_request(const PduHeader& header) {
-  const uint32_t capsule_bytes = header.payload_bytes;
+/// A request for a command, charged to this connection's peer: there is one. In line, because each
+/// command begins here.
+[[gnu::always_inline]] inline TcpRequest& Connection::new_request(
+    const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes) {
+  core_.peers.take(*peer_, Resource::Requests, 1);
   TcpRequest& request = core_.requests->get();
   core_.requests->set_state(request, RequestState::Receiving);
   requests_.push_back(request);
-  ++outstanding_;
-  request.owed = nvmf::AnswerPermit::issue();
   request.connection = this;
-  request.sqe = header.as<wire::CapsuleCmdHeader>().sqe;
+  request.peer = peer_;
+  request.sqe = sqe;
   request.cqe = {};
   request.qpair = &qpair_;
   request.plan = {};
@@ -43,13 +34,9 @@ TcpRequest& Connection::make_request(const PduHeader& header) {
     auto& mine = static_cast<TcpRequest&>(answered);
     mine.connection->respond(mine);
   };
-  request.data.ready = [](BufferWaiter& waiter) {
-    TcpRequest& served = request_of(waiter);
-    served.connection->on_buffers(served);
-  };
-  request.in_capsule = false;
+  request.data_in = DataIn::Nothing;
   request.connect = false;
-  request.claimed = false;
+  request.waits_for_host = false;
   request.with_control = false;
   request.data_answer = false;
   request.digest_failed = false;
@@ -59,16 +46,29 @@ TcpRequest& Connection::make_request(const PduHeader& header) {
   request.host_data_bytes = 0;
   request.answer_item.submitted = false;
   request.r2t_item.submitted = false;
+  return request;
+}
 
+/// The same, for a command that was parked.
+TcpRequest& Connection::take_request(const wire::SubmissionQueueEntry& sqe,
+                                     uint32_t capsule_bytes) {
+  return new_request(sqe, capsule_bytes);
+}
+
+/// A request for a command whose capsule has begun, with its plan.
+TcpRequest& Connection::make_request(const PduHeader& header) {
+  const uint32_t capsule_bytes = header.payload_bytes;
+  TcpRequest& request = new_request(header.as<wire::CapsuleCmdHeader>().sqe, capsule_bytes);
+  ++outstanding_;
+  request.owed = nvmf::AnswerPermit::issue();
   if (qpair_.entries > 0) {
     const uint32_t next = qpair_.sqhd + 1u;
     qpair_.sqhd = static_cast<uint16_t>(next < qpair_.entries ? next : 0);
   }
   plan(request);
-  request.in_capsule = request.plan.status.is_success() &&
-                       request.plan.direction == nvmf::Direction::HostToController &&
-                       request.plan.bytes > 0 && request.sqe.dptr.is_in_capsule();
-  if (request.in_capsule) {
+  if (request.plan.direction == nvmf::Direction::HostToController && request.plan.bytes > 0 &&
+      request.sqe.dptr.is_in_capsule() && request.plan.status.is_success()) {
+    request.data_in = DataIn::Capsule;
     // Room for all that comes; the command takes what its SGL says. What is all there already, and
     // will not be needed any more when it has been executed, stays where it was received.
     const bool stays = request.plan.at_once && header.payload_at_hand != nullptr;
@@ -130,149 +130,32 @@ void Connection::on_capsule(TcpRequest& request, DataDigest digest) {
     return complete(request, wire::GenericStatus::kTransientTransportError);
   }
   if (!request.plan.status.is_success()) return complete(request, request.plan.status);
-  if (request.in_capsule) {
+  if (request.data_in == DataIn::Capsule) {
     request.data.buffers.iov[0].iov_len = request.plan.bytes;
     return execute(request);
   }
-  if (request.plan.lent && !nvmf::io_lend(request)) request.plan.lent = false;
+  if (request.plan.lent && !lend(request)) request.plan.lent = false;
   const bool moves_data = request.plan.bytes > 0 && !request.plan.lent;
-  if (moves_data && request.plan.direction == nvmf::Direction::HostToController) {
-    return request_claim(request);
-  }
-  if (moves_data && request.executor == Executor::Io) return request_buffers(request);
+  const bool from_host = request.plan.direction == nvmf::Direction::HostToController;
+  if (moves_data && (from_host || request.executor == Executor::Io)) return start(request);
   execute(request);
 }
 
-/// Before an R2T: see RequestBudget.
-void Connection::request_claim(TcpRequest& request) {
-  if (!has_claim() && !(core_.claim_line.empty() && try_claim())) {
-    core_.requests->set_state(request, RequestState::AwaitBuffer);
-    awaiting_claim_.push_back(request);
-    if (!core_.claim_line.contains(*this)) core_.claim_line.push_back(*this);
-    return;
-  }
-  request.claimed = true;
-  ++claimed_requests_;
-  request_buffers(request);
-}
-
-bool Connection::try_claim() { return core_.budget.try_claim(share_, qpair_.entries + 1); }
-
-/// Leaves the line that an AwaitBuffer request is in; false: it was served already.
-bool Connection::leave_line(TcpRequest& request) {
-  if (request.quota_node.linked()) {
-    awaiting_quota_.remove(request);
-    return true;
-  }
-  if (!request.claim_node.linked()) return core_.reactor.buffers().cancel(request.data);
-  awaiting_claim_.remove(request);
-  if (awaiting_claim_.empty()) {
-    core_.claim_line.remove(*this);
-    core_.budget_changed = true;  // the next in line may need less
-  }
+/// A Read of memory that the bdev has. What the host does not take stays lent, so it is charged.
+bool Connection::lend(TcpRequest& request) {
+  const uint32_t bytes = request.plan.bytes;
+  if (!peer_->kind->may_lend(*peer_, bytes)) return false;
+  if (!nvmf::io_lend(request)) return false;
+  request.data_in = DataIn::Loan;
+  if (request.io.lender != nullptr) core_.peers.lend(*peer_, bytes);
   return true;
-}
-
-/// From the group: the claim was made; all that waited for it go on.
-void Connection::claim() {
-  ASSERT(share_.claim > 0);
-  while (TcpRequest* const request = awaiting_claim_.pop_front()) {
-    request->claimed = true;
-    ++claimed_requests_;
-    request_buffers(*request);
-  }
-}
-
-void Connection::unclaim(TcpRequest& request) {
-  if (!request.claimed) return;
-  request.claimed = false;
-  ASSERT(claimed_requests_ > 0);
-  if (--claimed_requests_ > 0) return;
-  core_.budget.drop_claim(share_);
-  core_.budget_changed = true;
-}
-
-bool Connection::has_quota(uint32_t bytes) const {
-  // One transfer is always allowed.
-  return quota_bytes_ == 0 || quota_bytes_ + bytes <= core_.quota_bytes_max;
-}
-
-/// Small buffers are many, and nobody waits long for one; large ones are shared by quota.
-void Connection::request_buffers(TcpRequest& request) {
-  if (request.executor == Executor::Control) {
-    // Strangers send these: what they send fits the request's own memory and takes no buffer.
-    ASSERT(request.plan.bytes <= kControlHostDataMax);
-    request.in_capsule = true;
-    request.data.buffers.iov[0] = iovec{request.capsule_data, request.plan.bytes};
-    request.data.buffers.count = 1;
-    request.data.buffers.bytes = request.plan.bytes;
-    return on_buffers(request);
-  }
-  if (request.plan.bytes <= kSmallBufferBytes) return take_buffers(request);
-  if (!awaiting_quota_.empty() || !has_quota(request.plan.bytes)) {
-    if (request.state != RequestState::AwaitBuffer) {
-      core_.requests->set_state(request, RequestState::AwaitBuffer);
-    }
-    awaiting_quota_.push_back(request);
-    return;
-  }
-  request.quota_bytes = request.plan.bytes;
-  quota_bytes_ += request.quota_bytes;
-  take_buffers(request);
-}
-
-/// From the group: those that waited for what was given back go on.
-void Connection::serve_quota() {
-  while (TcpRequest* const request = awaiting_quota_.front()) {
-    if (!has_quota(request->plan.bytes)) return;
-    awaiting_quota_.remove(*request);
-    request->quota_bytes = request->plan.bytes;
-    quota_bytes_ += request->quota_bytes;
-    take_buffers(*request);
-  }
-}
-
-void Connection::drop_quota(TcpRequest& request) {
-  if (request.quota_bytes == 0) return;
-  ASSERT(quota_bytes_ >= request.quota_bytes);
-  quota_bytes_ -= request.quota_bytes;
-  request.quota_bytes = 0;
-  if (!awaiting_quota_.empty() && !core_.quota_line.contains(*this)) {
-    core_.quota_line.push_back(*this);
-  }
-}
-
-void Connection::take_buffers(TcpRequest& request) {
-  BufferPool& pool = core_.reactor.buffers();
-  if (pool.try_get(request.plan.bytes, request.data.buffers)) return on_buffers(request);
-  if (request.state != RequestState::AwaitBuffer) {
-    core_.requests->set_state(request, RequestState::AwaitBuffer);
-  }
-  request.data.bytes = request.plan.bytes;
-  pool.wait(request.data);
-}
-
-void Connection::on_buffers(TcpRequest& request) {
-  if (ended()) {
-    retire(request);
-    drain_join();
-    return;
-  }
-  if (request.plan.direction == nvmf::Direction::ControllerToHost) return execute(request);
-  request.cursor = {request.data.buffers.iov.data(), 0};
-  core_.requests->set_state(request, RequestState::AwaitHostData);
-  // The host's time to send begins now.
-  received_ns_ = core_.now_ns();
-  request.r2t_item.kind = SendKind::R2t;
-  request.r2t_item.request = &request;
-  writer_.write_r2t(request, 0, request.plan.bytes);
-  queue(request.r2t_item);
 }
 
 void Connection::on_host_data(TcpRequest& request, DataDigest digest) {
   if (digest == DataDigest::Wrong) request.digest_failed = true;
+  debt_.pay(host_data_pdu_bytes_, core_.now_ns());
   if (request.host_data_bytes < request.plan.bytes) return;
-  unclaim(request);
+  end_host_wait(request);
   if (request.digest_failed) {
     return complete(request, wire::GenericStatus::kTransientTransportError);
   }
@@ -291,13 +174,23 @@ void Connection::execute(TcpRequest& request) {
       count(core_.stats.keep_alive_commands);
       complete(request, wire::GenericStatus::kSuccess);
       return;
-    case Executor::AsynchronousEvent:
-      core_.requests->set_state(request, RequestState::Executing);
-      request.executing = nvmf::AnswerPermit::issue();
-      controller_->park(request);
-      return;
+    case Executor::AsynchronousEvent: park_event_request(request); return;
     case Executor::Control: send_to_control(request); return;
   }
+}
+
+/// An Asynchronous Event Request holds its request until there is an event, as one that waits for
+/// host data does.
+void Connection::park_event_request(TcpRequest& request) {
+  if (peer_->kind->lack(*peer_, Resource::HostWaits, 1) != Lack::None) {
+    const auto over = wire::Status(wire::CommandSpecificStatus::kAsyncEventRequestLimitExceeded);
+    return complete(request, over.do_not_retry());
+  }
+  core_.peers.take(*peer_, Resource::HostWaits, 1);
+  request.waits_for_host = true;
+  core_.requests->set_state(request, RequestState::Executing);
+  request.executing = nvmf::AnswerPermit::issue();
+  controller_->park(request);
 }
 
 /// Now, or when the control plane has answered enough of the connection's others.
@@ -339,7 +232,7 @@ void Connection::post_command(TcpRequest& request) {
       const auto* const from = static_cast<const std::byte*>(buffers.iov[index].iov_base);
       event->data.insert(event->data.end(), from, from + buffers.iov[index].iov_len);
     }
-    release_buffers(request);
+    release_data(request);
   }
   request.with_control = true;
   ++with_control_;
@@ -382,8 +275,7 @@ TcpRequest* Connection::find_abortable(uint16_t cid) {
   if (state_ != ConnectionState::Live) return nullptr;
   TcpRequest* found = nullptr;
   requests_.for_each([&](TcpRequest& request) {
-    const bool ours =
-        request.state == RequestState::AwaitBuffer || request.state == RequestState::Executing;
+    const bool ours = request.state == RequestState::Executing;
     if (ours && request.sqe.cid.get() == cid && !request.abort_requested) found = &request;
   });
   return found;
@@ -391,12 +283,7 @@ TcpRequest* Connection::find_abortable(uint16_t cid) {
 
 void Connection::abort(uint16_t cid, AbortDone done) {
   TcpRequest* const request = find_abortable(cid);
-  if (request == nullptr) return done(false);
-  if (request->state == RequestState::AwaitBuffer) {
-    const bool left = leave_line(*request);
-    if (left) complete(*request, wire::GenericStatus::kAbortRequested);
-    return done(left);
-  }
+  if (request == nullptr) return done(abort_parked(cid));
   if (request->executor == Executor::AsynchronousEvent) {
     const bool parked = controller_->unpark(*request);
     if (parked) request->answer(wire::GenericStatus::kAbortRequested);
@@ -408,16 +295,29 @@ void Connection::abort(uint16_t cid, AbortDone done) {
   nvmf::io_cancel(*request);
 }
 
-void Connection::release_buffers(TcpRequest& request) {
-  drop_quota(request);
-  if (request.io.lent) bdev_give_back(request.io);
-  if (request.in_capsule) {
-    request.in_capsule = false;
-    request.data.buffers.iov[0] = {};
-    request.data.buffers.count = 0;
-    request.data.buffers.bytes = 0;
-  } else if (request.data.buffers.count > 0) {
-    core_.reactor.buffers().put(request.data.buffers);
+/// Gives back what holds the command's data.
+void Connection::put_data(TcpRequest& request) {
+  IoBuffers& buffers = request.data.buffers;
+  switch (std::exchange(request.data_in, DataIn::Nothing)) {
+    case DataIn::Nothing: return;
+    case DataIn::Capsule:
+      buffers.iov[0] = {};
+      buffers.count = 0;
+      buffers.bytes = 0;
+      return;
+    case DataIn::Pool: {
+      const bool small = buffers.bytes <= kSmallBufferBytes;
+      const uint32_t count = buffers.count;
+      core_.reactor.buffers().put(buffers);
+      core_.peers.give(*request.peer, small ? Resource::SmallBuffers : Resource::LargeBuffers,
+                       count);
+      return;
+    }
+    case DataIn::Loan:
+      const bool charged = request.io.lender != nullptr;
+      bdev_give_back(request.io);
+      if (charged) core_.peers.give_lent(*request.peer, request.plan.bytes);
+      return;
   }
 }
 
@@ -432,7 +332,7 @@ bool Connection::is_held(const TcpRequest& request) const {
 /// The only way to Free. A request that is held is Retiring until on_sent(), received() or
 /// respond(), whichever it waits for, retires it again.
 void Connection::retire(TcpRequest& request) {
-  unclaim(request);
+  end_host_wait(request);
   if (is_held(request)) {
     leave_control(request);
     if (request.state != RequestState::Retiring) {
@@ -445,7 +345,7 @@ void Connection::retire(TcpRequest& request) {
     request.owed.waive();
     --outstanding_;
   }
-  release_buffers(request);
+  release_data(request);
   if (current_ == &request) current_ = nullptr;
   if (request.executor == Executor::Control) {
     leave_control(request);
@@ -460,12 +360,10 @@ void Connection::retire(TcpRequest& request) {
   requests_.remove(request);
   core_.requests->set_state(request, RequestState::Free);
   core_.requests->put(request);
-  core_.budget.give(share_);
-  core_.budget_changed = true;
-  if (receiver_ == ReceiverState::Stalled && stall_ == Stall::Own) {
-    stall_ = Stall::Group;
-    core_.stalled.push_back(*this);
-  }
+  Peer& peer = *std::exchange(request.peer, nullptr);
+  unstall(Stall::Own);
+  core_.peers.give(peer, Resource::Requests, 1);
+  if (&peer != peer_) core_.peers.leave(peer);
 }
 
 }  // namespace capsuled::transport

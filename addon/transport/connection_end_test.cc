@@ -36,7 +36,7 @@ constexpr std::array kBlockedNames = {"nothing",         "ICResp",
 
 enum class State : uint8_t {
   Receiving,
-  AwaitBuffer,
+  Waiting,  ///< for buffers: a command without a request
   AwaitHostData,
   InPlace,  ///< AwaitHostData, and the ring receives into its buffers
   Executing,
@@ -44,8 +44,8 @@ enum class State : uint8_t {
   AwaitControl,
   Responding,
 };
-constexpr std::array kStateNames = {"receiving", "await buffer", "await host data", "in place",
-                                    "executing", "parked",       "await control",   "responding"};
+constexpr std::array kStateNames = {"receiving", "waiting", "await host data", "in place",
+                                    "executing", "parked",  "await control",   "responding"};
 
 enum class End : uint8_t {
   Reset,
@@ -78,15 +78,14 @@ wire::SubmissionQueueEntry on_namespace(wire::SubmissionQueueEntry sqe, uint32_t
 
 /// Whether a request of such a queue can be in that state beside that send.
 bool is_possible(bool admin, Blocked blocked, State state) {
-  if (admin &&
-      (state == State::AwaitBuffer || state == State::InPlace || state == State::Executing)) {
+  if (admin && (state == State::Waiting || state == State::InPlace || state == State::Executing)) {
     return false;
   }
   if (!admin && state == State::Parked) return false;
   switch (blocked) {
     case Blocked::Nothing: return state != State::Responding;
     case Blocked::ThisR2t:
-      return state != State::Receiving && state != State::AwaitBuffer && state != State::Parked &&
+      return state != State::Receiving && state != State::Waiting && state != State::Parked &&
              (admin || state != State::AwaitControl);
     // No R2T of its own is with the host then.
     case Blocked::IcResp:
@@ -121,7 +120,7 @@ class Scene {
     const TransportStats& now = target_.stats();
     switch (state_) {
       case State::Receiving: return now.request_receiving == 1;
-      case State::AwaitBuffer: return now.request_await_buffer == 1;
+      case State::Waiting: return now.commands_parked == 1;
       case State::AwaitHostData: return now.request_await_host_data >= 1;
       case State::InPlace: return now.receives_in_place == before_.receives_in_place + 1;
       case State::Executing:
@@ -227,8 +226,8 @@ class Scene {
   void begin() {
     switch (state_) {
       case State::Receiving: return begin_receiving();
-      case State::AwaitBuffer:
-        // All of the connection's share is the first one's.
+      case State::Waiting:
+        // All of the peer's share is the first one's.
         host_.capsule(on_namespace(make_io(IoOpcode::kRead, kOtherCid + 3, 0, 1 << 20), 2));
         REQUIRE(target_.until([this] { return target_.held().held() == 1; }));
         return host_.capsule(on_namespace(make_io(IoOpcode::kRead, kCid, 0, 1 << 20), 2));
@@ -293,7 +292,7 @@ class Scene {
 class Bystander {
  public:
   explicit Bystander(SteppedTarget& target) : host_(target) {
-    host_.connect(7, 1);
+    host_.connect(7, 1, 7);
     (void)host_.receive(PduType::kCapsuleResp);
   }
   void work() {
@@ -322,7 +321,7 @@ void check_rest(SteppedTarget& target, uint64_t live) {
   CHECK(now.connection_await_icreq + now.connection_await_connect + now.connection_terminating +
             now.connection_draining + now.connection_closing ==
         0);
-  CHECK(now.request_receiving + now.request_await_buffer + now.request_await_host_data +
+  CHECK(now.request_receiving + now.commands_parked + now.request_await_host_data +
             now.request_executing + now.request_await_control + now.request_responding +
             now.request_retiring ==
         0);
@@ -357,7 +356,7 @@ constexpr auto kBlocked = std::to_array(
     {Blocked::Nothing, Blocked::IcResp, Blocked::ThisR2t, Blocked::OtherR2t, Blocked::ThisAnswer,
      Blocked::OtherAnswer, Blocked::HalfThisAnswer, Blocked::HalfOtherAnswer});
 constexpr auto kStates =
-    std::to_array({State::Receiving, State::AwaitBuffer, State::AwaitHostData, State::InPlace,
+    std::to_array({State::Receiving, State::Waiting, State::AwaitHostData, State::InPlace,
                    State::Executing, State::Parked, State::AwaitControl, State::Responding});
 
 /// ThreadSanitizer needs ten minutes for all of the scenes, whose threads are the same in each.

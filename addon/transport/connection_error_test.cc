@@ -452,8 +452,8 @@ std::vector<Scene> scenes_of_a_transfer() {
          }
        },
        [](const TransportStats& stats) {
-         return stats.request_await_buffer > 0 &&
-                stats.request_await_buffer + stats.request_await_host_data == 40;
+         return stats.commands_parked > 0 &&
+                stats.commands_parked + stats.request_await_host_data == 40;
        }},
   };
 }
@@ -560,9 +560,9 @@ TEST_CASE("a host that takes no answers leaves buffers of every size to the othe
   for (uint16_t cid = 0; cid < kReads; ++cid) {
     greedy->capsule(make_io(IoOpcode::kRead, cid, 0, 1 << 20));
   }
-  REQUIRE(
-      target.await([](const TransportStats& stats) { return stats.request_await_buffer > 20; }));
+  REQUIRE(target.await([](const TransportStats& stats) { return stats.commands_parked > 20; }));
   auto other = target.open();
+  other->set_host(1);
   REQUIRE(other->connect(1, 16) == 0);
   for (const uint32_t bytes : {512u, 8192u, 131072u, 1u << 20}) {
     other->capsule(make_io(IoOpcode::kRead, 1, 0, bytes));

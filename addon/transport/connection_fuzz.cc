@@ -71,6 +71,8 @@ class Fuzz {
     GroupOptions group_options;
     group_options.connections_max = kConnectionsMax;
     group_options.requests_max = 24;
+    group_options.queue_entries_max = 8;
+    group_options.peers_max = 2;
     group_options.receive_buffers = 3;
     group_ = Group::create(*reactor_, group_options, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
@@ -174,6 +176,8 @@ class Fuzz {
       attach.qid = command.qid.get();
       attach.entries = 2 + command.sqsize.get() % 6u;
       attach.flow_control_disabled = (command.cattr & 4) != 0;
+      attach.discovery = command.qid.get() == 0 && (how & 0x40) != 0;
+      attach.host = how % 3;
       group_->attach(attach, table_.get(), &queue_stats_);
       return;
     }
@@ -449,9 +453,9 @@ class Fuzz {
                stats.connection_terminating + stats.connection_draining +
                stats.connection_closing ==
            0);
-    ASSERT(stats.request_receiving + stats.request_await_buffer + stats.request_await_host_data +
-               stats.request_executing + stats.request_await_control + stats.request_responding +
-               stats.request_retiring ==
+    ASSERT(stats.request_receiving + stats.request_await_host_data + stats.request_executing +
+               stats.request_await_control + stats.request_responding + stats.request_retiring +
+               stats.commands_parked ==
            0);
     ASSERT(reactor_->stats().small_buffers_used == 0 && reactor_->stats().large_buffers_used == 0);
     for (const FuzzHost& host : hosts_) ASSERT(env_.ring().socket(host.fd).closed);

@@ -12,7 +12,9 @@ namespace capsuled::transport {
 using wire::FatalErrorStatus;
 
 void Connection::set_receiver(ReceiverState state) {
-  ASSERT_MSG(receiver_may_become(receiver_, state), "a transition that receivers do not have");
+  const uint8_t may_follow = kReceiverTransitions[static_cast<size_t>(receiver_)];
+  ASSERT_MSG((may_follow >> static_cast<size_t>(state) & 1) != 0,
+             "a transition that receivers do not have");
   receiver_ = state;
 }
 
@@ -37,7 +39,10 @@ void Connection::pump(std::span<const std::byte> bytes) {
     }
     kept_bytes_ = static_cast<uint32_t>(rest.size());
     set_receiver(ReceiverState::Stalled);
-    if (stall_ == Stall::Group) core_.stalled.push_back(*this);
+    WaitNode& stream = wait_node(Wait::Stream);
+    if (stall_ == Stall::Requests && !stream.node.linked()) {
+      core_.peers.wait(*peer_, Wait::Stream, stream, stream_shortage_, core_.now_ns());
+    }
     return;
   }
   kept_.reset();
@@ -73,9 +78,10 @@ void Connection::arm() {
 /// How much to ask for when it is not known what comes.
 uint32_t Connection::receive_bytes_max() const {
   // Data that were asked for come behind a header, and what comes with it is copied.
-  if (claimed_requests_ > 0) return kReceiveBesideDataBytes;
+  if (r2ts_ > 0) return kReceiveBesideDataBytes;
   // What a connection has read and cannot place is kept for it.
-  return core_.stalled.empty() ? kReceiveBytesMax : core_.options.receive_buffer_bytes;
+  const bool stalled = !peer_->line(Wait::Stream).connections.empty();
+  return stalled ? kReceiveWhileStalledBytes : kReceiveBytesMax;
 }
 
 void Connection::on_received(env::Completion completion) {
@@ -215,25 +221,32 @@ PduVerdict Connection::begin_capsule(const PduHeader& header, PayloadCursor*& pa
          header.bytes, "data_transfer_limit_exceeded");
     return PduVerdict::Accept;
   }
-  const uint32_t entries = qpair_.entries > 0 ? qpair_.entries : kEntriesBeforeConnect;
-  if (outstanding_ >= entries) {
+  if (outstanding_ >= entries()) {
     count(core_.stats.error_queue_overrun);
     drain("queue_overrun");
     return PduVerdict::Accept;
   }
   // Answers that the host does not take from its socket hold requests too: half of these may be
   // such.
-  if (share_.held >= 2 * entries) {
+  if (requests_.size() + parked_count_ >= 2 * entries()) {
     stall_ = Stall::Own;
     return PduVerdict::Stall;
   }
-  if (!core_.budget.try_take(share_)) {
-    stall_ = Stall::Group;
+  if (parked_count_ > 0 && places_ == 0) {
+    stall_ = Stall::Places;
     return PduVerdict::Stall;
   }
+  if (!has_request()) [[unlikely]] {
+    stream_shortage_ = shortage_of_stream();
+    if (stream_shortage_) {
+      stall_ = Stall::Requests;
+      return PduVerdict::Stall;
+    }
+  }
+  stream_moved_ = true;
   TcpRequest& request = make_request(header);
   current_ = &request;
-  if (header.payload_bytes > 0 && request.in_capsule) payload = &request.cursor;
+  if (header.payload_bytes > 0 && request.data_in == DataIn::Capsule) payload = &request.cursor;
   return PduVerdict::Accept;
 }
 
@@ -274,6 +287,7 @@ void Connection::begin_host_data(const PduHeader& header, PayloadCursor*& payloa
     return refuse(kInvalid, offsetof(wire::PduCommonHeader, flags), "invalid_pdu_header");
   }
   request->host_data_bytes += datal;
+  host_data_pdu_bytes_ = datal;
   current_ = request;
   payload = &request->cursor;
 }

@@ -56,7 +56,7 @@ void Connection::complete(TcpRequest& request, wire::Status status) {
 
 /// `cqe` has status and dwords: makes the answer of it and queues it.
 void Connection::respond(TcpRequest& request) {
-  unclaim(request);
+  end_host_wait(request);
   if (request.connect) connect_pending_ = false;
   request.owed.redeem();
   --outstanding_;
@@ -65,7 +65,7 @@ void Connection::respond(TcpRequest& request) {
     core_.aborts.settle(request, !ended() && ended_with == wire::GenericStatus::kAbortRequested);
   }
   if (ended()) {
-    release_buffers(request);
+    release_data(request);
     retire(request);
     drain_join();
     return;
@@ -106,7 +106,7 @@ void Connection::respond(TcpRequest& request) {
     const bool silent = qpair_.flow_control_disabled && cqe.dw0.get() == 0 && cqe.dw1.get() == 0;
     writer_.write_data(request, data, bytes, silent ? DataEnd::Success : DataEnd::ResponseCapsule);
   } else {
-    release_buffers(request);
+    release_data(request);
     writer_.write_response(request);
   }
   request.answer_item.kind = SendKind::Response;
@@ -124,7 +124,7 @@ void Connection::queue(SendItem& item) {
 /// From the group's poller: one send with as much as a batch holds.
 void Connection::send() {
   ASSERT(batch_ == nullptr && !send_queue_.empty());
-  SendBatch& batch = *core_.free_batches.pop_front();
+  SendBatch& batch = core_.take_batch();
   batch.connection = this;
   batch.bytes = 0;
   batch.bytes_enough = core_.send_bytes_enough(*this);
@@ -138,14 +138,15 @@ void Connection::send() {
   batch.message = {};
   batch.message.msg_iov = batch.iov.data();
   batch.message.msg_iovlen = batch.iov_count;
-  batch.op.complete = [](env::RingOp& op, env::Completion completion) {
-    SendBatch& done = *static_cast<SendBatch::Op&>(op).batch;
-    done.connection->on_sent(done, completion);
-  };
   batch_ = &batch;
   send_since_ns_ = core_.now_ns();
   count(core_.stats.sends);
   core_.reactor.ring().send(batch.op, fd_, batch.message);
+}
+
+void Connection::batch_sent(env::RingOp& op, env::Completion completion) {
+  SendBatch& batch = *static_cast<SendBatch::Op&>(op).batch;
+  batch.connection->on_sent(batch, completion);
 }
 
 void Connection::on_sent(SendBatch& batch, env::Completion completion) {
@@ -157,7 +158,7 @@ void Connection::on_sent(SendBatch& batch, env::Completion completion) {
   SendQueue items;
   items.splice_back(batch.items);
   batch.connection = nullptr;
-  core_.free_batches.push_back(batch);
+  core_.free_batches.push_front(batch);
   batch_ = nullptr;
 
   bool close = false;

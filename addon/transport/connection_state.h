@@ -17,6 +17,7 @@
 //     └───► Stopped, from every state
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -57,6 +58,8 @@ enum class ReceiverState : uint8_t {
   Stopped,   ///< end of stream, error or teardown: nobody
 };
 
+inline constexpr size_t kReceiverStateCount = 6;
+
 constexpr bool receiver_may_become(ReceiverState from, ReceiverState to) {
   using enum ReceiverState;
   switch (from) {
@@ -69,5 +72,18 @@ constexpr bool receiver_may_become(ReceiverState from, ReceiverState to) {
   }
   return false;
 }
+
+/// The same as bits: by the state left, the states that may follow.
+inline constexpr auto kReceiverTransitions = [] {
+  std::array<uint8_t, kReceiverStateCount> bits{};
+  for (size_t from = 0; from < kReceiverStateCount; ++from) {
+    for (size_t to = 0; to < kReceiverStateCount; ++to) {
+      const bool may =
+          receiver_may_become(static_cast<ReceiverState>(from), static_cast<ReceiverState>(to));
+      bits[from] = static_cast<uint8_t>(bits[from] | (may ? 1u << to : 0u));
+    }
+  }
+  return bits;
+}();
 
 }  // namespace capsuled::transport

@@ -55,6 +55,7 @@ enum class ControlEventType : uint8_t {
   KeepAliveExpired,
   CommandFailed,
   ConnectionsRefused,
+  PeerLimited,
 };
 
 struct ControlEvent {
@@ -77,7 +78,7 @@ struct ControlEvent {
   // ConnectionsRefused: sockets closed at once since the last such event; of `peer` and `listener`
   // the last one
   uint32_t refused = 0;
-  // ConnectionClosed
+  // ConnectionClosed: why; PeerLimited: the resource
   const char* reason = "";  ///< a stable lower_snake word
 };
 
@@ -131,6 +132,8 @@ struct QueueAttach {
   bool flow_control_disabled = false;
   uint32_t table = 0;  ///< 0: none
   uint32_t asynchronous_events_max = 4;
+  bool discovery = false;  ///< of a discovery controller
+  uint32_t host = 0;       ///< whose account: the same number, the same host (peers.h)
 };
 
 }  // namespace capsuled::transport

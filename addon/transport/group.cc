@@ -10,15 +10,15 @@ namespace capsuled::transport {
 
 namespace {
 
-/// Sends in flight at once; each takes some memory for its iovecs.
-constexpr uint32_t kBatchesMax = 256;
+/// Who waits at a limit for so long is told of, and again so long after.
+constexpr uint64_t kLimitToldAfterNs = 1'000'000'000;
+constexpr uint64_t kLimitToldAgainNs = 60'000'000'000;
+/// Turns that peers get in one turn of the loop.
+constexpr uint32_t kTurnsMax = 256;
 /// How often the time-outs are looked at, while there are connections.
 constexpr uint64_t kTimeoutScanNs = 500'000'000;
 
 }  // namespace
-
-/// The part of the large buffers that one connection may hold.
-constexpr uint64_t kQuotaPart = 8;
 
 /// The lines and the poller that serves them; see group_core.h for what they hold.
 struct Group::Impl final : Poller {
@@ -34,12 +34,11 @@ struct Group::Impl final : Poller {
 
   PollResult poll() override;
   bool post_backlog();
-  bool serve_claims();
-  bool serve_stalled();
+  bool serve_peers();
   bool serve_buffers();
-  bool serve_quotas();
   bool serve_senders();
   void scan();
+  void tell_limits();
   void finish_stop();
   TcpRequest* find_command(CommandToken token);
   Connection* find_connection(ConnectionId id);
@@ -55,14 +54,8 @@ struct Group::Impl final : Poller {
 
 PollResult Group::Impl::poll() {
   bool busy = post_backlog();
-  if (core.budget_changed) {
-    core.budget_changed = false;
-    // Claims first: who waits for one has data of others behind it.
-    if (serve_claims()) busy = true;
-    if (serve_stalled()) busy = true;
-  }
+  if (serve_peers()) busy = true;
   if (serve_buffers()) busy = true;
-  if (serve_quotas()) busy = true;
   if (serve_senders()) busy = true;
   if (stopping && core.connections.empty() && core.backlog.empty()) finish_stop();
   return busy ? PollResult::Busy : PollResult::Idle;
@@ -76,37 +69,12 @@ bool Group::Impl::post_backlog() {
   return true;
 }
 
-bool Group::Impl::serve_claims() {
-  bool served = false;
-  while (Connection* const connection = core.claim_line.front()) {
-    if (!connection->try_claim()) break;
-    core.claim_line.remove(*connection);
-    connection->claim();
-    served = true;
-  }
-  return served;
-}
-
-bool Group::Impl::serve_stalled() {
-  // First come first served, but who has a claim waits for nobody without one.
-  bool served = false;
-  bool used_up = false;
-  const size_t turns = core.stalled.size();
-  for (size_t turn = 0; turn < turns; ++turn) {
-    Connection* const connection = core.stalled.pop_front();
-    if (connection == nullptr) break;
-    if (used_up && !connection->has_claim()) {
-      core.stalled.push_back(*connection);
-      continue;
-    }
-    connection->resume();
-    if (connection->stalled_node.linked()) {
-      used_up = true;
-    } else {
-      served = true;
-    }
-  }
-  return served;
+bool Group::Impl::serve_peers() {
+  if (!core.peers.runnable()) [[likely]]
+    return false;
+  return core.peers.serve(kTurnsMax, core.now_ns(), [](Connection& connection, Wait wait) {
+    return connection.take_turn(wait);
+  });
 }
 
 bool Group::Impl::serve_buffers() {
@@ -120,25 +88,33 @@ bool Group::Impl::serve_buffers() {
   return served;
 }
 
-bool Group::Impl::serve_quotas() {
+bool Group::Impl::serve_senders() {
   bool served = false;
-  while (Connection* const connection = core.quota_line.pop_front()) {
-    connection->serve_quota();
+  while (Connection* const sender = core.senders.pop_front()) {
+    sender->send();
     served = true;
   }
   return served;
 }
 
-bool Group::Impl::serve_senders() {
-  bool served = false;
-  while (!core.senders.empty() && !core.free_batches.empty()) {
-    core.senders.pop_front()->send();
-    served = true;
-  }
-  return served;
+/// Says which peers have waited long at a limit: each once in a while.
+void Group::Impl::tell_limits() {
+  const uint64_t now_ns = core.now_ns();
+  core.peers.for_each_waiting([&](PeerLine& line) {
+    Peer& peer = *line.peer;
+    if (now_ns - line.since_ns < kLimitToldAfterNs) return;
+    if (peer.told_ns != 0 && now_ns - peer.told_ns < kLimitToldAgainNs) return;
+    auto event = std::make_unique<ControlEvent>();
+    event->type = ControlEventType::PeerLimited;
+    event->connection = line.connections.front()->connection->id();
+    event->reason = resource_word(line.lacks);
+    // Nobody needs to hear of it: if the queue is full, the next scan tries again.
+    if (core.control.try_push(event)) peer.told_ns = now_ns;
+  });
 }
 
 void Group::Impl::scan() {
+  tell_limits();
   core.connections.for_each(
       [this](Connection& connection) { connection.check_timeouts(core.now_ns()); });
   core.aborts.expire(core.now_ns());
@@ -191,20 +167,12 @@ Result<std::unique_ptr<Group>> Group::create(Reactor& reactor, const GroupOption
   core.receive_buffers = std::move(buffers).value();
   set_stat(reactor.stats().receive_buffers_free, options.receive_buffers);
 
-  const uint32_t batches = std::min(options.connections_max, kBatchesMax);
-  core.batches = std::make_unique<SendBatch[]>(batches);
-  for (uint32_t index = 0; index < batches; ++index) {
-    core.batches[index].op.batch = &core.batches[index];
-    core.free_batches.push_back(core.batches[index]);
-  }
   core.slots.resize(options.connections_max);
   core.free_slots.reserve(options.connections_max);
   for (uint32_t slot = options.connections_max; slot > 0; --slot) {
     core.free_slots.push_back(slot - 1);
   }
   set_stat(core.stats.connection_free, options.connections_max);
-  const uint64_t large_bytes = reactor.buffers().large_bytes();
-  core.quota_bytes_max = std::max(large_bytes / kQuotaPart, uint64_t{kTransferBytesMax});
   reactor.add_poller(*impl);
   impl->polling = true;
   return std::unique_ptr<Group>(new Group(std::move(impl)));

@@ -26,12 +26,17 @@ namespace capsuled::transport {
 
 class Admission;
 
+/// Commands that may be under way on a connection before it is a queue.
+inline constexpr uint32_t kEntriesBeforeConnect = 8;
+
 struct GroupOptions {
   uint32_t connections_max = 1024;  ///< of this reactor
   uint32_t requests_max =
       16384;  ///< commands under way on this reactor, <= 65535; unused ones cost no RSS
   uint32_t receive_buffer_bytes = 32 * 1024;
   uint32_t receive_buffers = 512;
+  uint32_t queue_entries_max = 1024;  ///< that a Connect may ask for
+  uint32_t peers_max = 256;          ///< how many of each kind have a guaranteed part of everything
   uint32_t in_capsule_bytes = 8192;  ///< I/O queues; admin and Fabrics always take 8192
   uint64_t icreq_timeout_ns = 10'000'000'000;
   uint64_t connect_timeout_ns = 10'000'000'000;

@@ -12,6 +12,9 @@
 #include "transport/control_queue.h"
 #include "transport/failure_reports.h"
 #include "transport/group.h"
+#include "transport/parked_command.h"
+#include "transport/peer_plans.h"
+#include "transport/peers.h"
 #include "transport/pending_aborts.h"
 #include "transport/request_pool.h"
 #include "transport/send_list.h"
@@ -22,6 +25,8 @@ namespace capsuled::transport {
 inline constexpr size_t kInPlaceBytesMin = 8 * 1024;
 /// Received at once, at most, when anything may come.
 inline constexpr uint32_t kReceiveBytesMax = 256 * 1024;
+/// And while its peer has more than it can place: what was read and has no place is kept.
+inline constexpr uint32_t kReceiveWhileStalledBytes = 4 * 1024;
 /// And while data are on their way that should come in place: some headers.
 inline constexpr uint32_t kReceiveBesideDataBytes = 8 * 1024;
 /// How long a host may take to close after a C2HTermReq.
@@ -40,18 +45,30 @@ inline constexpr uint32_t kControlCommandsMax = 4;
 /// they were sent; each has at most kControlAnswerBytesMax.
 inline constexpr uint32_t kDataAnswersMax = 8;
 
-/// Commands that may be under way on a connection before it is a queue.
-inline constexpr uint32_t kEntriesBeforeConnect = 8;
-
 struct GroupCore {
   GroupCore(Reactor& on, const GroupOptions& with, ControlQueue& to)
-      : reactor(on), options(with), control(to), budget(with.requests_max) {}
+      : reactor(on),
+        options(with),
+        control(to),
+        peers(peer_plans(with, on.buffers().small_for_transfers(),
+                         on.buffers().large_for_transfers()),
+              stats) {}
 
   /// Tells the control plane; keeps the event if its queue is full.
   void post(std::unique_ptr<ControlEvent> event) {
     if (!backlog.empty() || !control.try_push(event)) backlog.push_back(std::move(event));
   }
   uint64_t now_ns() const { return reactor.now_ns(); }
+  void publish_parked() { set_stat(stats.commands_parked, parked.used()); }
+  /// A connection has at most one send in flight, so that nobody waits for another one's.
+  SendBatch& take_batch() {
+    if (SendBatch* const batch = free_batches.pop_front()) return *batch;
+    batches.push_back(std::make_unique<SendBatch>());
+    SendBatch& batch = *batches.back();
+    batch.op.batch = &batch;
+    batch.op.complete = &Connection::batch_sent;
+    return batch;
+  }
   /// How much `sender` may send at once.
   size_t send_bytes_enough(const Connection& sender) const {
     const bool small_ones_wait = last_small_sender != nullptr && last_small_sender != &sender &&
@@ -70,24 +87,19 @@ struct GroupCore {
   TransportStats stats;
   FailureReports failure_reports;
   PendingAborts aborts;
-  RequestBudget budget;
+  Peers peers;
+  ParkedPool parked;
   std::unique_ptr<RequestPool> requests;
   std::unique_ptr<env::ProvidedBuffers> receive_buffers;
-  std::unique_ptr<SendBatch[]> batches;
+  /// As many as there ever were sends in flight at a time; at most one for each connection.
+  std::vector<std::unique_ptr<SendBatch>> batches;
   Queue<SendBatch, &SendBatch::node> free_batches;
 
   IntrusiveList<Connection, &Connection::group_node> connections;
   IntrusiveList<Connection, &Connection::send_node> senders;
-  IntrusiveList<Connection, &Connection::stalled_node> stalled;
-  IntrusiveList<Connection, &Connection::claim_node> claim_line;
   IntrusiveList<Connection, &Connection::buffer_node> buffer_line;
-  IntrusiveList<Connection, &Connection::quota_node> quota_line;
-  /// Large buffers that one connection may hold, bytes: a host that sends or takes its data slowly,
-  /// or not at all, leaves the rest to the others.
-  uint64_t quota_bytes_max = 0;
   const Connection* last_small_sender = nullptr;  // compared only: it may be gone
   uint64_t last_small_send_ns = 0;
-  bool budget_changed = false;  // something was given back since the lines were looked at
 
   std::vector<std::unique_ptr<Connection>> slots;
   std::vector<uint32_t> free_slots;                   // a stack

@@ -511,7 +511,7 @@ class Fuzz {
                stats.connection_terminating + stats.connection_draining +
                stats.connection_closing ==
            0);
-    ASSERT(stats.request_receiving + stats.request_await_buffer + stats.request_await_host_data +
+    ASSERT(stats.request_receiving + stats.commands_parked + stats.request_await_host_data +
                stats.request_executing + stats.request_await_control + stats.request_responding +
                stats.request_retiring ==
            0);

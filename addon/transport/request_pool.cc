@@ -41,31 +41,14 @@ RequestPool::~RequestPool() {
   for (uint32_t index = 0; index < made_; ++index) requests_[index].~TcpRequest();
 }
 
-void RequestPool::publish() {
-  set_stat(reactor_stats_.requests_free, total_ - used_);
-  set_stat(reactor_stats_.requests_used, used_);
-}
-
-TcpRequest& RequestPool::get() {
-  ASSERT(used_ < total_);
-  TcpRequest* request = free_.pop_front();
-  if (request == nullptr) {
-    ASSERT(made_ < total_);
-    request = new (&requests_[made_]) TcpRequest();
-    request->index = static_cast<uint16_t>(made_);
-    request->capsule_data = capsule_region_->base() + size_t{made_} * capsule_bytes_;
-    ++made_;
-  }
-  ++used_;
-  publish();
-  return *request;
-}
-
-void RequestPool::put(TcpRequest& request) {
-  ASSERT(request.state == RequestState::Free && used_ > 0);
-  --used_;
-  free_.push_front(request);
-  publish();
+/// One that was never used.
+TcpRequest& RequestPool::make() {
+  ASSERT(made_ < total_);
+  TcpRequest& request = *new (&requests_[made_]) TcpRequest();
+  request.index = static_cast<uint16_t>(made_);
+  request.capsule_data = capsule_region_->base() + size_t{made_} * capsule_bytes_;
+  ++made_;
+  return request;
 }
 
 }  // namespace capsuled::transport

@@ -3,17 +3,17 @@
 // Owner: the group's fixed pool; while not Free, it is in the list of exactly one connection.
 // Thread: the reactor's.
 //
-//   Free ──► Receiving ──► AwaitBuffer ──► AwaitHostData
-//                │  │           │             │  │
-//                │  └───────────┴──► Executing◄┘ │
-//                ├──────────────► AwaitControl ◄─┤
-//                │                      │        │
-//                └────────────────► Responding ◄─┘ (also from Executing and AwaitControl)
+//   Free ──► Receiving ──► AwaitHostData
+//              │ │ │          │  │   │
+//              │ │ └─► Executing ◄┘   │
+//              │ └──► AwaitControl ◄──┤
+//              │           │         │
+//              └─────► Responding ◄──┘ (also from Executing and AwaitControl)
 //
-// From every state a request becomes Free: from Responding when its answer was sent, from the
-// others when its connection terminates. Connection::retire() alone does that, and while somebody
-// still has memory of the request, it is Retiring instead. What each state waits for is said at its
-// name.
+// From every state a request becomes Free: from Receiving when its command is parked, from
+// Responding when its answer was sent, from the others when its connection terminates.
+// Connection::retire() alone does that, and while somebody still has memory of the request, it is
+// Retiring instead. What each state waits for is said at its name.
 #pragma once
 
 #include <array>
@@ -30,11 +30,11 @@
 
 namespace capsuled::transport {
 
+struct Peer;
+
 enum class RequestState : uint8_t {
-  Free,         ///< in the pool
-  Receiving,    ///< its capsule is being received: the host moves it on
-  AwaitBuffer,  ///< waits for a claim or for I/O buffers: the group's and the pool's lines move it
-                ///< on
+  Free,           ///< in the pool
+  Receiving,      ///< its capsule is being received: the host moves it on
   AwaitHostData,  ///< an R2T was queued: the host moves it on, with H2CData
   Executing,      ///< in a bdev, or parked as an Asynchronous Event Request: on_answer moves it on
   AwaitControl,   ///< with the control plane, or waits for its turn there: Group::answer() or
@@ -43,18 +43,15 @@ enum class RequestState : uint8_t {
   Retiring,  ///< ended, but the ring has memory of it: the completion of the send or of the receive
              ///< moves it on
 };
-inline constexpr size_t kRequestStateCount = 8;
+inline constexpr size_t kRequestStateCount = 7;
 
 constexpr bool request_may_become(RequestState from, RequestState to) {
   using enum RequestState;
   switch (from) {
     case Free: return to == Receiving;
     case Receiving:
-      return to == AwaitBuffer || to == AwaitHostData || to == Executing || to == AwaitControl ||
-             to == Responding || to == Retiring || to == Free;
-    case AwaitBuffer:
-      return to == AwaitHostData || to == Executing || to == Responding || to == Retiring ||
-             to == Free;
+      return to == AwaitHostData || to == Executing || to == AwaitControl || to == Responding ||
+             to == Retiring || to == Free;
     case AwaitHostData:
       return to == Executing || to == AwaitControl || to == Responding || to == Retiring ||
              to == Free;
@@ -82,6 +79,14 @@ inline constexpr auto kRequestTransitions = [] {
 /// Who carries a command out.
 enum class Executor : uint8_t { Io, Control, KeepAlive, AsynchronousEvent };
 
+/// Where the data of a command are, and so what is given back for them.
+enum class DataIn : uint8_t {
+  Nothing,
+  Capsule,  ///< the request's `capsule_data`, or the input: nobody's but its own
+  Pool,     ///< buffers of the pool, charged to its peer
+  Loan,     ///< a bdev's memory, charged to its peer if there is a lender
+};
+
 /// Parts of the longest answer of a control command: its data, and zeros.
 inline constexpr uint32_t kControlPartsMax =
     static_cast<uint32_t>(kTransferBytesMax / kZeroBufferBytes) + 2;
@@ -92,27 +97,26 @@ struct TcpRequest : nvmf::Request {
   static constexpr uint32_t kTailBytes = kHeadBytes + wire::kDigestSize;
 
   ListNode owner_node;    ///< in the connection's list
-  ListNode claim_node;    ///< while AwaitBuffer for want of a claim
   ListNode control_node;  ///< while AwaitControl because its connection has enough there already
-  ListNode quota_node;    ///< while AwaitBuffer because its connection holds its share already
   QueueNode free_node;
   Connection* connection = nullptr;
+  Peer* peer = nullptr;  ///< whom it and all that it holds are charged to
   uint32_t generation = 1;
   uint16_t index = 0;
   RequestState state = RequestState::Free;
   nvmf::AnswerPermit owed;  ///< to the host, until its answer is queued
   Executor executor = Executor::Io;
-  bool in_capsule = false;     ///< `data.buffers` is not the pool's: `capsule_data`, or the input
-  bool connect = false;        ///< the Connect that is being considered
-  bool claimed = false;        ///< counts for the connection's claim
-  bool digest_failed = false;  ///< of data
+  DataIn data_in = DataIn::Nothing;
+  bool connect = false;         ///< the Connect that is being considered
+  bool waits_for_host = false;  ///< counts as one of Resource::HostWaits
+  bool digest_failed = false;   ///< of data
   bool abort_requested = false;
-  bool with_control = false;     ///< counts for its connection: the control plane has it
-  bool data_answer = false;      ///< counts for its connection: has or will have data of its own
-  bool close_after = false;      ///< the connection ends when the answer was sent
-  uint32_t capsule_bytes = 0;    ///< in-capsule data
-  uint32_t quota_bytes = 0;      ///< of large buffers, counted for the connection
-  uint32_t host_data_bytes = 0;  ///< of H2CData, announced so far
+  bool with_control = false;      ///< counts for its connection: the control plane has it
+  bool data_answer = false;       ///< counts for its connection: has or will have data of its own
+  bool close_after = false;       ///< the connection ends when the answer was sent
+  uint32_t capsule_bytes = 0;     ///< in-capsule data
+  uint32_t host_data_bytes = 0;   ///< of H2CData, announced so far
+  uint64_t host_data_due_ns = 0;  ///< all of it, in the host's time (host_debt.h)
   PayloadCursor cursor;
   std::byte* capsule_data = nullptr;  ///< memory of its own for in-capsule data
 

@@ -22,7 +22,7 @@ namespace capsuled::transport {
   X(connection_closing)             \
   X(request_free)                   \
   X(request_receiving)              \
-  X(request_await_buffer)           \
+  X(commands_parked)                \
   X(request_await_host_data)        \
   X(request_executing)              \
   X(request_await_control)          \
@@ -49,7 +49,25 @@ namespace capsuled::transport {
   X(error_connect_timeout)          \
   X(error_pdu_timeout)              \
   X(error_h2c_term_req)             \
-  X(error_queue_overrun)
+  X(error_queue_overrun)            \
+  X(limit_stranger_requests)        \
+  X(limit_stranger_host_waits)      \
+  X(limit_stranger_parked)          \
+  X(limit_stranger_small_buffers)   \
+  X(limit_stranger_large_buffers)   \
+  X(limit_stranger_lent_bytes)      \
+  X(limit_discovery_requests)       \
+  X(limit_discovery_host_waits)     \
+  X(limit_discovery_parked)         \
+  X(limit_discovery_small_buffers)  \
+  X(limit_discovery_large_buffers)  \
+  X(limit_discovery_lent_bytes)     \
+  X(limit_host_requests)            \
+  X(limit_host_host_waits)          \
+  X(limit_host_parked)              \
+  X(limit_host_small_buffers)       \
+  X(limit_host_large_buffers)       \
+  X(limit_host_lent_bytes)
 
 struct alignas(64) TransportStats {
 #define X(name) uint64_t name = 0;

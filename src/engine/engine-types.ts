@@ -133,13 +133,23 @@ export interface ConnectionsRefusedEvent {
   readonly peer: Endpoint;
 }
 
+/** A host has waited for a second at the limit of what it may hold of a resource. */
+export interface PeerLimitedEvent {
+  readonly type: 'peer_limited';
+  /** One of its connections that wait. */
+  readonly connection: number;
+  /** As in the words `limit_host_<resource>` of the transport's statistics. */
+  readonly resource: string;
+}
+
 export type EngineEvent =
   | CommandEvent
   | CommandFailedEvent
   | ConnectionOpenedEvent
   | ConnectionClosedEvent
   | ConnectionsRefusedEvent
-  | KeepAliveExpiredEvent;
+  | KeepAliveExpiredEvent
+  | PeerLimitedEvent;
 
 /** A namespace as the controllers of one table see it. */
 export interface NamespaceEntry {
@@ -184,6 +194,9 @@ export interface QueueAttach {
   readonly table: number;
   /** Asynchronous Event Requests that may be outstanding (AERL + 1). */
   readonly asynchronousEventsMax: number;
+  readonly discovery: boolean;
+  /** Whose account the queue is charged to: the same number for all queues of a host. */
+  readonly host: number;
 }
 
 /** Where a file lies. */

@@ -122,8 +122,8 @@ function targetFamilies({ engine, target, logSink, version, reloaded }: Readings
     ),
     counter(
       'capsuled_peer_limit_total',
-      'What peers were refused, or lost to others, because something was at its limit.',
-      () => peerLimitSamples(target, engine),
+      'What peers were refused, lost to others or waited for, because something was at its limit.',
+      () => [...peerLimitSamples(target, engine), ...waitSamples(engine)],
     ),
     counter('capsuled_connections_closed_total', 'Connections that ended, by reason.', () =>
       [...target.counters.connectionsClosedTotal].map(([reason, value]) => ({
@@ -209,9 +209,6 @@ function reactorFamilies({ engine }: Readings): Family[] {
       'I/O buffers of a reactor, by kind and use (such as small_free).',
       () => stateSamples(engine, /^(.+)_buffers_(free|used)$/),
     ),
-    gauge('capsuled_buffer_waiters', 'Commands of a reactor that wait for buffers.', () =>
-      reactorSamples(engine, 'buffer_waiters'),
-    ),
     gauge('capsuled_requests', 'Requests of a reactor, free and used.', () =>
       stateSamples(engine, /^requests_(free|used)$/),
     ),
@@ -227,6 +224,24 @@ function stateSamples(engine: ObservedEngine, pattern: RegExp): Sample[] {
       labels: { ...labels, state },
       value,
     }));
+  });
+}
+
+/** Classes of peers, as the words of the engine name them: limit_host_small_buffers. */
+const peerClasses: Readonly<Record<string, string>> = {
+  stranger: 'before_connect',
+  discovery: 'discovery',
+  host: 'io',
+};
+
+/** How often a peer waited at the limit of what it may hold. */
+function waitSamples(engine: ObservedEngine): Sample[] {
+  const stats = engine.transportStats();
+  return engine.facts.statNames.transport.flatMap((word, index) => {
+    const [, kind = '', resource = ''] = /^limit_([a-z]+)_(.+)$/.exec(word) ?? [];
+    const peerClass = peerClasses[kind];
+    if (peerClass === undefined) return [];
+    return [{ labels: { resource, class: peerClass }, value: sumWord(stats, index) }];
   });
 }
 
@@ -274,6 +289,9 @@ function transportFamilies({ engine }: Readings): Family[] {
       perReactor('connection_'),
     ),
     gauge('capsuled_request_states', 'Requests of a reactor by state.', perReactor('request_')),
+    gauge('capsuled_parked_commands', 'Commands that wait for memory and hold no request.', () => [
+      { labels: {}, value: total('commands_parked') },
+    ]),
     counter(
       'capsuled_pdus_total',
       'PDUs by direction.',

@@ -7,6 +7,7 @@
 import type { CommandEvent, QueueAttach } from '../engine/engine-types.js';
 import { printable } from '../printable.js';
 import type { Connection } from '../transport/connection.js';
+import { hostOf } from '../transport/peer-address.js';
 import { hasBit, packBits } from '../wire/bits.js';
 import type { Retry } from '../wire/status.js';
 import {
@@ -445,13 +446,17 @@ function attach(
   connection.queue = { controller, qid };
   controller.queueOpened(qid, connection);
   state.shares.queueOpened(controller);
+  const { hostNqn, subsystem } = controller;
+  connection.account = state.hostAccounts.open(hostNqn, hostOf(connection.peer.address));
   const queue: QueueAttach = {
     controller: controller.handle,
     qid,
     entries,
     flowControlDisabled,
-    table: controller.subsystem.table,
+    table: subsystem.table,
     asynchronousEventsMax,
+    discovery: subsystem === state.discovery,
+    host: connection.account.number,
   };
   command.attach(queue, packBits([ConnectResultBits.cntlid, controller.cntlid]));
 }

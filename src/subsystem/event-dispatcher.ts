@@ -11,6 +11,7 @@ import type {
   ConnectionOpenedEvent,
   ConnectionsRefusedEvent,
   EngineEvent,
+  PeerLimitedEvent,
 } from '../engine/engine-types.js';
 import { Connection } from '../transport/connection.js';
 import {
@@ -87,6 +88,9 @@ export class EventDispatcher {
       case 'keep_alive_expired':
         this.#keepAliveExpired(event.controller);
         break;
+      case 'peer_limited':
+        this.#peerLimited(event);
+        break;
     }
   }
 
@@ -96,14 +100,15 @@ export class EventDispatcher {
   }
 
   #connectionClosed({ connection: number, reason }: ConnectionClosedEvent): void {
-    const { connections, listeners, counters, controllers, logger, peerLines, shares } =
-      this.#state;
+    const { connections, listeners, counters, controllers } = this.#state;
+    const { hostAccounts, logger, peerLines, shares } = this.#state;
     const connection = connections.get(number);
     if (connection === undefined) return;
     connections.delete(number);
     listeners.connectionClosed(connection.listener);
     counters.connectionClosed(reason);
     connection.state = 'closed';
+    if (connection.account !== null) hostAccounts.close(connection.account);
     if (isFailure(connection, reason)) {
       const fields = failureFields(connection, reason);
       const { address } = connection.peer;
@@ -148,6 +153,17 @@ export class EventDispatcher {
     const fields = { controller: handle, cntlid, subsystem, hostNqn, keepAliveTimeoutMs };
     peerLines.write('warn', 'keep_alive', address, fields, 'the host sent no Keep Alive in time');
     void controllers.terminate(controller, 'keep_alive');
+  }
+
+  /** Once a minute for each host; what happened in between is in capsuled_peer_limit_total. */
+  #peerLimited({ connection: number, resource }: PeerLimitedEvent): void {
+    const { connections, peerLines } = this.#state;
+    const connection = connections.get(number);
+    if (connection === undefined) return;
+    const { peer, queue } = connection;
+    const host = queue === null ? {} : { hostNqn: queue.controller.hostName };
+    const message = 'a host waits at the limit of what it may hold';
+    peerLines.write('info', 'peer_limited', peer.address, { resource, peer, ...host }, message);
   }
 
   async #command(event: CommandEvent): Promise<void> {

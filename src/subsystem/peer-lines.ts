@@ -14,7 +14,8 @@ export type PeerLineKind =
   | 'controller_failed'
   | 'controller_gone'
   | 'controller_made'
-  | 'keep_alive';
+  | 'keep_alive'
+  | 'peer_limited';
 
 type Level = 'info' | 'warn' | 'error';
 

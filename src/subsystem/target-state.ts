@@ -22,6 +22,7 @@ import { TargetCounters } from './counters.js';
 import { DiscoveryPages } from './discovery-pages.js';
 import { DiscoverySubsystem } from './discovery-subsystem.js';
 import { DrainList } from './drain-list.js';
+import { HostAccounts } from './host-accounts.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
 import { Namespace } from './namespace.js';
@@ -60,6 +61,7 @@ export class TargetState {
   readonly controllers: ControllerTable;
   readonly contents: Contents;
   readonly access: NamespaceAccess;
+  readonly hostAccounts = new HostAccounts();
   readonly startedAtMs: number;
   /** Lines that anybody who reaches a listener can cause. */
   readonly peerLines: PeerLines;

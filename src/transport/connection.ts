@@ -5,6 +5,7 @@
 
 import type { ConnectionOpenedEvent, Endpoint } from '../engine/engine-types.js';
 import type { Controller } from '../subsystem/controller.js';
+import type { HostAccount } from '../subsystem/host-accounts.js';
 
 /**
  * - `new`: no Connect was accepted yet; the host moves it on, the engine's time-out ends it
@@ -29,6 +30,8 @@ export class Connection {
   readonly openedAt = new Date();
   state: ConnectionState = 'new';
   queue: ConnectionQueue | null = null;
+  /** Open from the Connect on, until the connection is closed. */
+  account: HostAccount | null = null;
 
   constructor(event: ConnectionOpenedEvent) {
     this.connection = event.connection;

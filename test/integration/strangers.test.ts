@@ -60,9 +60,10 @@ t.test('log pages that nobody reads cost the memory of what they contain', async
   await serveHonestHost(daemon);
   const before = residentBytes(daemon.pid);
   const links = attack(t, daemon, 'log-unread', ['127.0.0.1', '127.0.0.1']);
-  await until('the commands', async () => {
+  await until('the limit of what discovery may hold', async () => {
     const metrics = await daemon.metrics();
-    return metrics.sum('capsuled_requests', { state: 'used' }) >= 1000;
+    const limit = { resource: 'requests', class: 'discovery' };
+    return metrics.sum('capsuled_peer_limit_total', limit) > 0;
   });
   await serveHonestHost(daemon);
   // 1,000 MiB were asked for by each.

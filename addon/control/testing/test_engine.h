@@ -145,7 +145,8 @@ class TestEngine {
         break;
       case transport::ControlEventType::KeepAliveExpired:
       case transport::ControlEventType::ConnectionsRefused: refused += event.refused; break;
-      case transport::ControlEventType::CommandFailed: break;
+      case transport::ControlEventType::CommandFailed:
+      case transport::ControlEventType::PeerLimited: break;
       case transport::ControlEventType::Command: command(event); break;
     }
   }

@@ -34,16 +34,13 @@ class SteppedTarget {
  public:
   static constexpr uint32_t kUntilTurnsMax = 5000;
 
-  explicit SteppedTarget(uint64_t seed = 1, uint64_t memory_bytes = 4 << 20)
+  explicit SteppedTarget(uint64_t seed = 1, uint64_t memory_bytes = 4 << 20,
+                         const GroupOptions& group = small_group())
       : env_(seed), queue_(1024, [](void*) {}, nullptr) {
     env_.drive = [this] { return drive(); };
     ReactorOptions options;
     options.memory_bytes = memory_bytes;
     reactor_ = Reactor::create(env_, options).value();
-    GroupOptions group;
-    group.connections_max = 8;
-    group.requests_max = 256;
-    group.receive_buffers = 8;
     group_ = Group::create(*reactor_, group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
     ASSERT(registry_->add(make_malloc_bdev(env_, {.name = "ram", .bytes = 2 << 20}).value()).ok());
@@ -54,6 +51,14 @@ class SteppedTarget {
     table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
     ASSERT(reactor_->start().ok());
     on_reactor([this] { publish(); });
+  }
+
+  static GroupOptions small_group() {
+    GroupOptions group;
+    group.connections_max = 8;
+    group.requests_max = 256;
+    group.receive_buffers = 8;
+    return group;
   }
 
   ~SteppedTarget() {
@@ -137,7 +142,7 @@ class SteppedTarget {
     return opened_.contains(connection);
   }
   /// Accepts the Connect that came first.
-  void accept(uint32_t controller, uint16_t qid) {
+  void accept(uint32_t controller, uint16_t qid, uint32_t host = 0) {
     const auto event = std::move(commands().front());
     commands_.pop_front();
     QueueAttach attach;
@@ -146,6 +151,7 @@ class SteppedTarget {
     attach.qid = qid;
     attach.entries = 64;
     attach.flow_control_disabled = true;
+    attach.host = host;
     on_reactor([&] { group_->attach(attach, table_.get(), &queue_stats_); });
   }
   /// Answers all commands, with success and a little data.
@@ -282,11 +288,11 @@ class SteppedHost {
     return pdu;
   }
   /// ICReq and Connect, accepted; the answers are not waited for.
-  void connect(uint32_t controller, uint16_t qid) {
+  void connect(uint32_t controller, uint16_t qid, uint32_t host = 0) {
     put(make_ic_req({}));
     capsule(make_connect(0, qid, 64, true), Octets(sizeof(wire::ConnectData)));
     ASSERT(target_.until([this] { return !target_.commands().empty(); }));
-    target_.accept(controller, qid);
+    target_.accept(controller, qid, host);
   }
 
  private:

@@ -25,8 +25,9 @@ class TestHost : public PduPeer {
   uint16_t connect(uint16_t qid, uint16_t entries, Digests digests = {},
                    bool flow_control_disabled = true, uint8_t hpda = 0) {
     if (!initialize(digests, hpda)) return 0xffff;
-    send(make_capsule(make_connect(1, qid, entries, flow_control_disabled),
-                      Octets(sizeof(wire::ConnectData)), digests));
+    Octets connect_data(sizeof(wire::ConnectData));
+    connect_data[0] = std::byte{host_};
+    send(make_capsule(make_connect(1, qid, entries, flow_control_disabled), connect_data, digests));
     const Pdu pdu = receive();
     return pdu.closed || pdu.type != wire::PduType::kCapsuleResp ? 0xffff : pdu.status();
   }
@@ -38,10 +39,13 @@ class TestHost : public PduPeer {
     const auto& header = r2t.as<wire::R2t>();
     return send(make_h2c_data(header.cccid.get(), header.ttag.get(), datao, data, agreed_, last));
   }
+  /// Which host connects: the target has an account for each.
+  void set_host(uint8_t host) { host_ = host; }
   Digests agreed() const { return agreed_; }
 
  private:
   Digests agreed_;
+  uint8_t host_ = 0;
 };
 
 }  // namespace capsuled::transport::testing

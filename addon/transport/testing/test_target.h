@@ -140,7 +140,7 @@ class TestTarget {
     return now.connection_await_icreq == 0 && now.connection_await_connect == 0 &&
            now.connection_live == 0 && now.connection_terminating == 0 &&
            now.connection_draining == 0 && now.connection_closing == 0 &&
-           now.request_receiving == 0 && now.request_await_buffer == 0 &&
+           now.request_receiving == 0 && now.commands_parked == 0 &&
            now.request_await_host_data == 0 && now.request_executing == 0 &&
            now.request_await_control == 0 && now.request_responding == 0 &&
            now.request_retiring == 0 && read_stat(reactor_->stats().small_buffers_used) == 0 &&
@@ -213,7 +213,8 @@ class TestTarget {
       case ControlEventType::ConnectionClosed: closed_.emplace_back(event.reason); break;
       case ControlEventType::KeepAliveExpired:
       case ControlEventType::ConnectionsRefused:
-      case ControlEventType::CommandFailed: break;
+      case ControlEventType::CommandFailed:
+      case ControlEventType::PeerLimited: break;
       case ControlEventType::Command: {
         const bool connect = event.sqe.opcode == wire::kFabricsOpcode &&
                              wire::command_as<wire::FabricsCommand>(event.sqe).fctype ==
@@ -252,6 +253,8 @@ class TestTarget {
     attached.entries = command.sqsize.get() + 1u;
     attached.flow_control_disabled = (command.cattr & 0x04) != 0;
     attached.table = 1;
+    // The host is the first byte of its identifier.
+    attached.host = event.data.empty() ? 0 : static_cast<uint32_t>(event.data[0]);
     if (attached.controller == 0) attached.controller = 1;
     on_reactor([&] { group_->attach(attached, table_.get(), &queue_stats_); });
   }

@@ -27,8 +27,14 @@ const facts: EngineFacts = {
   answerBytesMax: 4096,
   inCapsuleBytes: 8192,
   statNames: {
-    reactor: ['busy_ns', 'idle_ns', 'small_buffers_free', 'small_buffers_used', 'buffer_waiters'],
-    transport: ['connections_total', 'connection_live', 'request_free', 'error_pdu_sequence'],
+    reactor: ['busy_ns', 'idle_ns', 'small_buffers_free', 'small_buffers_used'],
+    transport: [
+      'connections_total',
+      'connection_live',
+      'request_free',
+      'error_pdu_sequence',
+      'limit_host_small_buffers',
+    ],
     namespaceOperations: ['read', 'write'],
     namespaceOperationWords: ['operations', 'bytes', 'errors', 'latency_ns'],
     latencyBoundsNs: [1000, 1250, 1500, 1750, 2000, 2500],
@@ -42,8 +48,8 @@ const facts: EngineFacts = {
 export class FakeEngine implements Engine {
   readonly facts = facts;
   readonly calls: string[] = [];
-  readonly reactors = [new BigUint64Array(5), new BigUint64Array(5)];
-  readonly transports = [new BigUint64Array(4), new BigUint64Array(4)];
+  readonly reactors = [new BigUint64Array(4), new BigUint64Array(4)];
+  readonly transports = [new BigUint64Array(5), new BigUint64Array(5)];
   /** One reactor; words as `facts` names them. */
   readonly namespaces = new Map<string, BigUint64Array>();
   readonly controllers = new Map<number, BigUint64Array>();

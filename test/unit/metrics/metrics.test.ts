@@ -36,8 +36,8 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
   someReads(engine);
   engine.controllers.set(1, BigUint64Array.from([3n, 12288n, 0n, 0n]));
   engine.reactors[1]?.set([2_500_000_000n, 0n, 7n, 1n]);
-  engine.transports[0]?.set([4n, 2n, 9n, 1n]);
-  engine.transports[1]?.set([6n, 0n, 9n, 0n]);
+  engine.transports[0]?.set([4n, 2n, 9n, 1n, 3n]);
+  engine.transports[1]?.set([6n, 0n, 9n, 0n, 4n]);
   target.counters.connectRejected('host_not_allowed');
   target.bdevs = target.bdevs.map((bdev) => ({
     ...bdev,
@@ -73,6 +73,7 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
     'capsuled_bdev_operations_total{bdev="ram0",kind="malloc",op="read"} 5',
     'capsuled_bdev_latency_seconds_total{bdev="ram0",kind="malloc",op="read"} 1.5',
     'capsuled_pdu_errors_total{reason="pdu_sequence"} 1',
+    'capsuled_peer_limit_total{resource="small_buffers",class="io"} 7',
     'capsuled_connect_rejected_total{reason="host_not_allowed"} 1',
     'capsuled_keep_alive_expired_total 0',
     'capsuled_buffers{reactor="1",state="small_free"} 7',

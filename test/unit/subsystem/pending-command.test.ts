@@ -43,6 +43,8 @@ const queue = {
   flowControlDisabled: true,
   table: 1,
   asynchronousEventsMax: 4,
+  discovery: false,
+  host: 1,
 };
 
 t.test('a command is answered, refused or attached, and then done', async (t) => {

@@ -1,0 +1,291 @@
+// Commands that wait for memory: when they begin, and where they wait.
+//
+// A command whose data do not come in its capsule needs a buffer, and if it writes, an R2T. If all
+// of that is there, it begins at once. Else it is parked: what it said is kept, and its request
+// goes back. It begins when it is its turn: peers take turns, and so do the connections of a peer;
+// commands of one connection begin in order, but those with small buffers do not wait for those
+// with large ones.
+//
+// Why a group never locks up. In a host's stream, the data that an R2T asked for may come behind
+// other commands. If the connection had to stop reading there for want of something that only those
+// data make free, all would wait for ever. So:
+//
+//  1. A connection is sent an R2T, and waits for buffers, only after it claimed as many places for
+//     parked commands as its queue has entries. With that claim it reads on whatever comes: all
+//     that it needs for a command is a request, for the moment of reading.
+//  2. A connection without a claim may have one command parked, and then stops reading until it has
+//     the claim. It has no R2T outstanding, so no data behind what it reads; and it waits in a line
+//     of its own (Wait::Places), so that nobody with a claim stands behind it.
+//  3. Requests that wait for the host (Resource::HostWaits) are at most half of what each peer may
+//     hold, of its guarantee and of the shared part (SharePlan::half()). The other half end by
+//     themselves: a bdev, the control plane or a deadline ends them. So a stream that waits for a
+//     request gets one.
+//  4. All else that a command needs is taken at once, or nothing of it: nobody holds buffers while
+//     it waits for an R2T, or the other way round.
+//
+// By 1 and 3 the stream of everybody with a claim is read on, so the data of every R2T arrive, or
+// the host lets its deadline pass (host_debt.h). So buffers and waits come back, and by 4 what
+// comes back is enough for the first in its line, which nobody overtakes (peers.h). So parked
+// commands begin, and claims are given back. peers_test.cc tries to find a way to lock up.
+#include <utility>
+
+#include "nvmf/io_command.h"
+#include "transport/connection.h"
+#include "transport/control_command.h"
+#include "transport/group_core.h"
+
+namespace capsuled::transport {
+
+namespace {
+
+uint32_t large_buffers_of(uint32_t bytes) {
+  return (bytes + kLargeBufferBytes - 1) / kLargeBufferBytes;
+}
+
+}  // namespace
+
+Connection::Need Connection::need_of(Executor executor, nvmf::Direction direction, uint32_t bytes) {
+  Need need;
+  need.host_data = direction == nvmf::Direction::HostToController;
+  // What a command of the control plane brings fits the request's own memory.
+  if (executor == Executor::Control) return need;
+  const bool small = bytes <= kSmallBufferBytes;
+  need.wait = small ? Wait::Small : Wait::Large;
+  need.buffers = small ? Resource::SmallBuffers : Resource::LargeBuffers;
+  need.buffer_count = small ? 1 : large_buffers_of(bytes);
+  return need;
+}
+
+Shortage Connection::shortage_of(const Need& need) const {
+  const PeerClass& of_kind = *peer_->kind;
+  Lack lack = Lack::None;
+  if (need.buffer_count > 0) lack = of_kind.lack(*peer_, need.buffers, need.buffer_count);
+  if (lack != Lack::None) return {lack, need.buffers};
+  if (!need.host_data) return {};
+  lack = of_kind.lack(*peer_, Resource::HostWaits, 1);
+  return {lack, Resource::HostWaits};
+}
+
+Shortage Connection::take_places() {
+  const Shortage shortage = {peer_->kind->lack(*peer_, Resource::Parked, entries()),
+                             Resource::Parked};
+  if (shortage) return shortage;
+  places_ = entries();
+  core_.peers.take(*peer_, Resource::Parked, places_);
+  return {};
+}
+
+void Connection::give_places() {
+  if (places_ > 0) core_.peers.give(*peer_, Resource::Parked, std::exchange(places_, 0u));
+  core_.peers.cancel(*peer_, Wait::Places, wait_node(Wait::Places));
+  unstall(Stall::Places);
+}
+
+/// The receiver has stalled for a reason that does not hold any more.
+void Connection::await_stream() {
+  stall_ = Stall::Requests;
+  core_.peers.wait_ready(*peer_, Wait::Stream, wait_node(Wait::Stream), core_.now_ns());
+}
+
+/// A command that needs memory: begins or is parked.
+void Connection::start(TcpRequest& request) {
+  const Need need = need_of(request.executor, request.plan.direction, request.plan.bytes);
+  const PeerLine& line = peer_->line(need.wait);
+  const bool first = !core_.peers.anybody_waits() ||
+                     (line.connections.empty() && parked_[size_t(need.wait)].empty());
+  Shortage shortage = first ? shortage_of(need) : Shortage{Lack::Own, line.lacks};
+  if (!shortage && need.host_data) shortage = claim_places();
+  if (!shortage) [[likely]]
+    return begin(request, need);
+  if (!peer_->kind->possible(*peer_, need.buffers, need.buffer_count)) {
+    const auto refused = wire::Status(wire::GenericStatus::kDataSglLengthInvalid);
+    return complete(request, refused.do_not_retry());
+  }
+  park(request, need.wait, shortage);
+}
+
+void Connection::use_own_memory(TcpRequest& request) {
+  ASSERT(request.plan.bytes <= kControlHostDataMax);
+  request.data_in = DataIn::Capsule;
+  request.data.buffers.iov[0] = iovec{request.capsule_data, request.plan.bytes};
+  request.data.buffers.count = 1;
+  request.data.buffers.bytes = request.plan.bytes;
+}
+
+/// What it needs is there.
+void Connection::begin(TcpRequest& request, const Need& need) {
+  Peers& peers = core_.peers;
+  if (need.buffer_count > 0) {
+    peers.take(*peer_, need.buffers, need.buffer_count);
+    const bool got = core_.reactor.buffers().try_get(request.plan.bytes, request.data.buffers);
+    ASSERT_MSG(got, "fewer buffers than are shared out");
+    request.data_in = DataIn::Pool;
+  } else {
+    use_own_memory(request);
+  }
+  if (!need.host_data) return execute(request);
+  ASSERT(places_ > 0);
+  peers.take(*peer_, Resource::HostWaits, 1);
+  ++r2ts_;
+  request.waits_for_host = true;
+  request.cursor = {request.data.buffers.iov.data(), 0};
+  core_.requests->set_state(request, RequestState::AwaitHostData);
+  request.host_data_due_ns =
+      debt_.owe(request.plan.bytes, core_.now_ns(), core_.options.pdu_timeout_ns);
+  request.r2t_item.kind = SendKind::R2t;
+  request.r2t_item.request = &request;
+  writer_.write_r2t(request, 0, request.plan.bytes);
+  queue(request.r2t_item);
+}
+
+void Connection::give_host_wait(TcpRequest& request) {
+  request.waits_for_host = false;
+  core_.peers.give(*request.peer, Resource::HostWaits, 1);
+  if (request.executor == Executor::AsynchronousEvent) return;
+  ASSERT(r2ts_ > 0);
+  --r2ts_;
+  settle_places();
+}
+
+void Connection::park(TcpRequest& request, Wait wait, Shortage shortage) {
+  ParkedCommand& command = core_.parked.get();
+  command.note = {.sqe = request.sqe,
+                  .started_ns = request.started_ns,
+                  .bytes = request.plan.bytes,
+                  .direction = request.plan.direction,
+                  .executor = request.executor,
+                  .connect = request.connect,
+                  .owed = std::move(request.owed)};
+  parked_[static_cast<size_t>(wait)].push_back(command);
+  ++parked_count_;
+  core_.publish_parked();
+  retire(request);
+  Wait line = wait;
+  if (const Shortage places = claim_places()) {
+    line = Wait::Places;
+    shortage = places;
+  }
+  WaitNode& node = wait_node(line);
+  if (!node.node.linked()) core_.peers.wait(*peer_, line, node, shortage, core_.now_ns());
+}
+
+CommandNote Connection::take_out(ParkedList& list, ParkedCommand& command) {
+  CommandNote note = std::move(command.note);
+  list.remove(command);
+  core_.parked.put(command);
+  --parked_count_;
+  core_.publish_parked();
+  return note;
+}
+
+/// It is this connection's turn to have a claim: its parked command goes on to its own line.
+Turn Connection::resume_places() {
+  if (const Shortage shortage = claim_places()) return {.more = true, .shortage = shortage};
+  for (size_t wait = 0; wait < parked_.size(); ++wait) {
+    if (parked_[wait].empty() || wait_nodes_[wait].node.linked()) continue;
+    core_.peers.wait_ready(*peer_, static_cast<Wait>(wait), wait_nodes_[wait], core_.now_ns());
+  }
+  unstall(Stall::Places);
+  return {.moved = true};
+}
+
+/// It is this connection's turn: its first parked command of this kind begins, if it can.
+Turn Connection::resume_parked(Wait wait) {
+  ParkedList& list = parked_[static_cast<size_t>(wait)];
+  ParkedCommand& command = *list.front();
+  const CommandNote& waits = command.note;
+  const Need need = need_of(waits.executor, waits.direction, waits.bytes);
+  const Lack lack = peer_->kind->lack(*peer_, Resource::Requests, 1);
+  if (lack != Lack::None) return {.more = true, .shortage = {lack, Resource::Requests}};
+  if (const Shortage shortage = shortage_of(need)) return {.more = true, .shortage = shortage};
+  begin_parked(take_out(list, command), need);
+  settle_places();
+  return {.moved = true, .more = !list.empty()};
+}
+
+void Connection::begin_parked(CommandNote&& command, const Need& need) {
+  TcpRequest& request = take_request(command.sqe, 0);
+  request.owed = std::move(command.owed);
+  request.started_ns = command.started_ns;
+  request.executor = command.executor;
+  request.connect = command.connect;
+  // What was right when it came may not be right any more.
+  request.plan =
+      command.executor == Executor::Io ? nvmf::io_plan(request, 0) : control_plan(command.sqe, 0);
+  request.plan.lent = false;
+  if (!request.plan.status.is_success()) return complete(request, request.plan.status);
+  if (request.plan.bytes != command.bytes) {
+    const auto other = wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat);
+    return complete(request, other.do_not_retry());
+  }
+  begin(request, need);
+}
+
+/// Abort: a parked command needs nothing but a request for its answer. False: there is no such
+/// command, or no request now.
+bool Connection::abort_parked(uint16_t cid) {
+  if (state_ != ConnectionState::Live) return false;
+  if (peer_->kind->lack(*peer_, Resource::Requests, 1) != Lack::None) return false;
+  for (size_t wait = 0; wait < parked_.size(); ++wait) {
+    ParkedCommand* found = nullptr;
+    parked_[wait].for_each([&](ParkedCommand& command) {
+      if (command.note.sqe.cid.get() == cid) found = &command;
+    });
+    if (found == nullptr) continue;
+    CommandNote note = take_out(parked_[wait], *found);
+    TcpRequest& request = take_request(note.sqe, 0);
+    request.owed = std::move(note.owed);
+    request.started_ns = note.started_ns;
+    request.executor = note.executor;
+    request.connect = note.connect;
+    if (parked_[wait].empty()) {
+      core_.peers.cancel(*peer_, static_cast<Wait>(wait), wait_nodes_[wait]);
+    }
+    settle_places();
+    complete(request, wire::GenericStatus::kAbortRequested);
+    return true;
+  }
+  return false;
+}
+
+/// The end of the connection: nobody answers them.
+void Connection::drop_parked() {
+  for (size_t wait = 0; wait < parked_.size(); ++wait) {
+    core_.peers.cancel(*peer_, static_cast<Wait>(wait), wait_nodes_[wait]);
+    while (ParkedCommand* const command = parked_[wait].pop_front()) {
+      command->note.owed.waive();
+      core_.parked.put(*command);
+      --parked_count_;
+      --outstanding_;
+    }
+  }
+  core_.publish_parked();
+  settle_places();
+}
+
+/// Why the next command of the stream cannot have a request.
+Shortage Connection::shortage_of_stream() const {
+  const PeerLine& line = peer_->line(Wait::Stream);
+  if (!line.connections.empty() && !peer_->kind->is_turn(line)) return {Lack::Own, line.lacks};
+  return {peer_->kind->lack(*peer_, Resource::Requests, 1), Resource::Requests};
+}
+
+/// It is this connection's turn to go on with its stream.
+Turn Connection::resume_stream() {
+  stream_moved_ = false;
+  resume();
+  const bool waits = receiver_ == ReceiverState::Stalled && stall_ == Stall::Requests;
+  return {.moved = stream_moved_, .more = waits, .shortage = stream_shortage_};
+}
+
+Turn Connection::take_turn(Wait wait) {
+  switch (wait) {
+    case Wait::Small:
+    case Wait::Large: return resume_parked(wait);
+    case Wait::Stream: return resume_stream();
+    case Wait::Places: return resume_places();
+  }
+  UNREACHABLE();
+}
+
+}  // namespace capsuled::transport

@@ -1,0 +1,140 @@
+// Hosts that stop beside one that works: whatever they hold, its commands complete in a bounded
+// number of turns of the loop. docs/internals/limits.md has the shares that these tests are about.
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <vector>
+
+#include "transport/testing/stepped_target.h"
+
+namespace capsuled::transport::testing {
+namespace {
+
+using wire::IoOpcode;
+using wire::PduType;
+
+constexpr uint32_t kHonest = 1000;
+constexpr uint64_t kSecond = 1'000'000'000;
+
+/// What each queue of each hostile host asks for, and then neither sends nor takes anything.
+struct Hostile {
+  const char* name;
+  uint32_t hosts;
+  uint16_t queues;
+  uint16_t commands;
+  IoOpcode opcode;
+  uint32_t bytes;
+};
+
+GroupOptions large_group() {
+  GroupOptions group;
+  group.connections_max = 512;
+  group.requests_max = 8192;
+  group.receive_buffers = 64;
+  return group;
+}
+
+class Scene {
+ public:
+  /// Memory of two reactors with the default of engine.memory.
+  Scene() : target_(1, 128 << 20, large_group()) {}
+
+  SteppedTarget& target() { return target_; }
+  SteppedHost& connect(uint32_t host) {
+    hosts_.push_back(std::make_unique<SteppedHost>(target_));
+    hosts_.back()->connect(host, 1, host);
+    return *hosts_.back();
+  }
+  void attack(const Hostile& hostile) {
+    for (uint32_t host = 1; host <= hostile.hosts; ++host) {
+      for (uint16_t queue = 0; queue < hostile.queues; ++queue) {
+        SteppedHost& peer = connect(host);
+        target_.turns(4);
+        peer.socket().host_reads = false;
+        for (uint16_t cid = 0; cid < hostile.commands; ++cid) {
+          peer.capsule(make_io(hostile.opcode, cid, 0, hostile.bytes));
+        }
+      }
+    }
+    target_.turns(300);
+  }
+  /// Each size and direction, one after the other.
+  void work(SteppedHost& honest) {
+    for (const uint32_t bytes : {4096u, 256u * 1024}) {
+      for (int round = 0; round < 3; ++round) {
+        honest.capsule(make_io(IoOpcode::kRead, 1, 0, bytes));
+        CHECK(honest.receive(PduType::kC2hData).data.size() == bytes);
+        honest.capsule(make_io(IoOpcode::kWrite, 2, 0, bytes));
+        const Pdu r2t = honest.receive(PduType::kR2t);
+        const auto& header = r2t.as<wire::R2t>();
+        REQUIRE(header.r2tl.get() == bytes);
+        honest.put(make_h2c_data(2, header.ttag.get(), 0, Octets(bytes), {}, true));
+        CHECK(honest.receive(PduType::kCapsuleResp).status() == 0);
+      }
+    }
+  }
+
+ private:
+  SteppedTarget target_;
+  std::vector<std::unique_ptr<SteppedHost>> hosts_;
+};
+
+constexpr std::array kHostile = {
+    Hostile{"one R2T on each of 24 connections", 1, 24, 1, IoOpcode::kWrite, 4096},
+    Hostile{"a paused host with 8 queues of 1 MiB writes", 1, 8, 60, IoOpcode::kWrite, 1 << 20},
+    Hostile{"twelve hosts that stop in mid-write", 12, 16, 32, IoOpcode::kWrite, 65536},
+    Hostile{"small buffers of 200 hosts, for writes", 200, 1, 60, IoOpcode::kWrite, 4096},
+    Hostile{"large buffers of 200 hosts, for writes", 200, 1, 60, IoOpcode::kWrite, 1 << 20},
+    Hostile{"lent memory and small buffers, for answers not taken", 200, 2, 60, IoOpcode::kRead,
+            8192},
+    Hostile{"lent memory and large buffers, for answers not taken", 200, 2, 60, IoOpcode::kRead,
+            1 << 20},
+    Hostile{"sends of 400 connections that take nothing", 4, 100, 2, IoOpcode::kRead, 65536},
+};
+
+}  // namespace
+
+TEST_CASE("whatever hosts hold that stop, a host beside them goes on") {
+  for (const Hostile& hostile : kHostile) {
+    CAPTURE(hostile.name);
+    Scene scene;
+    SteppedHost& before = scene.connect(kHonest);
+    scene.attack(hostile);
+    scene.work(before);
+    // And one that comes only now.
+    scene.work(scene.connect(kHonest + 1));
+  }
+}
+
+TEST_CASE("a queue that owes nothing goes on beside one of the same host with an R2T unanswered") {
+  Scene scene;
+  scene.attack({"", 1, 24, 1, IoOpcode::kWrite, 4096});
+  scene.work(scene.connect(1));
+}
+
+TEST_CASE("Keep Alives and single bytes do not renew the time of data that are owed") {
+  GroupOptions group = large_group();
+  group.pdu_timeout_ns = 30 * kSecond;
+  SteppedTarget target(1, 16 << 20, group);
+  SteppedHost host(target);
+  host.connect(1, 0, 1);
+  SteppedHost queue(target);
+  queue.connect(1, 1, 1);
+  target.turns(20);
+  queue.capsule(make_io(IoOpcode::kWrite, 1, 0, 1 << 20));
+  const Pdu r2t = queue.receive(PduType::kR2t);
+  const auto& header = r2t.as<wire::R2t>();
+  for (uint32_t second = 0; second < 29; ++second) {
+    host.capsule(make_sqe(0x18, static_cast<uint16_t>(second)));
+    queue.put(make_h2c_data(1, header.ttag.get(), second * 4, Octets(4), {}, false));
+    queue.capsule(make_io(IoOpcode::kFlush, static_cast<uint16_t>(second + 2), 0, 0));
+    target.advance(kSecond);
+    target.turns(4);
+  }
+  CHECK(target.is_open(queue.connection()));
+  target.advance(2 * kSecond);
+  CHECK(target.until([&] { return target.stats().error_pdu_timeout == 1; }));
+  CHECK(target.until([&] { return target.group().connection_count() == 1; }));
+}
+
+}  // namespace capsuled::transport::testing
