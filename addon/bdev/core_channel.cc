@@ -57,7 +57,8 @@ CoreChannel* CoreChannel::acquire(Reactor& reactor, const std::shared_ptr<BdevEn
 
 void CoreChannel::release() { table_.release(*this); }
 
-CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry)
+CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry,
+                         uint32_t number)
     : reactor_(reactor),
       table_(table),
       entry_(std::move(entry)),
@@ -65,6 +66,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       stats_(*entry_->stats.at(reactor.index())),
       oldest_ns_(entry_->oldest_ns.at(reactor.index())),
       backend_(entry_->bdev->make_channel(reactor)),
+      number_(number),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)) {
   ASSERT(backend_ != nullptr);

@@ -43,6 +43,9 @@ class CoreChannel {
   void cancel(BdevIo& io);
   const BdevFacts& facts() const { return facts_; }
   uint32_t in_flight() const { return in_flight_; }
+  /// Its number among the channels of its reactor, from 0: the lowest that was free. Used again
+  /// when the channel is gone.
+  uint32_t number() const { return number_; }
   /// Of its reactor.
   uint64_t now_ns() const { return reactor_.now_ns(); }
 
@@ -51,7 +54,8 @@ class CoreChannel {
   friend class Pieces;
   friend void bdev_complete(BdevIo& io, BdevStatus status);
 
-  CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry);
+  CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_ptr<BdevEntry> entry,
+              uint32_t number);
   ~CoreChannel();
 
   void assert_valid(const BdevIo& io) const;
@@ -74,6 +78,7 @@ class CoreChannel {
   uint64_t& oldest_ns_;  ///< the entry's
   std::unique_ptr<BdevChannel> backend_;
   std::unique_ptr<Pieces> pieces_;
+  const uint32_t number_;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
   const uint64_t zero_blocks_max_;      ///< UINT64_MAX: no limit
   uint32_t references_ = 0;

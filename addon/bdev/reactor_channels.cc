@@ -1,5 +1,7 @@
 #include "bdev/reactor_channels.h"
 
+#include <algorithm>
+
 #include "bdev/core_channel.h"
 
 namespace capsuled {
@@ -25,7 +27,7 @@ ReactorChannels::~ReactorChannels() {
 CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
   ASSERT_MSG(entry->bdev != nullptr, "the bdev was removed");
   CoreChannel*& channel = channels_[entry.get()];
-  if (channel == nullptr) channel = new CoreChannel(reactor_, *this, entry);
+  if (channel == nullptr) channel = new CoreChannel(reactor_, *this, entry, take_number());
   ++channel->references_;
   if (channel->facts_.has_device && !ticks_.started()) {
     reactor_.start_timer(ticks_, reactor_.now_ns() + kTickNs);
@@ -37,12 +39,21 @@ CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
   return channel;
 }
 
+uint32_t ReactorChannels::take_number() {
+  const auto free = std::find(numbers_.begin(), numbers_.end(), false);
+  const auto number = static_cast<uint32_t>(free - numbers_.begin());
+  if (free == numbers_.end()) numbers_.push_back(false);
+  numbers_[number] = true;
+  return number;
+}
+
 void ReactorChannels::release(CoreChannel& channel) {
   ASSERT_MSG(Reactor::current() == &reactor_, "not the reactor's thread");
   ASSERT(channel.references_ > 0);
   if (--channel.references_ > 0) return;
   ASSERT_MSG(channel.in_flight_ == 0, "released with operations in flight");
   channels_.erase(channel.entry_.get());
+  numbers_[channel.number()] = false;
   delete &channel;
   unregister_if_unused();
 }

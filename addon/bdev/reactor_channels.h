@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "base/intrusive_queue.h"
 #include "bdev/bdev_io.h"
@@ -39,11 +40,13 @@ class ReactorChannels final : public Poller {
   struct TickTimer : Timer {
     ReactorChannels* table = nullptr;
   };
+  uint32_t take_number();
   void unregister_if_unused();
   void tick();
 
   Reactor& reactor_;
   std::map<const BdevEntry*, CoreChannel*> channels_;
+  std::vector<bool> numbers_;  ///< by number: whether a channel has it
   Queue<BdevIo, &BdevIo::ended_node> ended_;
   TickTimer ticks_;  ///< started while there is a channel of a device
   bool registered_ = false;

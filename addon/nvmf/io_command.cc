@@ -334,6 +334,12 @@ Plan io_plan(Request& request, uint32_t capsule_bytes) {
   return plan;
 }
 
+uint32_t io_bdev(const Request& request) {
+  const NamespaceChannel* const ns = request.qpair->table->find(request.sqe.nsid.get());
+  ASSERT(ns != nullptr);
+  return ns->bdev->number();
+}
+
 bool io_lend(Request& request) {
   ASSERT(request.plan.lent);
   const wire::LbaRangeCommand command(request.sqe);

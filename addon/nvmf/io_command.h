@@ -13,6 +13,10 @@ namespace capsuled::nvmf {
 /// `capsule_bytes`: the in-capsule data that came with it.
 Plan io_plan(Request& request, uint32_t capsule_bytes);
 
+/// Of a command that was just planned and moves data: the number of its bdev on this reactor
+/// (CoreChannel::number()).
+uint32_t io_bdev(const Request& request);
+
 /// Of a Read whose plan says `lent`: takes the loan, into `request.data.buffers.iov`. Whoever
 /// releases the request ends it with bdev_give_back(request.io). False: not now; it needs buffers.
 bool io_lend(Request& request);

@@ -18,25 +18,29 @@ template <uint32_t kBytes>
 class BufferClass {
  public:
   BufferClass(std::byte* base, uint32_t count, uint64_t& free_stat, uint64_t& used_stat)
-      : base_(base), free_stat_(free_stat), used_stat_(used_stat), taken_(count, 0) {
-    free_.reserve(count);
-    for (uint32_t index = count; index > 0; --index) free_.push_back(index - 1);
+      : base_(base),
+        count_(count),
+        free_count_(count),
+        free_stat_(free_stat),
+        used_stat_(used_stat),
+        free_(count),
+        taken_(count, 0) {
+    for (uint32_t index = 0; index < count; ++index) free_[index] = count - 1 - index;
     publish();
   }
 
-  size_t free_count() const { return free_.size(); }
-  uint32_t spare_count() const { return static_cast<uint32_t>(taken_.size()) / kSparePart; }
-  uint32_t count() const { return static_cast<uint32_t>(taken_.size()); }
-  bool all_free() const { return free_.size() == taken_.size(); }
+  uint32_t free_count() const { return free_count_; }
+  uint32_t spare_count() const { return count_ / kSparePart; }
+  uint32_t count() const { return count_; }
+  bool all_free() const { return free_count_ == count_; }
 
   bool contains(const std::byte* address) const {
-    return address >= base_ && address < base_ + size_t{kBytes} * taken_.size();
+    return address >= base_ && address < base_ + size_t{kBytes} * count_;
   }
 
   std::byte* get() {
-    ASSERT(!free_.empty());
-    const uint32_t index = free_.back();
-    free_.pop_back();
+    ASSERT(free_count_ > 0);
+    const uint32_t index = free_[--free_count_];
     taken_[index] = 1;
     publish();
     return base_ + size_t{index} * kBytes;
@@ -48,20 +52,22 @@ class BufferClass {
     const auto index = static_cast<uint32_t>(distance / kBytes);
     ASSERT_MSG(taken_[index] != 0, "a buffer given back twice");
     taken_[index] = 0;
-    free_.push_back(index);
+    free_[free_count_++] = index;
     publish();
   }
 
  private:
   void publish() {
-    set_stat(free_stat_, free_.size());
-    set_stat(used_stat_, taken_.size() - free_.size());
+    set_stat(free_stat_, free_count_);
+    set_stat(used_stat_, count_ - free_count_);
   }
 
   std::byte* const base_;
+  const uint32_t count_;
+  uint32_t free_count_;
   uint64_t& free_stat_;
   uint64_t& used_stat_;
-  std::vector<uint32_t> free_;  // a stack: the last one used is the next
+  std::vector<uint32_t> free_;  // the first `free_count_`: a stack, the last one used is the next
   std::vector<uint8_t> taken_;  // by index: 1 or 0
 };
 

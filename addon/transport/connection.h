@@ -65,6 +65,8 @@ class Connection {
   void send();
   void resume();
   Turn take_turn(Wait wait);
+  /// The bdev of `command`, which is parked here, has less: see BdevShares::serve().
+  uint32_t resume_beside(ParkedCommand& command, uint32_t taken);
   void check_timeouts(uint64_t now_ns);
   bool host_data_late(uint64_t now_ns);
 
@@ -149,6 +151,11 @@ class Connection {
   void retire(TcpRequest& request);
 
   // connection_parked.cc
+  /// Of BdevShares.
+  static size_t buffer_kind(uint32_t bytes) { return bytes > kSmallBufferBytes ? 1 : 0; }
+  static size_t buffer_kind(const Need& need) {
+    return need.buffers == Resource::LargeBuffers ? 1 : 0;
+  }
   static Need need_of(Executor executor, nvmf::Direction direction, uint32_t bytes);
   void use_own_memory(TcpRequest& request);
   Shortage shortage_of(const Need& need) const;
@@ -178,8 +185,13 @@ class Connection {
       give_host_wait(request);
   }
   void give_host_wait(TcpRequest& request);
-  void park(TcpRequest& request, Wait wait, Shortage shortage);
+  bool waits_for_bdev(const Need& need, uint32_t bdev, bool waited) const;
+  ParkedCommand& keep(TcpRequest& request, const Need& need, ParkedList& list);
+  void park(TcpRequest& request, const Need& need, Shortage shortage);
+  void park_beside(TcpRequest& request, const Need& need);
   CommandNote take_out(ParkedList& list, ParkedCommand& command);
+  ParkedCommand* find_parked(ParkedList& list, uint16_t cid);
+  void answer_parked(ParkedList& list, ParkedCommand& command, wire::Status status);
   void begin_parked(CommandNote&& command, const Need& need);
   Turn resume_parked(Wait wait);
   Turn resume_stream();
@@ -222,6 +234,7 @@ class Connection {
   IntrusiveList<TcpRequest, &TcpRequest::control_node> awaiting_post_;
 
   std::array<ParkedList, 2> parked_;  // by Wait::Small and Wait::Large
+  ParkedList beside_;                 // those that wait for their bdev
   uint32_t parked_count_ = 0;
   uint32_t places_ = 0;  // claimed, for parked commands; 0: no claim
   uint32_t r2ts_ = 0;    // whose data have not all come

@@ -26,7 +26,7 @@
 // By 1 and 3 the stream of everybody with a claim is read on, so the data of every R2T arrive, or
 // the host lets its deadline pass (host_debt.h). So buffers and waits come back, and by 4 what
 // comes back is enough for the first in its line, which nobody overtakes (peers.h). So parked
-// commands begin, and claims are given back. peers_test.cc tries to find a way to lock up.
+// commands begin, and claims are given back. lock_up_test.cc tries to find a way to lock up.
 #include <utility>
 
 #include "nvmf/io_command.h"
@@ -56,7 +56,7 @@ Connection::Need Connection::need_of(Executor executor, nvmf::Direction directio
   return need;
 }
 
-Shortage Connection::shortage_of(const Need& need) const {
+[[gnu::always_inline]] inline Shortage Connection::shortage_of(const Need& need) const {
   const PeerClass& of_kind = *peer_->kind;
   Lack lack = Lack::None;
   if (need.buffer_count > 0) lack = of_kind.lack(*peer_, need.buffers, need.buffer_count);
@@ -64,6 +64,19 @@ Shortage Connection::shortage_of(const Need& need) const {
   if (!need.host_data) return {};
   lack = of_kind.lack(*peer_, Resource::HostWaits, 1);
   return {lack, Resource::HostWaits};
+}
+
+/// Its bdev has as many buffers as it may have, or others of the same wait already, and `waited`,
+/// that this one did before them, is not so.
+[[gnu::always_inline]] inline bool Connection::waits_for_bdev(const Need& need, uint32_t bdev,
+                                                              bool waited) const {
+  const PeerShare& share = peer_->share(need.buffers);
+  if (share.held + need.buffer_count <= share.guarantee) return false;
+  const size_t kind = buffer_kind(need);
+  if (!waited && core_.bdevs.has_line(bdev, kind)) [[unlikely]]
+    return true;
+  const uint32_t room = peer_->kind->room(*peer_, need.buffers);
+  return core_.bdevs.over(bdev, kind, need.buffer_count, room);
 }
 
 Shortage Connection::take_places() {
@@ -87,23 +100,6 @@ void Connection::await_stream() {
   core_.peers.wait_ready(*peer_, Wait::Stream, wait_node(Wait::Stream), core_.now_ns());
 }
 
-/// A command that needs memory: begins or is parked.
-void Connection::start(TcpRequest& request) {
-  const Need need = need_of(request.executor, request.plan.direction, request.plan.bytes);
-  const PeerLine& line = peer_->line(need.wait);
-  const bool first = !core_.peers.anybody_waits() ||
-                     (line.connections.empty() && parked_[size_t(need.wait)].empty());
-  Shortage shortage = first ? shortage_of(need) : Shortage{Lack::Own, line.lacks};
-  if (!shortage && need.host_data) shortage = claim_places();
-  if (!shortage) [[likely]]
-    return begin(request, need);
-  if (!peer_->kind->possible(*peer_, need.buffers, need.buffer_count)) {
-    const auto refused = wire::Status(wire::GenericStatus::kDataSglLengthInvalid);
-    return complete(request, refused.do_not_retry());
-  }
-  park(request, need.wait, shortage);
-}
-
 void Connection::use_own_memory(TcpRequest& request) {
   ASSERT(request.plan.bytes <= kControlHostDataMax);
   request.data_in = DataIn::Capsule;
@@ -113,13 +109,14 @@ void Connection::use_own_memory(TcpRequest& request) {
 }
 
 /// What it needs is there.
-void Connection::begin(TcpRequest& request, const Need& need) {
+[[gnu::always_inline]] inline void Connection::begin(TcpRequest& request, const Need& need) {
   Peers& peers = core_.peers;
   if (need.buffer_count > 0) {
     peers.take(*peer_, need.buffers, need.buffer_count);
     const bool got = core_.reactor.buffers().try_get(request.plan.bytes, request.data.buffers);
     ASSERT_MSG(got, "fewer buffers than are shared out");
     request.data_in = DataIn::Pool;
+    core_.bdevs.take(request.bdev, buffer_kind(need), need.buffer_count);
   } else {
     use_own_memory(request);
   }
@@ -138,6 +135,28 @@ void Connection::begin(TcpRequest& request, const Need& need) {
   queue(request.r2t_item);
 }
 
+/// A command that needs memory: begins or is parked.
+void Connection::start(TcpRequest& request) {
+  const Need need = need_of(request.executor, request.plan.direction, request.plan.bytes);
+  const PeerLine& line = peer_->line(need.wait);
+  const bool first = !core_.peers.anybody_waits() ||
+                     (line.connections.empty() && parked_[size_t(need.wait)].empty());
+  Shortage shortage = first ? shortage_of(need) : Shortage{Lack::Own, line.lacks};
+  if (!shortage && need.host_data) shortage = claim_places();
+  if (!shortage) [[likely]] {
+    if (need.buffer_count == 0) return begin(request, need);
+    request.bdev = nvmf::io_bdev(request);
+    if (!waits_for_bdev(need, request.bdev, false)) [[likely]]
+      return begin(request, need);
+    return park_beside(request, need);
+  }
+  if (!peer_->kind->possible(*peer_, need.buffers, need.buffer_count)) {
+    const auto refused = wire::Status(wire::GenericStatus::kDataSglLengthInvalid);
+    return complete(request, refused.do_not_retry());
+  }
+  park(request, need, shortage);
+}
+
 void Connection::give_host_wait(TcpRequest& request) {
   request.waits_for_host = false;
   core_.peers.give(*request.peer, Resource::HostWaits, 1);
@@ -147,20 +166,28 @@ void Connection::give_host_wait(TcpRequest& request) {
   settle_places();
 }
 
-void Connection::park(TcpRequest& request, Wait wait, Shortage shortage) {
+/// Parks the command in `list`, and gives its request back.
+ParkedCommand& Connection::keep(TcpRequest& request, const Need& need, ParkedList& list) {
   ParkedCommand& command = core_.parked.get();
+  command.connection = this;
   command.note = {.sqe = request.sqe,
                   .started_ns = request.started_ns,
                   .bytes = request.plan.bytes,
+                  .bdev = need.buffer_count > 0 ? nvmf::io_bdev(request) : 0,
                   .direction = request.plan.direction,
                   .executor = request.executor,
                   .connect = request.connect,
                   .owed = std::move(request.owed)};
-  parked_[static_cast<size_t>(wait)].push_back(command);
+  list.push_back(command);
   ++parked_count_;
   core_.publish_parked();
   retire(request);
-  Wait line = wait;
+  return command;
+}
+
+void Connection::park(TcpRequest& request, const Need& need, Shortage shortage) {
+  keep(request, need, parked_[static_cast<size_t>(need.wait)]);
+  Wait line = need.wait;
   if (const Shortage places = claim_places()) {
     line = Wait::Places;
     shortage = places;
@@ -169,13 +196,43 @@ void Connection::park(TcpRequest& request, Wait wait, Shortage shortage) {
   if (!node.node.linked()) core_.peers.wait(*peer_, line, node, shortage, core_.now_ns());
 }
 
+/// Its bdev has as many buffers as it may have.
+void Connection::park_beside(TcpRequest& request, const Need& need) {
+  count(core_.stats.limit_host_bdev_buffers);
+  core_.bdevs.wait(keep(request, need, beside_), buffer_kind(need));
+  const Shortage places = claim_places();
+  WaitNode& node = wait_node(Wait::Places);
+  if (places && !node.node.linked()) {
+    core_.peers.wait(*peer_, Wait::Places, node, places, core_.now_ns());
+  }
+}
+
 CommandNote Connection::take_out(ParkedList& list, ParkedCommand& command) {
+  core_.bdevs.forget(command, buffer_kind(command.note.bytes));
   CommandNote note = std::move(command.note);
   list.remove(command);
   core_.parked.put(command);
   --parked_count_;
   core_.publish_parked();
   return note;
+}
+
+/// It goes on to the line of its peer. Returns how many buffers it is about to take; 0: it waits.
+uint32_t Connection::resume_beside(ParkedCommand& command, uint32_t taken) {
+  const CommandNote& waits = command.note;
+  const Need need = need_of(waits.executor, waits.direction, waits.bytes);
+  const uint32_t room = peer_->kind->room(*peer_, need.buffers);
+  const size_t kind = buffer_kind(need);
+  if (core_.bdevs.over(waits.bdev, kind, need.buffer_count, room, taken)) return 0;
+  core_.bdevs.leave(command, kind);
+  beside_.remove(command);
+  parked_[static_cast<size_t>(need.wait)].push_front(command);
+  // Without a claim its turn comes with that.
+  WaitNode& node = wait_node(need.wait);
+  if (places_ > 0 && !node.node.linked()) {
+    core_.peers.wait_ready(*peer_, need.wait, node, core_.now_ns());
+  }
+  return need.buffer_count;
 }
 
 /// It is this connection's turn to have a claim: its parked command goes on to its own line.
@@ -198,6 +255,12 @@ Turn Connection::resume_parked(Wait wait) {
   const Lack lack = peer_->kind->lack(*peer_, Resource::Requests, 1);
   if (lack != Lack::None) return {.more = true, .shortage = {lack, Resource::Requests}};
   if (const Shortage shortage = shortage_of(need)) return {.more = true, .shortage = shortage};
+  if (need.buffer_count > 0 && waits_for_bdev(need, waits.bdev, waits.waited_for_bdev)) {
+    list.remove(command);
+    beside_.push_back(command);
+    core_.bdevs.wait(command, buffer_kind(need));
+    return {.moved = true, .more = !list.empty()};
+  }
   begin_parked(take_out(list, command), need);
   settle_places();
   return {.moved = true, .more = !list.empty()};
@@ -218,7 +281,16 @@ void Connection::begin_parked(CommandNote&& command, const Need& need) {
     const auto other = wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat);
     return complete(request, other.do_not_retry());
   }
+  if (need.buffer_count > 0) request.bdev = nvmf::io_bdev(request);
   begin(request, need);
+}
+
+ParkedCommand* Connection::find_parked(ParkedList& list, uint16_t cid) {
+  ParkedCommand* found = nullptr;
+  list.for_each([&](ParkedCommand& command) {
+    if (command.note.sqe.cid.get() == cid) found = &command;
+  });
+  return found;
 }
 
 /// Abort: a parked command needs nothing but a request for its answer. False: there is no such
@@ -226,40 +298,42 @@ void Connection::begin_parked(CommandNote&& command, const Need& need) {
 bool Connection::abort_parked(uint16_t cid) {
   if (state_ != ConnectionState::Live) return false;
   if (peer_->kind->lack(*peer_, Resource::Requests, 1) != Lack::None) return false;
-  for (size_t wait = 0; wait < parked_.size(); ++wait) {
-    ParkedCommand* found = nullptr;
-    parked_[wait].for_each([&](ParkedCommand& command) {
-      if (command.note.sqe.cid.get() == cid) found = &command;
-    });
+  for (ParkedList* const list : {&parked_[0], &parked_[1], &beside_}) {
+    ParkedCommand* const found = find_parked(*list, cid);
     if (found == nullptr) continue;
-    CommandNote note = take_out(parked_[wait], *found);
-    TcpRequest& request = take_request(note.sqe, 0);
-    request.owed = std::move(note.owed);
-    request.started_ns = note.started_ns;
-    request.executor = note.executor;
-    request.connect = note.connect;
-    if (parked_[wait].empty()) {
-      core_.peers.cancel(*peer_, static_cast<Wait>(wait), wait_nodes_[wait]);
-    }
-    settle_places();
-    complete(request, wire::GenericStatus::kAbortRequested);
+    answer_parked(*list, *found, wire::GenericStatus::kAbortRequested);
     return true;
   }
   return false;
+}
+
+void Connection::answer_parked(ParkedList& list, ParkedCommand& command, wire::Status status) {
+  CommandNote note = take_out(list, command);
+  TcpRequest& request = take_request(note.sqe, 0);
+  request.owed = std::move(note.owed);
+  request.started_ns = note.started_ns;
+  request.executor = note.executor;
+  request.connect = note.connect;
+  for (size_t wait = 0; wait < parked_.size(); ++wait) {
+    if (parked_[wait].empty()) {
+      core_.peers.cancel(*peer_, static_cast<Wait>(wait), wait_nodes_[wait]);
+    }
+  }
+  settle_places();
+  complete(request, status);
 }
 
 /// The end of the connection: nobody answers them.
 void Connection::drop_parked() {
   for (size_t wait = 0; wait < parked_.size(); ++wait) {
     core_.peers.cancel(*peer_, static_cast<Wait>(wait), wait_nodes_[wait]);
-    while (ParkedCommand* const command = parked_[wait].pop_front()) {
-      command->note.owed.waive();
-      core_.parked.put(*command);
-      --parked_count_;
+  }
+  for (ParkedList* const list : {&parked_[0], &parked_[1], &beside_}) {
+    while (ParkedCommand* const command = list->front()) {
+      take_out(*list, *command).owed.waive();
       --outstanding_;
     }
   }
-  core_.publish_parked();
   settle_places();
 }
 

@@ -56,7 +56,7 @@ void Connection::arm() {
   if (current_ != nullptr && reader_.direct_bytes() >= kInPlaceBytesMin) {
     const uint32_t iov_count = reader_.direct(current_->receive_iov);
     ASSERT(iov_count > 0);
-    current_->receive_message = {};
+    // The rest of it is never set.
     current_->receive_message.msg_iov = current_->receive_iov.data();
     current_->receive_message.msg_iovlen = iov_count;
     receive_op_.complete = [](env::RingOp& op, env::Completion completion) {

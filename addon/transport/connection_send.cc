@@ -135,7 +135,7 @@ void Connection::send() {
     batch.items.push_back(*item);
   }
   core_.note_send(*this, batch.bytes);
-  batch.message = {};
+  // The ring moves it on over what was sent.
   batch.message.msg_iov = batch.iov.data();
   batch.message.msg_iovlen = batch.iov_count;
   batch_ = &batch;

@@ -34,7 +34,7 @@ struct Group::Impl final : Poller {
 
   PollResult poll() override;
   bool post_backlog();
-  bool serve_peers();
+  bool serve_parked();
   bool serve_buffers();
   bool serve_senders();
   void scan();
@@ -54,7 +54,7 @@ struct Group::Impl final : Poller {
 
 PollResult Group::Impl::poll() {
   bool busy = post_backlog();
-  if (serve_peers()) busy = true;
+  if (serve_parked()) busy = true;
   if (serve_buffers()) busy = true;
   if (serve_senders()) busy = true;
   if (stopping && core.connections.empty() && core.backlog.empty()) finish_stop();
@@ -69,12 +69,20 @@ bool Group::Impl::post_backlog() {
   return true;
 }
 
-bool Group::Impl::serve_peers() {
-  if (!core.peers.runnable()) [[likely]]
-    return false;
-  return core.peers.serve(kTurnsMax, core.now_ns(), [](Connection& connection, Wait wait) {
-    return connection.take_turn(wait);
-  });
+/// Those of bdevs first: they go on to the lines of peers.
+bool Group::Impl::serve_parked() {
+  bool served = core.bdevs.runnable();
+  if (served) [[unlikely]] {
+    core.bdevs.serve([](ParkedCommand& command, uint32_t taken) {
+      return command.connection->resume_beside(command, taken);
+    });
+  }
+  if (core.peers.runnable()) [[unlikely]] {
+    served |= core.peers.serve(kTurnsMax, core.now_ns(), [](Connection& connection, Wait wait) {
+      return connection.take_turn(wait);
+    });
+  }
+  return served;
 }
 
 bool Group::Impl::serve_buffers() {

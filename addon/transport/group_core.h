@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reactor/reactor.h"
+#include "transport/bdev_shares.h"
 #include "transport/connection.h"
 #include "transport/control_queue.h"
 #include "transport/failure_reports.h"
@@ -89,6 +90,7 @@ struct GroupCore {
   PendingAborts aborts;
   Peers peers;
   ParkedPool parked;
+  BdevShares bdevs;
   std::unique_ptr<RequestPool> requests;
   std::unique_ptr<env::ProvidedBuffers> receive_buffers;
   /// As many as there ever were sends in flight at a time; at most one for each connection.

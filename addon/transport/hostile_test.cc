@@ -24,6 +24,7 @@ struct Hostile {
   uint16_t commands;
   IoOpcode opcode;
   uint32_t bytes;
+  uint32_t nsid = 1;
 };
 
 GroupOptions large_group() {
@@ -50,9 +51,11 @@ class Scene {
       for (uint16_t queue = 0; queue < hostile.queues; ++queue) {
         SteppedHost& peer = connect(host);
         target_.turns(4);
-        peer.socket().host_reads = false;
+        peer.socket().host_reads = hostile.nsid != 1;
         for (uint16_t cid = 0; cid < hostile.commands; ++cid) {
-          peer.capsule(make_io(hostile.opcode, cid, 0, hostile.bytes));
+          auto sqe = make_io(hostile.opcode, cid, 0, hostile.bytes);
+          sqe.nsid.set(hostile.nsid);
+          peer.capsule(sqe);
         }
       }
     }
@@ -104,6 +107,63 @@ TEST_CASE("whatever hosts hold that stop, a host beside them goes on") {
     // And one that comes only now.
     scene.work(scene.connect(kHonest + 1));
   }
+}
+
+/// Commands of a disk that holds all that it is given.
+constexpr std::array kHanging = {
+    Hostile{"a host with 8 queues of 256 KiB reads", 1, 8, 60, IoOpcode::kRead, 1 << 18, 2},
+    Hostile{"a host with 30 queues of 4 KiB reads", 1, 30, 60, IoOpcode::kRead, 4096, 2},
+    Hostile{"forty hosts with 256 KiB reads", 40, 2, 12, IoOpcode::kRead, 1 << 18, 2},
+    Hostile{"forty hosts with 4 KiB reads", 40, 2, 60, IoOpcode::kRead, 4096, 2},
+};
+
+TEST_CASE("a disk that hangs holds up neither its hosts' other disks nor other hosts") {
+  for (const Hostile& hanging : kHanging) {
+    CAPTURE(hanging.name);
+    Scene scene;
+    SteppedTarget& target = scene.target();
+    scene.attack(hanging);
+    const size_t given = target.held().held();
+    CHECK(given > 0);
+    CHECK(target.stats().commands_parked > 0);
+    // Twice: what it gives back goes to nobody of the disk that hangs.
+    for (int round = 0; round < 2; ++round) scene.work(scene.connect(1));
+    scene.work(scene.connect(kHonest));
+    // The disk goes on: all of its commands do.
+    const auto all_over = [&] {
+      target.held().release_all();
+      const ReactorStats& reactor = target.reactor_stats();
+      return target.stats().commands_parked == 0 && reactor.large_buffers_used == 0 &&
+             reactor.small_buffers_used == 0;
+    };
+    bool over = false;
+    for (int round = 0; round < 20 && !over; ++round) over = target.until(all_over);
+    CHECK(over);
+  }
+}
+
+TEST_CASE("Abort and the end of its connection reach a command that waits for its disk") {
+  Scene scene;
+  SteppedTarget& target = scene.target();
+  scene.attack({"", 1, 8, 60, IoOpcode::kRead, 1 << 20, 2});
+  SteppedHost& host = scene.connect(1);
+  CHECK(host.receive(PduType::kCapsuleResp).status() == 0);  // of Connect
+  auto read = make_io(IoOpcode::kRead, 7, 0, 1 << 20);
+  read.nsid.set(2);
+  host.capsule(read);
+  target.turns(20);
+  bool aborted = false;
+  target.on_reactor(
+      [&] { target.group().abort(host.connection(), 7, [&](bool was) { aborted = was; }); });
+  CHECK(aborted);
+  const auto status = wire::Status::unpack(host.receive(PduType::kCapsuleResp).status());
+  CHECK(status.type() == wire::StatusCodeType::kGeneric);
+  CHECK(status.code() == static_cast<uint8_t>(wire::GenericStatus::kAbortRequested));
+  host.capsule(read);
+  target.turns(20);
+  const uint64_t parked = target.stats().commands_parked;
+  target.on_reactor([&] { target.group().terminate(host.connection(), "shut_out"); });
+  CHECK(target.until([&] { return target.stats().commands_parked == parked - 1; }));
 }
 
 TEST_CASE("a queue that owes nothing goes on beside one of the same host with an R2T unanswered") {

@@ -3,6 +3,8 @@
 //
 // ParkedPool: the memory for them, taken as it is first needed. How many may be parked is limited
 // by places: a connection claims as many as its queue has entries (peers.h).
+// A command whose bdev has as many buffers as it may have waits beside, for its bdev: see
+// bdev_shares.h.
 //
 // Owner: the group. Thread: the reactor's.
 #pragma once
@@ -22,6 +24,8 @@ struct CommandNote {
   wire::SubmissionQueueEntry sqe;
   uint64_t started_ns = 0;
   uint32_t bytes = 0;  ///< of data
+  uint32_t bdev = 0;   ///< the number of its bdev, if it needs buffers
+  bool waited_for_bdev = false;
   nvmf::Direction direction = nvmf::Direction::None;
   Executor executor = Executor::Io;
   bool connect = false;
@@ -29,9 +33,13 @@ struct CommandNote {
 };
 
 struct ParkedCommand {
-  ListNode node;  ///< in its connection's list, or among the free ones
+  ListNode node;       ///< in a list of its connection, or among the free ones
+  ListNode bdev_node;  ///< in the line of its bdev
+  Connection* connection = nullptr;
   CommandNote note;
 };
+
+static_assert(sizeof(ParkedCommand) <= 160, "docs/internals/limits.md says how much it is");
 
 using ParkedList = IntrusiveList<ParkedCommand, &ParkedCommand::node>;
 

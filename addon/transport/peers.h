@@ -130,6 +130,12 @@ class PeerClass {
     return lack_behind(share, part, amount);
   }
 
+  /// Beyond its guarantee: how much more `peer` could hold now.
+  uint32_t room(const Peer& peer, Resource resource) const {
+    const auto index = static_cast<size_t>(resource);
+    return parts_[index].table.room(peer.shares[index]);
+  }
+
   /// The same for LentBytes, which nobody waits for: what is not lent is copied.
   bool may_lend(const Peer& peer, uint32_t bytes) const {
     return parts_[kLent].table.lack(peer.shares[kLent], bytes) == Lack::None;

@@ -102,6 +102,10 @@ class ShareTable {
     if (after - share.guarantee > plan_.shared_max) return Lack::Own;
     return share.shared_of_last(after, amount) > shared_free_ ? Lack::Shared : Lack::None;
   }
+  /// How much more of the shared part `share` could hold now.
+  uint32_t room(const PeerShare& share) const {
+    return std::min(shared_free_, plan_.shared_max - share.beyond(share.held));
+  }
   /// lack() said None.
   void take(PeerShare& share, uint32_t amount) {
     share.held += amount;

@@ -67,7 +67,8 @@ namespace capsuled::transport {
   X(limit_host_parked)              \
   X(limit_host_small_buffers)       \
   X(limit_host_large_buffers)       \
-  X(limit_host_lent_bytes)
+  X(limit_host_lent_bytes)          \
+  X(limit_host_bdev_buffers)
 
 struct alignas(64) TransportStats {
 #define X(name) uint64_t name = 0;

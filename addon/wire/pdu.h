@@ -205,27 +205,28 @@ struct R2t {
 WIRE_STRUCT(R2t, 24, WIRE_FIELD(R2t, common, 0), WIRE_FIELD(R2t, cccid, 8),
             WIRE_FIELD(R2t, ttag, 10), WIRE_FIELD(R2t, r2to, 12), WIRE_FIELD(R2t, r2tl, 16));
 
+/// The header length that each PDU type must have, in bytes; 0 for what is no type.
+inline constexpr auto kPduHeaderLengths = [] {
+  std::array<std::uint8_t, 10> lengths{};
+  const auto set = [&](PduType type, std::size_t bytes) {
+    lengths[static_cast<std::size_t>(type)] = static_cast<std::uint8_t>(bytes);
+  };
+  set(PduType::kIcReq, sizeof(IcReq));
+  set(PduType::kIcResp, sizeof(IcResp));
+  set(PduType::kH2cTermReq, sizeof(TermReq));
+  set(PduType::kC2hTermReq, sizeof(TermReq));
+  set(PduType::kCapsuleCmd, sizeof(CapsuleCmdHeader));
+  set(PduType::kCapsuleResp, sizeof(CapsuleRespHeader));
+  set(PduType::kH2cData, sizeof(H2cData));
+  set(PduType::kC2hData, sizeof(C2hData));
+  set(PduType::kR2t, sizeof(R2t));
+  return lengths;
+}();
+
 /// The header length that a PDU type must have, in bytes; 0 for an unknown type.
 constexpr std::uint8_t pdu_header_length(PduType type) {
-  // A table, because every PDU asks.
-  constexpr auto kLengths = [] {
-    std::array<std::uint8_t, 10> lengths{};
-    const auto set = [&](PduType of, std::size_t bytes) {
-      lengths[static_cast<std::size_t>(of)] = static_cast<std::uint8_t>(bytes);
-    };
-    set(PduType::kIcReq, sizeof(IcReq));
-    set(PduType::kIcResp, sizeof(IcResp));
-    set(PduType::kH2cTermReq, sizeof(TermReq));
-    set(PduType::kC2hTermReq, sizeof(TermReq));
-    set(PduType::kCapsuleCmd, sizeof(CapsuleCmdHeader));
-    set(PduType::kCapsuleResp, sizeof(CapsuleRespHeader));
-    set(PduType::kH2cData, sizeof(H2cData));
-    set(PduType::kC2hData, sizeof(C2hData));
-    set(PduType::kR2t, sizeof(R2t));
-    return lengths;
-  }();
   const auto index = static_cast<std::size_t>(type);
-  return index < kLengths.size() ? kLengths[index] : 0;
+  return index < kPduHeaderLengths.size() ? kPduHeaderLengths[index] : 0;
 }
 
 /// The specification's name of a PDU type; never null.

@@ -1,0 +1,374 @@
+// A model of the rules by which commands wait for memory, driven at random: does it ever lock up?
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/prng.h"
+#include "transport/bdev_shares.h"
+#include "transport/peer_plans.h"
+#include "transport/peers.h"
+
+namespace capsuled::transport {
+namespace {
+
+std::array<PeerPlan, kPeerKindCount> small_plans() {
+  GroupOptions options;
+  options.requests_max = 96;
+  options.queue_entries_max = 8;
+  options.peers_max = 4;
+  return peer_plans(options, 24, 16);
+}
+
+/// Stands for a connection: Peers never looks into one.
+Connection* name(uintptr_t number) { return reinterpret_cast<Connection*>(number); }
+
+/// The rules of connection_parked.cc with hosts that send whatever they like, in any order: each
+/// queue is a stream in which the data of an R2T stand behind all commands that were sent before.
+/// Commands are of three bdevs.
+class LockUpModel {
+ public:
+  explicit LockUpModel(uint64_t seed) : prng_(seed), peers_(small_plans(), stats_) {
+    for (uint64_t host = 0; host < 6; ++host) {
+      for (int queue = 0; queue < 3; ++queue) {
+        auto& made = queues_.emplace_back(std::make_unique<Queue>());
+        made->peer = &peers_.join(PeerKind::Host, host);
+        for (WaitNode& node : made->nodes) node.connection = name(queues_.size());
+      }
+    }
+  }
+
+  void run() {
+    for (int step = 0; step < 3000; ++step) act();
+    // The hosts send no more commands, and pay what they owe: then all must end.
+    sending_ = false;
+    for (int step = 0; step < 100'000 && !at_rest(); ++step) {
+      for (auto& queue : queues_) read(*queue);
+      while (!executing_.empty()) end_one();
+      serve();
+    }
+    REQUIRE(at_rest());
+    for (auto& queue : queues_) peers_.leave(*queue->peer);
+  }
+
+ private:
+  static constexpr uint32_t kEntries = 8;
+  enum class Kind : uint8_t { Read, Write, InCapsule, Data };
+  struct Item {
+    Kind kind;
+    uint32_t buffers = 0;  ///< large ones; 0: a small one
+    uint32_t bdev = 0;
+  };
+  struct Queue;
+  struct Parked : ParkedCommand {
+    Queue* queue;
+    Item item;
+  };
+  struct Queue {
+    Peer* peer = nullptr;
+    std::vector<Item> stream;
+    std::array<std::deque<Parked*>, 2> parked;
+    std::vector<Parked*> beside;
+    std::array<WaitNode, kWaitCount> nodes;
+    uint32_t outstanding = 0;
+    uint32_t places = 0;
+    uint32_t r2ts = 0;
+    std::vector<Item> owed;  ///< R2Ts in the order in which they were sent
+    Shortage shortage;
+    bool stalled = false;  ///< for want of a claim
+  };
+  struct Running {
+    Queue* queue;
+    Item item;
+  };
+
+  static Wait wait_of(const Item& item) { return item.buffers == 0 ? Wait::Small : Wait::Large; }
+  static Resource pool_of(const Item& item) {
+    return item.buffers == 0 ? Resource::SmallBuffers : Resource::LargeBuffers;
+  }
+  static uint32_t count_of(const Item& item) { return std::max(item.buffers, 1u); }
+  static size_t parked_count(const Queue& queue) {
+    return queue.parked[0].size() + queue.parked[1].size() + queue.beside.size();
+  }
+  Shortage lack(Queue& queue, Resource resource, uint32_t amount) {
+    return {queue.peer->kind->lack(*queue.peer, resource, amount), resource};
+  }
+  Shortage shortage_of(Queue& queue, const Item& item) {
+    if (const Shortage found = lack(queue, pool_of(item), count_of(item))) return found;
+    return item.kind == Kind::Write ? lack(queue, Resource::HostWaits, 1) : Shortage{};
+  }
+  static size_t buffer_kind(const Item& item) { return item.buffers == 0 ? 0 : 1; }
+  uint32_t room(Queue& queue, const Item& item) {
+    return queue.peer->kind->room(*queue.peer, pool_of(item));
+  }
+  bool waits_for_bdev(Queue& queue, const Item& item, bool waited) {
+    const PeerShare& share = queue.peer->share(pool_of(item));
+    if (share.held + count_of(item) <= share.guarantee) return false;
+    if (!waited && bdevs_.has_line(item.bdev, buffer_kind(item))) return true;
+    return bdevs_.over(item.bdev, buffer_kind(item), count_of(item), room(queue, item));
+  }
+  WaitNode& node_of(Queue& queue, Wait wait) { return queue.nodes[static_cast<size_t>(wait)]; }
+  Shortage claim(Queue& queue) {
+    if (queue.places > 0) return {};
+    if (const Shortage found = lack(queue, Resource::Parked, kEntries)) return found;
+    queue.places = kEntries;
+    peers_.take(*queue.peer, Resource::Parked, kEntries);
+    return {};
+  }
+  void settle(Queue& queue) {
+    if (queue.r2ts > 0 || parked_count(queue) > 0) return;
+    if (queue.places > 0) {
+      peers_.give(*queue.peer, Resource::Parked, std::exchange(queue.places, 0u));
+    }
+    peers_.cancel(*queue.peer, Wait::Places, node_of(queue, Wait::Places));
+    if (queue.stalled) {
+      queue.stalled = false;
+      WaitNode& stream = node_of(queue, Wait::Stream);
+      if (!stream.node.linked()) peers_.wait_ready(*queue.peer, Wait::Stream, stream, 0);
+    }
+  }
+  /// Holds its request already.
+  void begin(Queue& queue, const Item& item) {
+    peers_.take(*queue.peer, pool_of(item), count_of(item));
+    bdevs_.take(item.bdev, buffer_kind(item), count_of(item));
+    if (item.kind == Kind::Read) {
+      executing_.push_back({&queue, item});
+      return;
+    }
+    peers_.take(*queue.peer, Resource::HostWaits, 1);
+    ++queue.r2ts;
+    // The host sends the data behind whatever it has sent by now, or sends before that.
+    queue.owed.push_back(item);
+  }
+  bool take_command(Queue& queue, const Item& item) {
+    queue.shortage = {};
+    queue.stalled = parked_count(queue) > 0 && queue.places == 0;
+    if (queue.stalled) return false;
+    const PeerLine& line = queue.peer->line(Wait::Stream);
+    if (!line.connections.empty() && !queue.peer->kind->is_turn(line)) {
+      queue.shortage = {Lack::Own, line.lacks};
+    } else {
+      queue.shortage = lack(queue, Resource::Requests, 1);
+    }
+    if (queue.shortage) return false;
+    peers_.take(*queue.peer, Resource::Requests, 1);
+    if (item.kind == Kind::InCapsule) {
+      executing_.push_back({&queue, item});
+    } else {
+      start(queue, item);
+    }
+    return true;
+  }
+  void start(Queue& queue, const Item& item) {
+    const Wait wait = wait_of(item);
+    const PeerLine& line = queue.peer->line(wait);
+    Shortage shortage =
+        line.connections.empty() ? shortage_of(queue, item) : Shortage{Lack::Own, line.lacks};
+    if (!shortage && item.kind == Kind::Write) shortage = claim(queue);
+    const bool beside = !shortage && waits_for_bdev(queue, item, false);
+    if (!shortage && !beside) return begin(queue, item);
+    Parked* const parked = new Parked();
+    parked->queue = &queue;
+    parked->item = item;
+    parked->note.bdev = item.bdev;
+    if (beside) {
+      queue.beside.push_back(parked);
+    } else {
+      queue.parked[static_cast<size_t>(wait)].push_back(parked);
+    }
+    peers_.give(*queue.peer, Resource::Requests, 1);
+    if (beside) bdevs_.wait(*parked, buffer_kind(item));
+    Wait parked_line = wait;
+    const Shortage places = claim(queue);
+    if (places) {
+      parked_line = Wait::Places;
+      shortage = places;
+    }
+    WaitNode& node = node_of(queue, parked_line);
+    if ((places || !beside) && !node.node.linked()) {
+      peers_.wait(*queue.peer, parked_line, node, shortage, 0);
+    }
+  }
+  /// As Connection::resume_beside().
+  uint32_t leave_bdev(Parked& parked, uint32_t taken) {
+    Queue& queue = *parked.queue;
+    const Item& item = parked.item;
+    if (bdevs_.over(item.bdev, buffer_kind(item), count_of(item), room(queue, item), taken)) {
+      return 0;
+    }
+    bdevs_.leave(parked, buffer_kind(item));
+    std::erase(queue.beside, &parked);
+    const Wait wait = wait_of(item);
+    queue.parked[static_cast<size_t>(wait)].push_front(&parked);
+    WaitNode& node = node_of(queue, wait);
+    if (queue.places > 0 && !node.node.linked()) peers_.wait_ready(*queue.peer, wait, node, 0);
+    return count_of(item);
+  }
+  /// Abort, of any command that is parked.
+  void abort_one(Queue& queue) {
+    for (size_t wait = 0; wait < queue.parked.size(); ++wait) {
+      auto& list = queue.parked[wait];
+      if (list.empty()) continue;
+      abort(queue, *list.front());
+      list.pop_front();
+      if (list.empty()) peers_.cancel(*queue.peer, static_cast<Wait>(wait), queue.nodes[wait]);
+      return settle(queue);
+    }
+    if (queue.beside.empty()) return;
+    abort(queue, *queue.beside.front());
+    queue.beside.erase(queue.beside.begin());
+    settle(queue);
+  }
+  void abort(Queue& queue, Parked& parked) {
+    bdevs_.forget(parked, buffer_kind(parked.item));
+    delete &parked;
+    --queue.outstanding;
+  }
+  void take_data(Queue& queue, const Item& item) {
+    peers_.give(*queue.peer, Resource::HostWaits, 1);
+    --queue.r2ts;
+    settle(queue);
+    executing_.push_back({&queue, item});
+  }
+  /// The target reads the stream as far as it goes.
+  bool read(Queue& queue, bool in_turn = false) {
+    bool moved = false;
+    WaitNode& node = queue.nodes[static_cast<size_t>(Wait::Stream)];
+    if (node.node.linked() && !in_turn) return false;
+    if (!sending_) pay(queue);
+    while (!queue.stream.empty()) {
+      const Item item = queue.stream.front();
+      if (item.kind == Kind::Data) {
+        take_data(queue, {Kind::InCapsule, item.buffers, item.bdev});
+      } else if (!take_command(queue, item)) {
+        // Else it waits for its claim.
+        if (queue.shortage && !node.node.linked()) {
+          peers_.wait(*queue.peer, Wait::Stream, node, queue.shortage, 0);
+        }
+        return moved;
+      }
+      queue.stream.erase(queue.stream.begin());
+      moved = true;
+      if (!sending_) pay(queue);
+    }
+    queue.shortage = {};
+    return moved;
+  }
+  void pay(Queue& queue) {
+    for (const Item& owed : queue.owed) {
+      queue.stream.push_back({Kind::Data, owed.buffers + 100, owed.bdev});
+    }
+    queue.owed.clear();
+  }
+  void end_one() {
+    const size_t index = prng_.below(executing_.size());
+    const Running running = executing_[index];
+    executing_.erase(executing_.begin() + static_cast<ptrdiff_t>(index));
+    Item item = running.item;
+    const bool had_buffers = item.kind == Kind::Read || item.buffers >= 100;
+    if (item.buffers >= 100) item.buffers -= 100;
+    if (had_buffers) {
+      bdevs_.give(item.bdev, buffer_kind(item), count_of(item));
+      peers_.give(*running.queue->peer, pool_of(item), count_of(item));
+    }
+    peers_.give(*running.queue->peer, Resource::Requests, 1);
+    --running.queue->outstanding;
+  }
+  void serve() {
+    bdevs_.serve([this](ParkedCommand& command, uint32_t taken) {
+      return leave_bdev(static_cast<Parked&>(command), taken);
+    });
+    peers_.serve(64, 0, [this](Connection& connection, Wait wait) -> Turn {
+      Queue& queue = *queues_[reinterpret_cast<uintptr_t>(&connection) - 1];
+      if (wait == Wait::Stream) {
+        const bool moved = read(queue, true);
+        return {.moved = moved, .more = bool(queue.shortage), .shortage = queue.shortage};
+      }
+      if (wait == Wait::Places) return take_places(queue);
+      auto& list = queue.parked[static_cast<size_t>(wait)];
+      Parked& parked = *list.front();
+      const Item item = parked.item;
+      if (const Shortage found = lack(queue, Resource::Requests, 1)) {
+        return {.more = true, .shortage = found};
+      }
+      if (const Shortage found = shortage_of(queue, item)) return {.more = true, .shortage = found};
+      list.pop_front();
+      if (waits_for_bdev(queue, item, parked.note.waited_for_bdev)) {
+        queue.beside.push_back(&parked);
+        bdevs_.wait(parked, buffer_kind(item));
+        return {.moved = true, .more = !list.empty()};
+      }
+      bdevs_.forget(parked, buffer_kind(item));
+      delete &parked;
+      peers_.take(*queue.peer, Resource::Requests, 1);
+      begin(queue, item);
+      settle(queue);
+      return {.moved = true, .more = !list.empty()};
+    });
+  }
+  Turn take_places(Queue& queue) {
+    if (const Shortage found = claim(queue)) return {.more = true, .shortage = found};
+    for (size_t wait = 0; wait < queue.parked.size(); ++wait) {
+      if (queue.parked[wait].empty() || queue.nodes[wait].node.linked()) continue;
+      peers_.wait_ready(*queue.peer, static_cast<Wait>(wait), queue.nodes[wait], 0);
+    }
+    WaitNode& stream = node_of(queue, Wait::Stream);
+    queue.stalled = false;
+    if (!stream.node.linked()) peers_.wait_ready(*queue.peer, Wait::Stream, stream, 0);
+    return {.moved = true};
+  }
+  void act() {
+    Queue& queue = *queues_[prng_.below(queues_.size())];
+    switch (prng_.below(7)) {
+      case 0:
+      case 1:
+      case 2:
+        if (queue.outstanding < kEntries - 1) {
+          ++queue.outstanding;
+          const auto kind = static_cast<Kind>(prng_.below(3));
+          const auto bdev = static_cast<uint32_t>(prng_.below(3));
+          queue.stream.push_back({kind, static_cast<uint32_t>(prng_.below(9)), bdev});
+        }
+        return;
+      case 3:
+        if (prng_.chance(1, 3)) pay(queue);
+        return;
+      case 4:
+        for (int ends = 3; ends > 0 && !executing_.empty(); --ends) end_one();
+        return serve();
+      case 5:
+        if (prng_.chance(1, 8)) abort_one(queue);
+        return;
+      default: read(queue); return;
+    }
+  }
+  bool at_rest() const {
+    return executing_.empty() && std::ranges::all_of(queues_, [](const auto& queue) {
+             return queue->stream.empty() && queue->outstanding == 0 && queue->r2ts == 0 &&
+                    queue->places == 0 && parked_count(*queue) == 0;
+           });
+  }
+
+  Prng prng_;
+  TransportStats stats_;
+  Peers peers_;
+  BdevShares bdevs_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  std::vector<Running> executing_;
+  bool sending_ = true;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "parked commands: with data behind any commands, and any hosts beside, nothing locks up") {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    LockUpModel(seed).run();
+  }
+}
+
+}  // namespace capsuled::transport
