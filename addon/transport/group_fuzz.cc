@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 
 #include "bdev/bdev_registry.h"
 #include "bdev/malloc/malloc_bdev.h"
@@ -99,6 +100,8 @@ class Fuzz {
     GroupOptions group_options;
     group_options.connections_max = kHosts * kQueues;
     group_options.requests_max = kRequests;
+    group_options.queue_entries_max = 8;
+    group_options.peers_max = kHosts;
     group_options.receive_buffers = 3;
     group_ = Group::create(*reactor_, group_options, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
@@ -237,6 +240,7 @@ class Fuzz {
       attach.controller = command.kato.get();
       attach.qid = command.qid.get();
       attach.entries = 2 + how % 7u;
+      attach.host = command.kato.get();
       attach.flow_control_disabled = true;
       each_queue([&](uint32_t, uint32_t, Queue& queue) {
         if (queue.id == event->connection) queue.live = true;
@@ -300,7 +304,8 @@ class Fuzz {
     drain_control();
     if (queue.fd >= 0 || group_->connection_count() == kHosts * kQueues) return;
     queue.fd = env_.ring().open();
-    ASSERT(group_->adopt(queue.fd, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000}));
+    const env::Endpoint peer{"127.0.0." + std::to_string(1 + host), 50000};
+    ASSERT(group_->adopt(queue.fd, 1, {"127.0.0.1", 4420}, peer));
     drain_control();
     queue.id = newest_;
     put(queue, make_ic_req({}));
