@@ -6,19 +6,10 @@
 //
 // What the target sends is read too: well-formed PDUs, right digests, one answer for each command.
 #include <cstdint>
-#include <cstring>
-#include <future>
 #include <map>
-#include <optional>
-#include <set>
+#include <vector>
 
-#include "bdev/bdev_registry.h"
-#include "bdev/malloc/malloc_bdev.h"
-#include "bdev/null/null_bdev.h"
-#include "nvmf/namespace_table.h"
-#include "transport/group.h"
-#include "transport/testing/fake_env.h"
-#include "transport/testing/held_bdev.h"
+#include "transport/testing/fuzz_target.h"
 #include "transport/testing/test_host.h"
 
 namespace capsuled::transport::testing {
@@ -26,28 +17,6 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1'000'000;
 constexpr size_t kConnectionsMax = 4;
-constexpr uint32_t kWindDownPolls = 20'000;
-
-/// The input, byte by byte; zeros behind its end.
-class Script {
- public:
-  explicit Script(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-  bool empty() const { return bytes_.empty(); }
-  uint8_t next() {
-    if (bytes_.empty()) return 0;
-    const uint8_t byte = bytes_[0];
-    bytes_ = bytes_.subspan(1);
-    return byte;
-  }
-  Octets raw(size_t count) {
-    Octets octets;
-    while (octets.size() < count && !empty()) octets.push_back(std::byte{next()});
-    return octets;
-  }
-
- private:
-  std::span<const uint8_t> bytes_;
-};
 
 /// A host of the script: knows enough to answer R2Ts and to check answers.
 struct FuzzHost {
@@ -60,79 +29,27 @@ struct FuzzHost {
   size_t read_bytes = 0;  ///< of to_host
 };
 
-class Fuzz {
+class Fuzz final : public FuzzTarget {
  public:
   Fuzz(uint64_t seed, std::span<const uint8_t> script)
-      : env_(seed), script_(script), queue_(64, [](void*) {}, nullptr) {
-    env_.drive = [this] { return drive(); };
-    ReactorOptions options;
-    options.memory_bytes = 2 << 20;  // one or two of the largest transfers
-    reactor_ = Reactor::create(env_, options).value();
-    GroupOptions group_options;
-    group_options.connections_max = kConnectionsMax;
-    group_options.requests_max = 24;
-    group_options.queue_entries_max = 8;
-    group_options.peers_max = 2;
-    group_options.receive_buffers = 3;
-    group_ = Group::create(*reactor_, group_options, queue_).value();
-    registry_ = std::make_unique<BdevRegistry>(1);
-    ASSERT(registry_->add(make_malloc_bdev(env_, {.name = "ram", .bytes = 2 << 20}).value()).ok());
-    auto held = std::make_unique<HeldBdev>();
-    held_ = held.get();
-    ASSERT(registry_->add(std::move(held)).ok());
-    ASSERT(registry_->add(make_null_bdev({.name = "zeros", .bytes = 2 << 20}).value()).ok());
-    table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
-  }
-
-  void run() {
-    ASSERT(reactor_->start().ok());
-    over_.get_future().wait();
-    reactor_->stop();
-    group_.reset();
-    registry_.reset();
-  }
+      : FuzzTarget(seed, script, group_options(), 2 << 20) {}
 
  private:
-  /// From each poll of the ring.
-  bool drive() {
-    if (!published_) publish();
-    if (!stopping_) {
-      if (!script_.empty()) {
-        step();
-        return true;
-      }
-      if (++wind_down_polls_ == 1) let_go();
-      act();
-      ASSERT_MSG(wind_down_polls_ < kWindDownPolls, "connections do not end");
-      env_.advance(kMillisecond);
-      if (group_->connection_count() > 0) return true;
-      stopping_ = true;
-      group_->stop([this] { stopped_ = true; });
-      return true;
-    }
-    drain_control();
-    if (!stopped_) return true;
-    if (table_ != nullptr) {
-      check_counters();
-      table_.reset();
-      return true;
-    }
-    if (!said_) over_.set_value();
-    said_ = true;
-    return false;
+  static GroupOptions group_options() {
+    GroupOptions options;
+    options.connections_max = kConnectionsMax;
+    options.requests_max = 24;
+    options.queue_entries_max = 8;
+    options.peers_max = 2;
+    options.receive_buffers = 3;
+    return options;
   }
 
-  void publish() {
-    published_ = true;
-    std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
-    for (const char* name : {"ram", "held", "zeros"}) {
-      auto entry = std::make_shared<nvmf::NamespaceEntry>();
-      entry->nsid = static_cast<uint32_t>(entries.size() + 1);
-      entry->bdev = registry_->find(name);
-      entry->stats = {&namespace_stats_};
-      entries.push_back(entry);
-    }
-    table_->publish(entries, [] {});
+  bool wind_down() override {
+    if (!std::exchange(let_go_, true)) let_go();
+    act();
+    env_.advance(kMillisecond);
+    return group_->connection_count() == 0;
   }
 
   /// The end of the script: hosts read what they get, and go.
@@ -152,23 +69,10 @@ class Fuzz {
     for (auto& host : hosts_) read(host);
   }
 
-  void drain_control() {
-    for (auto& event : queue_.drain(16)) {
-      if (event->type == ControlEventType::ConnectionOpened) opened_.insert(event->connection);
-      if (event->type == ControlEventType::ConnectionClosed) {
-        ASSERT_MSG(opened_.erase(event->connection) == 1, "closed without being opened");
-      }
-      if (event->type == ControlEventType::Command) commands_.push_back(std::move(event));
-    }
-  }
-
   void answer_one(uint8_t how) {
-    if (commands_.empty()) return;
-    const auto event = std::move(commands_.front());
-    commands_.pop_front();
-    const bool connect = event->sqe.opcode == wire::kFabricsOpcode &&
-                         wire::command_as<wire::FabricsCommand>(event->sqe).fctype == 1;
-    if (connect && (how & 0x80) == 0) {
+    const auto event = next_command();
+    if (event == nullptr) return;
+    if (is_connect(*event) && (how & 0x80) == 0) {
       const auto& command = wire::command_as<wire::ConnectCommand>(event->sqe);
       QueueAttach attach;
       attach.token = event->token;
@@ -178,8 +82,7 @@ class Fuzz {
       attach.flow_control_disabled = (command.cattr & 4) != 0;
       attach.discovery = command.qid.get() == 0 && (how & 0x40) != 0;
       attach.host = how % 3;
-      group_->attach(attach, table_.get(), &queue_stats_);
-      return;
+      return FuzzTarget::attach(attach);
     }
     ControlAnswer answer;
     answer.token = event->token;
@@ -215,7 +118,7 @@ class Fuzz {
     put(host, make_capsule(sqe, data, host.digests));
   }
 
-  void step() {
+  void step() override {
     const uint8_t what = script_.next();
     switch (what % 24) {
       case 0: return open();
@@ -393,21 +296,8 @@ class Fuzz {
 
   /// Reads what the target sent so far.
   void read(FuzzHost& host) {
-    auto& bytes = env_.ring().socket(host.fd).to_host;
-    while (bytes.size() - host.read_bytes >= sizeof(wire::PduCommonHeader)) {
-      const auto rest = std::span<const std::byte>(bytes).subspan(host.read_bytes);
-      const auto& common = wire::view_as<wire::PduCommonHeader>(rest);
-      const uint32_t plen = common.plen.get();
-      ASSERT(common.hlen == wire::pdu_header_length(static_cast<wire::PduType>(common.type)));
-      ASSERT(plen >= common.hlen && plen <= kTransferBytesMax + 256);
-      if (rest.size() < plen) break;
-      take(host, rest.first(plen));
-      host.read_bytes += plen;
-    }
-    if (host.read_bytes == bytes.size()) {
-      bytes.clear();
-      host.read_bytes = 0;
-    }
+    take_pdus(env_.ring().socket(host.fd).to_host, host.read_bytes,
+              [&](std::span<const std::byte> bytes) { take(host, bytes); });
   }
 
   void take(FuzzHost& host, std::span<const std::byte> bytes) {
@@ -446,53 +336,19 @@ class Fuzz {
     --host.outstanding[cid];
   }
 
-  void check_counters() {
-    const TransportStats& stats = group_->stats();
-    ASSERT(stats.connection_free == kConnectionsMax && stats.request_free == 24);
-    ASSERT(stats.connection_await_icreq + stats.connection_await_connect + stats.connection_live +
-               stats.connection_terminating + stats.connection_draining +
-               stats.connection_closing ==
-           0);
-    ASSERT(stats.request_receiving + stats.request_await_host_data + stats.request_executing +
-               stats.request_await_control + stats.request_responding + stats.request_retiring +
-               stats.commands_parked ==
-           0);
-    ASSERT(reactor_->stats().small_buffers_used == 0 && reactor_->stats().large_buffers_used == 0);
+  void check_at_rest() override {
     for (const FuzzHost& host : hosts_) ASSERT(env_.ring().socket(host.fd).closed);
-    // All that the queue can hold.
-    for (int left = 64; left > 0; left -= 16) drain_control();
-    ASSERT_MSG(opened_.empty(), "a connection did not say that it closed");
   }
 
-  FakeEnv env_;
-  Script script_;
-  ControlQueue queue_;
-  std::unique_ptr<Reactor> reactor_;
-  std::unique_ptr<Group> group_;
-  std::unique_ptr<BdevRegistry> registry_;
-  std::unique_ptr<nvmf::NamespaceTable> table_;
-  HeldBdev* held_ = nullptr;
-  nvmf::NamespaceStats namespace_stats_;
-  nvmf::QueueStats queue_stats_;
   std::vector<FuzzHost> hosts_;
-  std::set<ConnectionId> opened_;
-  std::deque<std::unique_ptr<ControlEvent>> commands_;
   bool flip_ = false;
-  bool published_ = false;
-  bool stopping_ = false;
-  bool stopped_ = false;
-  bool said_ = false;
-  uint32_t wind_down_polls_ = 0;
-  std::promise<void> over_;
+  bool let_go_ = false;
 };
 
 }  // namespace
 }  // namespace capsuled::transport::testing
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  if (size < 2) return 0;
-  const uint64_t seed = bytes[0];
-  capsuled::transport::testing::Fuzz fuzz(seed, std::span(bytes, size).subspan(1));
-  fuzz.run();
-  return 0;
+  using namespace capsuled::transport::testing;
+  return fuzz_one_input<Fuzz>(bytes, size);
 }

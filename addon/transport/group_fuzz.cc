@@ -9,18 +9,12 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <future>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <vector>
 
-#include "bdev/bdev_registry.h"
-#include "bdev/malloc/malloc_bdev.h"
-#include "nvmf/namespace_table.h"
-#include "transport/group.h"
-#include "transport/testing/fake_env.h"
-#include "transport/testing/held_bdev.h"
+#include "transport/testing/fuzz_target.h"
 #include "transport/testing/test_host.h"
 
 namespace capsuled::transport::testing {
@@ -29,8 +23,6 @@ namespace {
 constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint32_t kHosts = 3;
 constexpr uint32_t kQueues = 3;  // of a host: admin and two for I/O
-constexpr uint32_t kRequests = 40;
-constexpr uint32_t kWindDownPolls = 20'000;
 constexpr uint32_t kBlockBytes = 512;
 /// A host's part of the disk is so many slots, with one command on each at a time.
 constexpr uint32_t kSlots = 4;
@@ -38,21 +30,6 @@ constexpr uint32_t kSlotBytes = 256 * 1024;
 constexpr uint32_t kSlotBlocks = kSlotBytes / kBlockBytes;
 constexpr uint8_t kKeepAlive = 0x18;
 constexpr uint8_t kEventRequest = 0x0c;
-
-class Script {
- public:
-  explicit Script(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-  bool empty() const { return bytes_.empty(); }
-  uint8_t next() {
-    if (bytes_.empty()) return 0;
-    const uint8_t byte = bytes_[0];
-    bytes_ = bytes_.subspan(1);
-    return byte;
-  }
-
- private:
-  std::span<const uint8_t> bytes_;
-};
 
 /// What a block may hold: the number of the write that is known to be there, and of one that may
 /// have come after it.
@@ -89,81 +66,20 @@ struct Host {
   std::array<Slot, kSlots> slots;
 };
 
-class Fuzz {
+class Fuzz final : public FuzzTarget {
  public:
   Fuzz(uint64_t seed, std::span<const uint8_t> script)
-      : env_(seed), script_(script), queue_(256, [](void*) {}, nullptr) {
-    env_.drive = [this] { return drive(); };
-    ReactorOptions options;
-    options.memory_bytes = 2 << 20;
-    reactor_ = Reactor::create(env_, options).value();
-    GroupOptions group_options;
-    group_options.connections_max = kHosts * kQueues;
-    group_options.requests_max = kRequests;
-    group_options.queue_entries_max = 8;
-    group_options.peers_max = kHosts;
-    group_options.receive_buffers = 3;
-    group_ = Group::create(*reactor_, group_options, queue_).value();
-    registry_ = std::make_unique<BdevRegistry>(1);
-    ASSERT(registry_
-               ->add(make_malloc_bdev(
-                         env_, {.name = "ram", .bytes = uint64_t{kHosts} * kSlots * kSlotBytes})
-                         .value())
-               .ok());
-    auto held = std::make_unique<HeldBdev>();
-    held_ = held.get();
-    ASSERT(registry_->add(std::move(held)).ok());
-    table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
-  }
-
-  void run() {
-    ASSERT(reactor_->start().ok());
-    over_.get_future().wait();
-    reactor_->stop();
-    group_.reset();
-    registry_.reset();
-  }
+      : FuzzTarget(seed, script, group_options(), uint64_t{kHosts} * kSlots * kSlotBytes) {}
 
  private:
-  /// From each poll of the ring.
-  bool drive() {
-    if (!published_) publish();
-    if (!stopping_) {
-      if (pause_polls_ > 0) {
-        --pause_polls_;
-        each_queue([this](uint32_t host, uint32_t qid, Queue&) { read(host, qid); });
-        return true;
-      }
-      if (!script_.empty()) {
-        step();
-        return true;
-      }
-      ASSERT_MSG(++wind_down_polls_ < kWindDownPolls, "commands or connections do not end");
-      return wind_down();
-    }
-    drain_control();
-    if (!stopped_) return true;
-    if (table_ != nullptr) {
-      check_counters();
-      table_.reset();
-      return true;
-    }
-    if (!said_) over_.set_value();
-    said_ = true;
-    return false;
-  }
-
-  void publish() {
-    published_ = true;
-    std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
-    for (const char* name : {"ram", "held"}) {
-      auto entry = std::make_shared<nvmf::NamespaceEntry>();
-      entry->nsid = static_cast<uint32_t>(entries.size() + 1);
-      entry->bdev = registry_->find(name);
-      entry->stats = {&namespace_stats_};
-      entries.push_back(entry);
-    }
-    table_->publish(entries, [] {});
+  static GroupOptions group_options() {
+    GroupOptions options;
+    options.connections_max = kHosts * kQueues;
+    options.requests_max = 40;
+    options.queue_entries_max = 8;
+    options.peers_max = kHosts;
+    options.receive_buffers = 3;
+    return options;
   }
 
   template <typename Visit>
@@ -176,7 +92,7 @@ class Fuzz {
   }
 
   /// First everybody does what they owe, until nothing is left to answer; then all go.
-  bool wind_down() {
+  bool wind_down() override {
     env_.ring().piece_max = 64 * 1024;
     held_->release_all();
     bool owed = false;
@@ -193,30 +109,17 @@ class Fuzz {
     });
     drain_control();
     while (!commands_.empty()) answer_one(0);
-    if (owed) return true;
+    if (owed) return false;
     each_queue(
         [&](uint32_t, uint32_t, Queue& queue) { env_.ring().socket(queue.fd).host_closed = true; });
     env_.advance(kMillisecond);
-    if (group_->connection_count() > 0) return true;
-    stopping_ = true;
-    group_->stop([this] { stopped_ = true; });
-    return true;
+    return group_->connection_count() == 0;
   }
 
-  void drain_control() {
-    for (auto& event : queue_.drain(64)) {
-      if (event->type == ControlEventType::ConnectionOpened) {
-        opened_.insert(event->connection);
-        newest_ = event->connection;
-      }
-      if (event->type == ControlEventType::ConnectionClosed) {
-        ASSERT_MSG(opened_.erase(event->connection) == 1, "closed without being opened");
-        each_queue([&](uint32_t host, uint32_t, Queue& queue) {
-          if (queue.id == event->connection) lose(hosts_[host], queue);
-        });
-      }
-      if (event->type == ControlEventType::Command) commands_.push_back(std::move(event));
-    }
+  void closed(ConnectionId connection) override {
+    each_queue([&](uint32_t host, uint32_t, Queue& queue) {
+      if (queue.id == connection) lose(hosts_[host], queue);
+    });
   }
 
   /// The connection is gone: what its commands did is not known.
@@ -228,12 +131,9 @@ class Fuzz {
   }
 
   void answer_one(uint8_t how) {
-    if (commands_.empty()) return;
-    const auto event = std::move(commands_.front());
-    commands_.pop_front();
-    const bool connect = event->sqe.opcode == wire::kFabricsOpcode &&
-                         wire::command_as<wire::FabricsCommand>(event->sqe).fctype == 1;
-    if (connect) {
+    const auto event = next_command();
+    if (event == nullptr) return;
+    if (is_connect(*event)) {
       const auto& command = wire::command_as<wire::ConnectCommand>(event->sqe);
       QueueAttach attach;
       attach.token = event->token;
@@ -245,8 +145,7 @@ class Fuzz {
       each_queue([&](uint32_t, uint32_t, Queue& queue) {
         if (queue.id == event->connection) queue.live = true;
       });
-      group_->attach(attach, table_.get(), &queue_stats_);
-      return;
+      return FuzzTarget::attach(attach);
     }
     ControlAnswer answer;
     answer.token = event->token;
@@ -254,7 +153,12 @@ class Fuzz {
     group_->answer(std::move(answer));
   }
 
-  void step() {
+  void step() override {
+    if (pause_polls_ > 0) {
+      --pause_polls_;
+      each_queue([this](uint32_t host, uint32_t qid, Queue&) { read(host, qid); });
+      return;
+    }
     const uint8_t what = script_.next();
     const uint8_t who = script_.next();
     const uint32_t host = who % kHosts;
@@ -431,18 +335,8 @@ class Fuzz {
   void read(uint32_t host, uint32_t qid) {
     Queue& queue = hosts_[host].queues[qid];
     if (queue.fd < 0) return;
-    auto& bytes = env_.ring().socket(queue.fd).to_host;
-    while (bytes.size() - queue.read_bytes >= sizeof(wire::PduCommonHeader)) {
-      const auto rest = std::span<const std::byte>(bytes).subspan(queue.read_bytes);
-      const auto& common = wire::view_as<wire::PduCommonHeader>(rest);
-      if (rest.size() < common.plen.get()) break;
-      take(hosts_[host], queue, rest.first(common.plen.get()));
-      queue.read_bytes += common.plen.get();
-    }
-    if (queue.read_bytes == bytes.size()) {
-      bytes.clear();
-      queue.read_bytes = 0;
-    }
+    take_pdus(env_.ring().socket(queue.fd).to_host, queue.read_bytes,
+              [&](std::span<const std::byte> bytes) { take(hosts_[host], queue, bytes); });
   }
 
   void take(Host& host, Queue& queue, std::span<const std::byte> bytes) {
@@ -509,53 +403,15 @@ class Fuzz {
     }
   }
 
-  void check_counters() {
-    const TransportStats& stats = group_->stats();
-    ASSERT(stats.connection_free == kHosts * kQueues && stats.request_free == kRequests);
-    ASSERT(stats.connection_await_icreq + stats.connection_await_connect + stats.connection_live +
-               stats.connection_terminating + stats.connection_draining +
-               stats.connection_closing ==
-           0);
-    ASSERT(stats.request_receiving + stats.commands_parked + stats.request_await_host_data +
-               stats.request_executing + stats.request_await_control + stats.request_responding +
-               stats.request_retiring ==
-           0);
-    ASSERT(reactor_->stats().small_buffers_used == 0 && reactor_->stats().large_buffers_used == 0);
-    for (int left = 256; left > 0; left -= 64) drain_control();
-    ASSERT_MSG(opened_.empty(), "a connection did not say that it closed");
-  }
-
-  FakeEnv env_;
-  Script script_;
-  ControlQueue queue_;
-  std::unique_ptr<Reactor> reactor_;
-  std::unique_ptr<Group> group_;
-  std::unique_ptr<BdevRegistry> registry_;
-  std::unique_ptr<nvmf::NamespaceTable> table_;
-  HeldBdev* held_ = nullptr;
-  nvmf::NamespaceStats namespace_stats_;
-  nvmf::QueueStats queue_stats_;
   std::array<Host, kHosts> hosts_;
-  std::set<ConnectionId> opened_;
-  ConnectionId newest_ = 0;
-  std::deque<std::unique_ptr<ControlEvent>> commands_;
   uint32_t stamp_ = 0;
   uint32_t pause_polls_ = 0;
-  bool published_ = false;
-  bool stopping_ = false;
-  bool stopped_ = false;
-  bool said_ = false;
-  uint32_t wind_down_polls_ = 0;
-  std::promise<void> over_;
 };
 
 }  // namespace
 }  // namespace capsuled::transport::testing
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  if (size < 2) return 0;
-  const uint64_t seed = bytes[0];
-  capsuled::transport::testing::Fuzz fuzz(seed, std::span(bytes, size).subspan(1));
-  fuzz.run();
-  return 0;
+  using namespace capsuled::transport::testing;
+  return fuzz_one_input<Fuzz>(bytes, size);
 }
