@@ -22,10 +22,11 @@ Result<std::unique_ptr<DiskPages>> DiskPages::create(env::Env& env, uint64_t pag
   if (!states.ok()) return states.error();
   made->states_memory_ = std::move(states).value();
   made->states_ = reinterpret_cast<State*>(made->states_memory_->base());
-  auto moved_to = env.allocate(pages * sizeof(uint32_t), env::HugePages::Never);
+  static_assert(Slot::is_always_lock_free && sizeof(Slot) == 4);
+  auto moved_to = env.allocate(pages * sizeof(Slot), env::HugePages::Never);
   if (!moved_to.ok()) return moved_to.error();
   made->moved_to_memory_ = std::move(moved_to).value();
-  made->moved_to_ = reinterpret_cast<uint32_t*>(made->moved_to_memory_->base());
+  made->moved_to_ = reinterpret_cast<Slot*>(made->moved_to_memory_->base());
   made->free_.reserve(spares);
   for (uint64_t slot = slots; slot > pages; --slot) {
     made->free_.push_back(static_cast<uint32_t>(slot - 1));
@@ -55,7 +56,7 @@ std::byte* DiskPages::to_write_elsewhere(uint64_t page, bool whole) {
   if (spare == page) {
     states_[page].fetch_and(static_cast<uint8_t>(~kMoved), std::memory_order_relaxed);
   } else {
-    moved_to_[page] = spare;
+    moved_to_[page].store(spare, std::memory_order_relaxed);
     states_[page].fetch_or(kMoved, std::memory_order_relaxed);
   }
   return to;

@@ -84,6 +84,7 @@ class DiskPages {
  private:
   /// kMoved is of the page with that number, the rest of the slot.
   using State = std::atomic<uint8_t>;
+  using Slot = std::atomic<uint32_t>;
   static constexpr uint8_t kMoved = 0x80;
   static constexpr uint8_t kRetired = 0x40;
   static constexpr uint8_t kLoans = 0x3f;  ///< how many
@@ -93,9 +94,9 @@ class DiskPages {
 
   std::byte* slot(uint64_t index) const { return slots_->base() + (index << page_shift_); }
   uint64_t slot_of(uint64_t page) const {
-    // Relaxed: changes under the page's lock.
+    // Relaxed: who holds the page's lock knows what it is ordered with; who does not, guesses.
     const bool moved = (states_[page].load(std::memory_order_relaxed) & kMoved) != 0;
-    return moved ? moved_to_[page] : page;
+    return moved ? moved_to_[page].load(std::memory_order_relaxed) : page;
   }
   bool is_in_place(uint64_t page) const {
     // Not moved, so that its own slot's loans are the page's. Acquire: pairs with the release in
@@ -114,8 +115,8 @@ class DiskPages {
   std::unique_ptr<env::Region> slots_;
   std::unique_ptr<env::Region> states_memory_;
   std::unique_ptr<env::Region> moved_to_memory_;
-  State* states_ = nullptr;       ///< by slot, and the first ones by page
-  uint32_t* moved_to_ = nullptr;  ///< by page: its slot, if it moved; under its lock
+  State* states_ = nullptr;   ///< by slot, and the first ones by page
+  Slot* moved_to_ = nullptr;  ///< by page: its slot, if it moved; written under its lock
   SpinLock free_lock_;
   std::vector<uint32_t> free_;  ///< the one that was free last at the end
 };

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <future>
+#include <span>
 
 #include "bdev/malloc/test_malloc.h"
 
@@ -112,6 +114,29 @@ TEST_CASE("a block does not tear between reactors") {
     CHECK(reads.torn == 0);
     CHECK(others.torn == 0);
   }
+}
+
+TEST_CASE("a read looks ahead at a page that another reactor is moving") {
+  constexpr uint32_t kPageBytes = 4096;
+  TestReactors reactors(2);
+  TestBdevUser user(reactors, make_malloc(reactors, uint64_t{4} << 20, kPageBytes, 2), 2);
+  // The second page moves whenever it is written while it is lent; the reads are of the first two.
+  Hammer writes(user.channel(0), BdevIoType::Write, 1, kPageBytes);
+  LoanHammer loans(user.channel(0), kPageBytes);
+  Hammer reads(user.channel(1), BdevIoType::Read, 0, 2 * kPageBytes);
+  writes.io.offset_blocks = 1;
+  loans.loan.read.io.offset_blocks = 1;
+  reads.io.count_blocks = 2;
+  reactors.run(0, [&](Reactor&) {
+    loans.next();
+    writes.next();
+  });
+  reactors.run(1, [&](Reactor&) { reads.next(); });
+  for (Hammer* hammer : {&writes, &reads}) hammer->done.get_future().get();
+  loans.done.get_future().get();
+  CHECK(loans.torn == 0);
+  const std::span second(reads.data.data() + kPageBytes, kPageBytes);
+  CHECK(std::ranges::all_of(second, [&](std::byte byte) { return byte == second[0]; }));
 }
 
 }  // namespace
