@@ -1,4 +1,4 @@
-// Descriptor: an open file of this process. Owned by one thread at a time.
+// Descriptor: an open file of this process, owned by one thread at a time.
 #pragma once
 
 #include <unistd.h>
@@ -7,7 +7,7 @@
 
 namespace capsuled::env {
 
-/// Closes its descriptor unless released.
+/// Closes the file in its destructor, unless release() has given the file away.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}

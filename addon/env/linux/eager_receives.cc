@@ -17,7 +17,8 @@ bool EagerReceives::attempt_message(RingOp& op) {
   if (got > 0) {
     op.moved_bytes += static_cast<size_t>(got);
     if (op.wait_for_all && skip_front(*op.message, static_cast<size_t>(got))) {
-      op.attempts_left = kAttemptsMax + 1;  // the rest is on its way
+      // The rest is on its way, so the attempts count anew; the caller takes this one off.
+      op.attempts_left = kAttemptsMax + 1;
       return false;
     }
   }
@@ -28,7 +29,8 @@ bool EagerReceives::attempt_message(RingOp& op) {
 
 bool EagerReceives::attempt_provided(RingOp& op) {
   auto& buffers = static_cast<LinuxProvidedBuffers&>(*op.provided);
-  // Whoever holds it gives it back soon; or else io_uring has others.
+  // Whoever holds the eager buffer gives it back soon; and if not, the attempts run out, and
+  // io_uring has other buffers.
   if (buffers.eager_taken()) return false;
   const size_t bytes = std::min(op.bytes_max, buffers.eager_bytes());
   const ssize_t got = ::recv(op.fd, buffers.at(buffers.eager_index()), bytes, MSG_DONTWAIT);

@@ -1,15 +1,16 @@
-// EagerReceives: the few receives that a busy ring tries by a system call of their own in each
+// EagerReceives: the few receives that a busy ring tries by system calls of its own, one in each
 // poll(), before it leaves them to io_uring.
 //
-// On a busy connection bytes are about to come. Leaving a receive to io_uring then costs an attempt
-// that finds nothing, a poll entry, its wake-up and a second entry into the kernel; asking the
-// socket costs one short system call for each turn. So a receive begins here while there is room,
-// is tried a bounded number of times, and then goes to io_uring, where waiting costs nothing. A
-// receive for all that got a part is tried on for the rest. A ring that is about to sleep hands all
-// of them over.
+// On a busy connection, bytes are about to come. If io_uring had the receive, the kernel would try
+// it in vain, add an entry that polls the socket, wake that entry up, and be entered a second time
+// for the bytes. Asking the socket once in each turn costs one short system call. So a receive
+// begins here while there is room, and is tried a bounded number of times; after that it goes to
+// io_uring, where waiting costs nothing. A receive for all (WaitFor::All) that got a part of its
+// bytes starts to count again, because the rest is on its way. A ring that is about to sleep hands
+// all receives over to io_uring, since nobody tries them while the ring sleeps.
 //
-// Owner: a LinuxRing. Thread: the ring's. Invariant: each member is in flight and not with the
-// kernel.
+// Owner: a LinuxRing. Thread: the ring's. Invariant: each member is in flight, and the kernel does
+// not have it.
 #pragma once
 
 #include <array>
@@ -23,7 +24,7 @@ namespace capsuled::env {
 
 class EagerReceives {
  public:
-  /// False: there is no room.
+  /// False: there is no room for `op`.
   [[nodiscard]] bool add(RingOp& op) {
     if (count_ == kCountMax) return false;
     op.attempts_left = kAttemptsMax;
@@ -31,7 +32,7 @@ class EagerReceives {
     return true;
   }
 
-  /// False: it is not here.
+  /// False: `op` is not a member.
   bool remove(const RingOp& op) {
     bool found = false;
     for (uint32_t turns = count_; turns > 0; --turns) {
@@ -45,9 +46,11 @@ class EagerReceives {
     return found;
   }
 
-  /// Tries each once, in the order of their last attempts; one that is added meanwhile has its turn
-  /// later. `ended(op)`: it has its outcome; what it holds of the provided buffers may be given
-  /// back before the next one is tried. `hand_over(op)`: it was tried often enough.
+  /// Tries each member once, in the order of their last attempts. A member that is added meanwhile
+  /// has its turn in the next call.
+  ///
+  /// `ended(op)`: `op` has its outcome. If its owner recycles the provided buffer at once, the next
+  /// member can use the same buffer. `hand_over(op)`: `op` was tried often enough.
   template <typename Ended, typename HandOver>
   void attempt(Ended ended, HandOver hand_over) {
     for (uint32_t turns = count_; turns > 0 && count_ > 0; --turns) {
@@ -68,10 +71,11 @@ class EagerReceives {
   }
 
  private:
-  // More would make each turn of many busy connections longer than it makes their receives shorter.
+  // With more members, the turns of many busy connections would lose more time by attempts in vain
+  // than their receives would gain.
   static constexpr uint32_t kCountMax = 8;
   static_assert(std::has_single_bit(kCountMax));
-  // Some tens of µs of an otherwise idle loop.
+  // In a loop that is idle otherwise, so many attempts take some tens of µs.
   static constexpr uint32_t kAttemptsMax = 256;
 
   /// True: `op.outcome` is filled.
@@ -87,12 +91,13 @@ class EagerReceives {
   }
   void push(RingOp& op) { members_[(first_ + count_++) % kCountMax] = &op; }
 
-  std::array<RingOp*, kCountMax> members_{};  ///< a ring, from first_
+  std::array<RingOp*, kCountMax> members_{};  ///< a circle; the members begin at first_
   uint32_t first_ = 0;
   uint32_t count_ = 0;
 };
 
-/// Takes `bytes` off the front of `message`, if that leaves something; false: it is the whole.
+/// Takes `bytes` off the front of `message`. False: `bytes` are the whole message, which stays as
+/// it is.
 bool skip_front(msghdr& message, size_t bytes);
 
 }  // namespace capsuled::env

@@ -25,26 +25,27 @@ struct LineWriter::State {
 
   const int fd;
   const size_t bytes_max;
-  size_t written = 0;  // of the first line; the writing thread's alone
+  size_t written = 0;  // bytes of the first line; only the writing thread uses this
 
-  mutable std::mutex mutex;  // of all that follows; never held during a write
+  mutable std::mutex mutex;  // for all members below; nobody holds it during a write
   std::condition_variable wake;
   std::condition_variable progress;
-  std::deque<std::string> lines;  // the first stays until it is written
+  std::deque<std::string> lines;  // the first line stays here until all of it is written
   size_t pending_bytes = 0;
   int errnum = 0;
   uint64_t failures = 0;
-  bool hurry = false;  // somebody flushes: try again at once
+  bool hurry = false;  // somebody flushes, so the next attempt does not wait for kRetryMs
   bool closed = false;
 };
 
-/// The writing thread, until the LineWriter is gone.
+/// What the writing thread does until the LineWriter is gone.
 void LineWriter::State::run() {
   std::unique_lock<std::mutex> lock(mutex);
   for (;;) {
     wake.wait(lock, [this] { return closed || !lines.empty(); });
     if (closed) return;
-    // push_back() moves no element of a deque, and only this thread takes one out.
+    // The line is written without the mutex. It stays where it is meanwhile: push_back() moves no
+    // element of a deque, and only this thread takes elements out.
     const std::string& line = lines.front();
     lock.unlock();
     const int failed = write_some(line);
@@ -65,17 +66,19 @@ void LineWriter::State::run() {
   }
 }
 
-/// Advances `written`. Returns an errno value, or 0; then it may have written nothing at all.
+/// Writes once, and advances `written`. Returns an errno value, or 0; with 0, the write may have
+/// written all of the rest, a part of it or nothing.
 int LineWriter::State::write_some(const std::string& line) {
   const ssize_t count = ::write(fd, line.data() + written, line.size() - written);
-  if (count == 0 && written < line.size()) return EIO;  // of a strange device; not for ever at once
+  // Some strange device takes nothing. An error makes the next attempt wait for kRetryMs.
+  if (count == 0 && written < line.size()) return EIO;
   if (count >= 0) {
     written += static_cast<size_t>(count);
     return 0;
   }
   if (errno == EINTR) return 0;
   if (errno != EAGAIN) return errno;
-  // Somebody else made the descriptor O_NONBLOCK.
+  // Somebody else, who shares the descriptor, has set O_NONBLOCK.
   pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
   (void)::poll(&writable, 1, kRetryMs);
   return 0;
@@ -95,7 +98,8 @@ Result<std::unique_ptr<LineWriter>> LineWriter::start(int fd, size_t bytes_max) 
   pthread_attr_t attributes;
   ASSERT(::pthread_attr_init(&attributes) == 0);
   ASSERT(::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0);
-  // A thread inherits the mask of its maker. Signals are for the process's main thread.
+  // Signals are for the process's main thread. A thread inherits the signal mask of the thread that
+  // makes it, so all signals are masked for that moment.
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
@@ -105,7 +109,7 @@ Result<std::unique_ptr<LineWriter>> LineWriter::start(int fd, size_t bytes_max) 
   ASSERT(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
   ::pthread_attr_destroy(&attributes);
   if (errnum != 0) return Error{errnum, "cannot start a thread for the log"};
-  // body() has it, and deletes it.
+  // body() has this share of the state now, and deletes it.
   [[maybe_unused]] auto* const handed_over = share.release();
   return std::unique_ptr<LineWriter>(new LineWriter(std::move(state)));
 }

@@ -25,7 +25,7 @@ void read_identity(int fd, ContentFacts& facts) {
     text.resize(static_cast<size_t>(length));
     facts.identity = std::move(text);
   } else if (errno != ENODATA) {
-    // EBADF: opened without permission to read.
+    // EBADF: the descriptor is an O_PATH one, because we may not read the file.
     facts.identity_errnum = errno == EBADF ? EACCES : errno;
   }
 }
@@ -57,7 +57,8 @@ Result<ContentFacts> inspect_file(int fd) {
   return facts;
 }
 
-/// Opens what `path` points at without waiting for the other end of a FIFO, or waking a device.
+/// Opens what `path` points at, with no effect on it: open() of a FIFO would wait for the FIFO's
+/// other end, and open() of a device may set the device in motion, so both are opened with O_PATH.
 Result<Descriptor> open_quietly(const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) return Error{errno, "cannot stat the file"};

@@ -12,7 +12,7 @@
 namespace capsuled::env {
 namespace {
 
-/// Longer ones are no names.
+/// A line that is longer than this is not a name.
 constexpr size_t kNameBytesMax = 512;
 
 std::string trimmed(const std::string& text) {
@@ -21,7 +21,7 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\n") - first + 1);
 }
 
-/// The line that a file of sysfs has; empty: there is none.
+/// The first line of a file of sysfs; empty if there is no such file.
 std::string line_of(const std::string& path) {
   std::ifstream file(path);
   std::string line;
@@ -38,8 +38,9 @@ void add(DeviceNames& names, const char* name, const std::string& value) {
   if (!value.empty()) names.emplace_back(name, value);
 }
 
-/// The PARTUUID: a GPT's, or an MBR's signature and the number. Newer kernels say it; before, udev
-/// has a link for it.
+/// The PARTUUID: for a GPT, the UUID of the partition; for an MBR, the signature of the disk and
+/// the number of the partition. Newer kernels name it in sysfs; with older ones, udev makes a link
+/// whose name it is.
 std::string partition_uuid(const std::string& folder, uint64_t device) {
   std::ifstream uevent(folder + "/uevent");
   for (std::string line; std::getline(uevent, line);) {
@@ -59,7 +60,7 @@ std::string partition_uuid(const std::string& folder, uint64_t device) {
   return found;
 }
 
-/// `folder`: of a whole disk.
+/// `folder`: the folder of a whole disk in sysfs.
 DeviceNames disk_names(const std::string& folder) {
   DeviceNames names;
   add(names, "uuid", line_of(folder + "/uuid"));
@@ -98,7 +99,7 @@ void linux_device_names(uint64_t device, ContentFacts& facts) {
   const std::string folder = real_path("/sys/dev/block/" + std::to_string(major(device)) + ":" +
                                        std::to_string(minor(device)));
   if (folder.empty()) return;
-  // sysfs counts in sectors of 512 bytes, whatever the device's are.
+  // sysfs counts in sectors of 512 bytes, however large the sectors of the device are.
   facts.bytes = number_of(folder + "/size") * 512;
   const std::string number = line_of(folder + "/partition");
   if (number.empty()) {

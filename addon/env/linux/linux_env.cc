@@ -18,7 +18,8 @@
 namespace capsuled::env {
 namespace {
 
-/// A peer that has vanished is asked after half a minute of silence, and given up after another.
+/// After half a minute of silence the kernel asks whether the peer is still there; after another
+/// half minute without an answer the connection fails.
 constexpr int kVanishedIdleS = 30;
 constexpr int kVanishedIntervalS = 10;
 constexpr int kVanishedProbes = 3;
@@ -60,7 +61,8 @@ class LinuxEnv final : public Env {
 
   void prepare_connection(int fd) override {
     const auto set = [fd](int level, int name, int value) {
-      // Fails if the peer has gone already, which the first receive will tell.
+      // Setting an option fails if the peer has gone already. That is ignored here, because the
+      // first receive will report that the peer has gone.
       (void)::setsockopt(fd, level, name, &value, sizeof(value));
     };
     set(IPPROTO_TCP, TCP_NODELAY, 1);
@@ -98,7 +100,7 @@ int kernel_release(const utsname& name) {
 
 constexpr int kKernelReleaseMin = 6001;
 
-/// kernel.io_uring_disabled, or 0 where there is no such setting.
+/// The setting kernel.io_uring_disabled; 0 if this kernel has no such setting.
 int io_uring_disabled() {
   std::FILE* const file = std::fopen("/proc/sys/kernel/io_uring_disabled", "re");
   if (file == nullptr) return 0;
@@ -132,7 +134,7 @@ std::vector<std::string> LinuxEnv::features() {
   std::vector<std::string> features;
   utsname name = {};
   if (::uname(&name) == 0) features.emplace_back(std::string("linux ") + name.release);
-  // What every kernel that make_linux_env() accepts has.
+  // Every kernel that make_linux_env() accepts has these.
   for (const char* const feature : {"single_issuer", "defer_taskrun", "recv_provided",
                                     "accept_multishot", "poll_multishot", "send_waitall"}) {
     features.emplace_back(feature);
@@ -158,7 +160,7 @@ Result<std::unique_ptr<Env>> make_linux_env() {
       return Error{ENOSYS, "this kernel is too old: Linux 6.1 or newer is needed"};
     }
   }
-  // Proves that rings can be made, with the flags that reactors will use.
+  // A ring with the flags that reactors will use shows whether rings can be made at all.
   Result<std::unique_ptr<LinuxRing>> probe = LinuxRing::create(8);
   if (!probe.ok()) return explain(probe.error());
   return std::unique_ptr<Env>(std::make_unique<LinuxEnv>());

@@ -16,13 +16,15 @@
 namespace capsuled::env {
 namespace {
 
-// How often, and how long apart, a file that someone else has is asked for again: two seconds.
+// How often, and how long apart, the process asks for a file that someone else holds: for two
+// seconds in all.
 constexpr int kClaimAttemptsMax = 40;
 constexpr long kClaimPauseNs = 50'000'000;
 
 /// Calls `claim`, which returns an errno value or 0, until it returns something else than `busy`,
-/// or for a while: the kernel lets go of the files of an io_uring a little after its process was
-/// killed, or its last operation ended.
+/// but gives up after a while. A daemon that was killed and started again needs this: the kernel
+/// holds the files of an io_uring for a moment after the ring's process was killed, or after the
+/// ring's last operation ended.
 template <typename Claim>
 int claim_patiently(int busy, Claim claim) {
   for (int attempt = 1;; ++attempt) {
@@ -35,18 +37,19 @@ int claim_patiently(int busy, Claim claim) {
 
 /// Locks a regular file as a whole: for one writer, or for any number of readers.
 ///
-/// By an open file description lock. Unlike a classic POSIX lock it belongs to this open of the
-/// file, not to the process: a second open in the same process meets it too, and the close of
-/// another descriptor does not drop it. The kernel drops it with the last descriptor, however the
-/// process ends. Unlike flock(2) it meets the record locks that others put on disk images, as QEMU
-/// does, and a network file system that has locks has this one.
+/// The lock is an open file description lock, because of what the other two kinds lack. A classic
+/// POSIX lock belongs to the process: a second open in the same process would not meet that lock,
+/// and closing any descriptor of the file would drop it. A lock of flock(2) does not meet the
+/// record locks that others, such as QEMU, put on disk images. An open file description lock has
+/// neither fault; network file systems that have locks have this kind; and the kernel drops the
+/// lock with the last descriptor of this open, however the process ends.
 Result<void> lock_file(int fd, bool read_only) {
-  struct flock range = {};  // from 0, of length 0: all of the file, however long it gets
+  struct flock range = {};  // from 0 with length 0 is all of the file, however long the file gets
   range.l_type = read_only ? F_RDLCK : F_WRLCK;
   range.l_whence = SEEK_SET;
   const int errnum = claim_patiently(EAGAIN, [&] {
     if (::fcntl(fd, F_OFD_SETLK, &range) == 0) return 0;
-    return errno == EACCES ? EAGAIN : errno;  // POSIX allows either word for "locked"
+    return errno == EACCES ? EAGAIN : errno;  // POSIX lets a kernel say either for "locked"
   });
   if (errnum == EAGAIN) return Error{EAGAIN, "the file is locked"};
   if (errnum != 0) return Error{errnum, "cannot lock the file"};
@@ -59,7 +62,8 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// Removes the file by its own name: the path that was asked for may be a link, which stays.
+/// Removes the file by its own name, because the path that was asked for may be a symbolic link to
+/// the file, and the link has to stay.
 void remove_file(int fd) {
   char name[PATH_MAX];
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
@@ -67,7 +71,7 @@ void remove_file(int fd) {
   if (length > 0) ::unlink(std::string(name, static_cast<size_t>(length)).c_str());
 }
 
-/// Gives an empty file its size, durably, name and all.
+/// Gives an empty file its size. On return the size is durable, and so is the file's name.
 Result<void> size_file(int fd, const FileOpen& request) {
   if (::ftruncate(fd, static_cast<off_t>(request.create_bytes)) != 0) {
     return Error{errno, "cannot size the new file"};
@@ -82,22 +86,24 @@ Result<void> size_file(int fd, const FileOpen& request) {
 
 enum class Creation : uint8_t { None, Sized, Made };
 
-/// Gives a missing or empty regular file its size. Empty counts as missing, because a crash between
-/// creating and sizing leaves exactly that, and an empty file has nothing to lose. What fails
-/// leaves no file that was not there, and an empty one empty.
+/// Gives a missing or empty regular file its size. An empty file counts as a missing one, because a
+/// crash between creating a file and sizing it leaves an empty file, and an empty file has nothing
+/// to lose. If this fails, a file that was missing is missing again, and an empty file is empty.
 Result<Creation> create_if_missing(const FileOpen& request) {
-  // Without O_DIRECT: a file system that refuses it may leave the new file behind. O_EXCL tells a
-  // file of ours, which may be removed, from one that somebody else makes in the same moment.
+  // Without O_DIRECT, because a file system that refuses O_DIRECT may have made the file all the
+  // same. With O_EXCL first, because only a file that we made may be removed again, and somebody
+  // else may make the file at the same moment.
   const char* const path = request.path.c_str();
   int fd = ::open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const bool made = fd >= 0;
   if (!made && errno == EEXIST) fd = ::open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   const Descriptor file(fd);
   if (fd < 0) return Error{errno, "cannot create the file"};
-  // So that of two who find it empty one sizes it; open_existing() takes a lock of its own.
+  // The lock is for this function alone: if two processes find the file empty, one of them gives
+  // the file its size. open_existing() locks the file again, by its own descriptor.
   const Result<void> locked = lock_file(fd, false);
   if (!locked.ok()) {
-    // Whoever has locked it meanwhile uses it.
+    // EAGAIN: somebody has opened and locked our new file meanwhile, and uses it.
     if (made && locked.error().errnum != EAGAIN) remove_file(fd);
     return locked.error();
   }
@@ -108,7 +114,7 @@ Result<Creation> create_if_missing(const FileOpen& request) {
   }
   const Result<void> sized = size_file(fd, request);
   if (sized.ok()) return made ? Creation::Made : Creation::Sized;
-  // Still under the lock: nobody else has begun to use it.
+  // The file is still locked, so nobody else has begun to use the file.
   if (made) {
     remove_file(fd);
   } else if (::ftruncate(fd, 0) != 0) {
@@ -117,11 +123,13 @@ Result<Creation> create_if_missing(const FileOpen& request) {
   return sized.error();
 }
 
-/// Opens for nobody else to write, with O_DIRECT if the file system has it.
+/// Opens the file so that nobody else can write it meanwhile; with O_DIRECT if the file system has
+/// O_DIRECT.
 Result<Descriptor> open_existing(const FileOpen& request, bool block_device, bool& direct) {
   int flags = O_CLOEXEC | O_DIRECT | (request.read_only ? O_RDONLY : O_RDWR);
-  // Without O_CREAT, and on a block device only: claim it, so that a mounted disk is refused. It
-  // needs no lock besides: a claim meets mounts and other claims, which know nothing of locks.
+  // O_EXCL without O_CREAT claims a block device. The kernel refuses the claim if the device is
+  // mounted or claimed by others; and since those others would not look for a lock, a block device
+  // is claimed and not locked.
   if (block_device && !request.read_only) flags |= O_EXCL;
   int fd = -1;
   const int errnum = claim_patiently(EBUSY, [&] {
@@ -140,9 +148,9 @@ Result<Descriptor> open_existing(const FileOpen& request, bool block_device, boo
   return opened;
 }
 
-/// What O_DIRECT asks of offsets and lengths in a regular file.
+/// The unit that O_DIRECT demands for offsets and lengths in a regular file.
 uint32_t file_direct_alignment(int fd) {
-  constexpr uint32_t kSafe = 4096;  // of any file system that does not say
+  constexpr uint32_t kSafe = 4096;  // enough for every file system that does not name its unit
   struct statx facts = {};
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &facts) != 0) return kSafe;
   if ((facts.stx_mask & STATX_DIOALIGN) == 0 || facts.stx_dio_offset_align == 0) return kSafe;
@@ -163,7 +171,7 @@ Result<void> measure(int fd, FileFacts& facts) {
     return {};
   }
   if (!S_ISREG(status.st_mode)) {
-    return not_a_disk();  // it was another when linux_open_file() looked
+    return not_a_disk();  // the path named another file when linux_open_file() looked
   }
   facts.bytes = static_cast<uint64_t>(status.st_size);
   if (facts.direct) facts.direct_alignment = file_direct_alignment(fd);
@@ -185,7 +193,8 @@ Result<FileFacts> linux_open_file(const FileOpen& request) {
   struct stat status = {};
   const bool exists = ::stat(request.path.c_str(), &status) == 0;
   const bool block_device = exists && S_ISBLK(status.st_mode);
-  // Before it is opened: that would wait for the other end of a FIFO, and set off some devices.
+  // The kind of the file is checked before the file is opened, because opening a FIFO would wait
+  // for the FIFO's other end, and opening some devices sets them in motion.
   if (exists && S_ISDIR(status.st_mode)) return Error{EISDIR, "the path is a directory"};
   if (exists && !block_device && !S_ISREG(status.st_mode)) return not_a_disk();
   if (request.create && !request.read_only && !block_device) {
@@ -204,7 +213,7 @@ Result<FileFacts> linux_open_file(const FileOpen& request) {
 }
 
 void linux_discard_file(const FileFacts& file) {
-  // Before it is closed, and with that unlocked.
+  // Closing the file unlocks it. So the file is removed first, while nobody else can use it.
   if (file.made) remove_file(file.fd);
   ::close(file.fd);
 }

@@ -17,13 +17,14 @@ namespace {
 
 constexpr long kXfsMagic = 0x58465342;
 constexpr long kNfsMagic = 0x6969;
-// Their statfs() identifier is the number of the device below, which changes with the order in
-// which disks are found.
+// For these file systems, the identifier that statfs() returns is the number of the device below,
+// which depends on the order in which the kernel finds disks.
 constexpr long kMsdosMagic = 0x4d44;
 constexpr long kExfatMagic = 0x2011bab0;
 constexpr long kNtfs3Magic = 0x7366746e;
 
-/// As XFS_IOC_FSGEOMETRY_V1 fills it; xfs/xfs_fs.h is of a package that is not always there.
+/// What the ioctl XFS_IOC_FSGEOMETRY_V1 fills. It is written down here because xfs/xfs_fs.h, which
+/// declares it, belongs to a package that is not installed everywhere.
 struct XfsGeometry {
   std::array<uint32_t, 8> before_uuid;
   std::array<uint64_t, 4> blocks;
@@ -42,7 +43,7 @@ std::string hex(const unsigned char* bytes, size_t count) {
   return text;
 }
 
-/// A line of /proc/self/mountinfo has octal escapes for blanks.
+/// Undoes the octal escapes by which /proc/self/mountinfo writes blanks inside a word.
 std::string unescaped(const std::string& text) {
   std::string result;
   for (size_t index = 0; index < text.size(); ++index) {
@@ -58,7 +59,8 @@ std::string unescaped(const std::string& text) {
   return result;
 }
 
-/// The mount that `fd` was found on: type, source, mount point (proc(5), mountinfo).
+/// Finds type, source and mount point of the mount through which `fd` was opened (proc(5),
+/// mountinfo).
 void find_mount(int fd, FileSystemFacts& facts) {
   struct statx status = {};
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) return;
@@ -81,7 +83,7 @@ void find_mount(int fd, FileSystemFacts& facts) {
   }
 }
 
-/// What the file system calls itself; empty if it has no name that lasts.
+/// The file system's own identifier; empty if the file system has none that lasts.
 std::string own_identifier(int fd, const struct statfs& status) {
   if (status.f_type == kXfsMagic) {
     XfsGeometry geometry = {};

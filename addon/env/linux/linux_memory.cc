@@ -43,8 +43,9 @@ void* map(size_t bytes, int extra_flags) {
 Result<std::unique_ptr<Region>> linux_allocate(size_t bytes, HugePages huge_pages) {
   if (bytes == 0) return Error{EINVAL, "allocate: no bytes asked for"};
 
-  // Auto takes huge pages only if the operator has set some aside and the rounding wastes little;
-  // a mapping that succeeds has its pages reserved, so using it cannot fail later.
+  // Auto takes huge pages only if rounding up to them wastes little, and if the operator has set
+  // some aside. Using the mapping cannot fail later: a mapping that succeeds has its huge pages
+  // reserved.
   if (huge_pages == HugePages::Required ||
       (huge_pages == HugePages::Auto && bytes >= 8 * kHugePageBytes)) {
     const size_t mapped_bytes = round_up(bytes, kHugePageBytes);
@@ -60,8 +61,8 @@ Result<std::unique_ptr<Region>> linux_allocate(size_t bytes, HugePages huge_page
   const size_t mapped_bytes = round_up(bytes, static_cast<size_t>(::sysconf(_SC_PAGESIZE)));
   void* const base = map(mapped_bytes, 0);
   if (base == MAP_FAILED) return Error{errno, "cannot map memory for I/O buffers"};
-  // Otherwise one touched byte may cost 2 MiB (transparent huge pages). A kernel built without
-  // them answers EINVAL, which is as good.
+  // With transparent huge pages, one byte that is touched may cost 2 MiB. A kernel that was built
+  // without transparent huge pages answers EINVAL, which is ignored because it cannot use them.
   if (huge_pages == HugePages::Never) (void)::madvise(base, mapped_bytes, MADV_NOHUGEPAGE);
   return std::unique_ptr<Region>(std::make_unique<LinuxRegion>(base, bytes, mapped_bytes));
 }

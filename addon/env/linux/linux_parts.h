@@ -1,5 +1,5 @@
-// The parts of LinuxEnv that have a file of their own. Contracts: env.h. Nobody but env/linux
-// includes this.
+// The parts of LinuxEnv that have a file of their own; env.h has their contracts. Only env/linux
+// includes this header.
 #pragma once
 
 #include <functional>
@@ -26,11 +26,12 @@ Result<void> linux_record_identity(const std::string& path, uint64_t device, uin
                                    const std::string& identity);
 
 /// linux_file_system.cc
-/// Of the file system that the open file or folder is on.
+/// The facts of the file system that holds the open file or folder.
 FileSystemFacts linux_file_system(int fd);
 
 /// linux_device_names.cc
-/// What the block device `device` says of itself, and the whole disk that it is a part of.
+/// Fills in the size and the names of the block device `device`; if it is a partition, also the
+/// names of the disk that it is a part of.
 void linux_device_names(uint64_t device, ContentFacts& facts);
 
 /// linux_socket.cc

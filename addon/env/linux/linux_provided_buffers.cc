@@ -53,8 +53,9 @@ Result<std::unique_ptr<ProvidedBuffers>> LinuxProvidedBuffers::create(io_uring& 
 }
 
 LinuxProvidedBuffers::~LinuxProvidedBuffers() {
-  // Refused on another thread than the ring's; then it ends with the ring, and the kernel has its
-  // own hold on the pages until then.
+  // The kernel refuses this on another thread than the ring's. Then the registration ends with the
+  // ring; until then the kernel holds the pages of the buffer ring by itself, so unmapping them
+  // here does no harm.
   if (registered_) (void)io_uring_unregister_buf_ring(&ring_, group_);
   if (buffer_ring_ != nullptr) ASSERT(::munmap(buffer_ring_, ring_bytes()) == 0);
   if (memory_ != nullptr) ASSERT(::munmap(memory_, memory_bytes()) == 0);
@@ -68,7 +69,8 @@ std::byte* LinuxProvidedBuffers::at(uint16_t index) {
 void LinuxProvidedBuffers::give(uint16_t index) {
   io_uring_buf_ring_add(buffer_ring_, at(index), buffer_bytes_, index,
                         io_uring_buf_ring_mask(ring_entries_), 0);
-  // Stores the tail with release semantics: the kernel sees the entry before the tail.
+  // The kernel reads the tail first and then the entries before it. So the tail is stored with
+  // release semantics: who sees the new tail sees the new entry.
   io_uring_buf_ring_advance(buffer_ring_, 1);
 }
 

@@ -1,9 +1,10 @@
-// LinuxProvidedBuffers: ProvidedBuffers over a buffer ring registered with io_uring, and one buffer
-// that the kernel never has: EagerReceives uses it again and again, so that it stays in the cache.
+// LinuxProvidedBuffers: ProvidedBuffers over a buffer ring that is registered with io_uring; and
+// one buffer besides, the eager one, which is never in the kernel's ring. EagerReceives uses the
+// eager buffer for all its receives, one after the other, so that this buffer stays in the cache.
 //
-// Owner: whoever asked Ring::provide_buffers() for it; destroyed before the ring, after its last
-// receive. Thread: the ring's. Invariant: each buffer is either in the kernel's ring or marked
-// taken, but for the eager one, which is free or taken.
+// Owner: whoever called Ring::provide_buffers(). The buffers are destroyed after the last receive
+// into them has ended, and before the ring. Thread: the ring's. Invariant: each buffer is either in
+// the kernel's ring or marked as taken; the eager buffer is either free or marked as taken.
 #pragma once
 
 #include <liburing.h>
@@ -31,15 +32,16 @@ class LinuxProvidedBuffers final : public ProvidedBuffers {
   uint32_t taken() const override { return taken_count_; }
 
   uint16_t group() const { return group_; }
-  /// The ring's: a completion named this buffer.
+  /// For the ring alone: a completion names this buffer, so the kernel has it no more.
   void take(uint16_t index);
-  /// The buffer for receives that do not go through the kernel's ring; not one of count().
+  /// The eager buffer: count() does not include it.
   uint16_t eager_index() const { return static_cast<uint16_t>(count_); }
   uint32_t eager_bytes() const { return std::max(buffer_bytes_, kEagerBytes); }
   bool eager_taken() const { return taken_[count_]; }
 
  private:
-  /// More brings more commands for each system call, but leaves the nearest caches.
+  /// A larger buffer takes more commands in one system call, but does not stay in the nearest
+  /// caches.
   static constexpr uint32_t kEagerBytes = 256 * 1024;
 
   LinuxProvidedBuffers(io_uring& ring, uint16_t group, uint32_t buffer_bytes, uint32_t count);

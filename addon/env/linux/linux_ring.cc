@@ -19,22 +19,24 @@
 namespace capsuled::env {
 namespace {
 
-// What `user_data` says when it is not the address of a RingOp.
+// Values of `user_data` that are not the address of a RingOp.
 constexpr uint64_t kUserDataCancel = 1;
 constexpr uint64_t kUserDataWake = 2;
 
-// For a socket that was not ready a moment ago.
+// The flag for a socket that was not ready a moment ago: io_uring waits at once, instead of trying
+// the socket first.
 constexpr uint16_t kTriedAlready = IORING_RECVSEND_POLL_FIRST;
 
-// The completion queue is this much larger than the submission queue. More completions than that
-// are kept by the kernel, at the price of an allocation each, until there is room.
+// The completion queue is this much larger than the submission queue. The kernel keeps further
+// completions until the queue has room, at the price of one allocation for each of them.
 constexpr uint32_t kCompletionsPerEntry = 4;
 
-// Reads and writes of files go to the device in small groups: one that gets a whole turn's at once
-// has nothing to do while the turn is made, and some say that any is done when all are.
+// Reads and writes of files go to the device in groups of this size. A device that gets all of a
+// turn at its end has nothing to do while the turn is made, and some devices report no operation of
+// a group as done before the whole group is done.
 constexpr uint32_t kTransfersTogether = 2;
 
-// How often an out-of-memory kernel is asked again before we give up.
+// How often the ring submits again, when the kernel is out of memory, before the process gives up.
 constexpr int kSubmitAttemptsMax = 1000;
 
 uint64_t monotonic_ns() {
@@ -167,7 +169,7 @@ void LinuxRing::send(RingOp& op, int fd, msghdr& message) {
   sqe.user_data = user_data_of(op);
 }
 
-/// True: it has ended; false: `message` is what is left to send.
+/// True: the send has ended. False: `message` is what io_uring has yet to send.
 bool LinuxRing::send_directly(RingOp& op, int fd, msghdr& message) {
   const ssize_t sent = ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent < 0) {
@@ -234,7 +236,7 @@ void LinuxRing::expect_blocking(int32_t change) {
 
 Result<uint64_t> LinuxRing::file_bytes(int fd) {
   struct statx facts = {};
-  // DONT_SYNC: of what a file server says, what it said last.
+  // DONT_SYNC: asking a file server again might wait for that server, so its last answer counts.
   if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &facts) != 0) {
     return Error{errno, "cannot stat the file"};
   }
@@ -251,8 +253,9 @@ void LinuxRing::cancel(RingOp& op) {
   op.cancelled = true;
   if (op.ended_node.queued()) return;
   if (eager_.remove(op)) return end_outside(op, {-ECANCELED, 0, 0});
-  // The kernel takes submissions in order, so this one finds `op` even if both are still in the
-  // queue, and cannot hit a later operation prepared at the same address.
+  // The kernel takes submissions in order. So the cancellation finds `op`, even if `op` itself is
+  // still waiting to be submitted; and the cancellation cannot hit a later operation at the same
+  // address, because that operation is submitted after it.
   io_uring_sqe& sqe = next_sqe();
   io_uring_prep_cancel64(&sqe, user_data_of(op), 0);
   sqe.user_data = kUserDataCancel;
@@ -267,16 +270,18 @@ Result<std::unique_ptr<ProvidedBuffers>> LinuxRing::provide_buffers(uint32_t buf
 
 void LinuxRing::bind_thread() {
   ASSERT_MSG(io_uring_enable_rings(&ring_) == 0, "io_uring: cannot enable the ring");
-  // Saves the kernel a look-up per call; without it the ring works as well.
+  // A registered descriptor saves the kernel a look-up in each call. The ring works without one, so
+  // a failure is ignored.
   (void)io_uring_register_ring_fd(&ring_);
   bound_ = true;
   allow_workers();
 }
 
-/// The workers are the thread's, so this is for the thread alone. The number is a limit, not a
-/// reservation: the kernel makes a worker when one is needed and ends it after some idle seconds.
+/// Only on the ring's thread, because the kernel counts workers for each thread. The number is a
+/// limit, not a reservation: the kernel makes a worker when an operation needs one, and ends a
+/// worker that has been idle for some seconds.
 void LinuxRing::allow_workers() {
-  unsigned int counts[2] = {0, 0};  // bounded (files) and unbounded; 0 asks
+  unsigned int counts[2] = {0, 0};  // workers for files, and for all else; 0 asks for the number
   if (workers_of_all_ == 0) {
     if (io_uring_register_iowq_max_workers(&ring_, counts) != 0) return;
     workers_of_all_ = std::max(counts[0], 1u);
@@ -284,7 +289,7 @@ void LinuxRing::allow_workers() {
   }
   counts[0] = workers_of_all_ + blocking_expected_;
   counts[1] = 0;
-  // A kernel that refuses keeps its own number: a disk that hangs may then hold up others.
+  // If the kernel refuses, the kernel's own number stays, and a disk that hangs may hold up others.
   (void)io_uring_register_iowq_max_workers(&ring_, counts);
 }
 
@@ -293,8 +298,8 @@ void LinuxRing::submit() {
     bind_thread();
   transfers_prepared_ = 0;
   const int result = io_uring_submit_and_get_events(&ring_);
-  // EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or of room for completions.
-  // What it did not take stays queued for the next call.
+  // EINTR: a signal came. EAGAIN, EBUSY: the kernel is short of memory, or of room for completions.
+  // In each case, submissions that the kernel did not take stay queued for the next call.
   ASSERT_MSG(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY,
              "io_uring: submission failed (another thread than the ring's?)");
 }
@@ -303,14 +308,15 @@ uint32_t LinuxRing::poll() {
   if (!bound_) [[unlikely]]
     bind_thread();
   sent_directly_ = false;
-  // Relaxed: a flag seen late is seen at the next poll.
+  // Relaxed: if this poll() misses a flag, the next one sees the flag.
   const uint32_t flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
   if (io_uring_sq_ready(&ring_) > 0 || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
     submit();
   }
-  // Only what is there now: completions may prepare operations that complete at once, and the loop
-  // has other things to do between. Sends ended before this turn's receives: what they held is free
-  // again for these.
+  // A completion may prepare an operation that completes at once, and the reactor has other things
+  // to do in between; so poll() runs only the completions that were there when it began. Sends that
+  // have ended come before the receives of this turn, so that the receives find what those sends
+  // held free again.
   uint32_t ran = run_ended() + attempt_eager();
   for (uint32_t ready = io_uring_cq_ready(&ring_); ready > 0; --ready) {
     io_uring_cqe* cqe = nullptr;
@@ -333,7 +339,7 @@ uint32_t LinuxRing::attempt_eager() {
   return ran;
 }
 
-/// `op` waits for the next poll() with its outcome.
+/// Keeps `op`, which ended without io_uring, and its outcome for the next poll().
 void LinuxRing::end_outside(RingOp& op, Completion outcome) {
   op.outcome = outcome;
   ended_.push_back(op);
@@ -378,7 +384,7 @@ uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
       completion.flags |= Completion::kBuffer;
       completion.buffer_index = index;
     } else {
-      buffers.recycle(index);  // an end of stream may use one up
+      buffers.recycle(index);  // the end of a stream may take a buffer and put nothing into it
     }
   }
   if (more) {
@@ -391,11 +397,13 @@ uint32_t LinuxRing::dispatch(const io_uring_cqe& cqe) {
   return 1;
 }
 
-/// An accept whose kernel operation has ended: true if it goes on with another one.
+/// For an accept whose kernel operation has ended. True: a new kernel operation continues the
+/// accept.
 bool LinuxRing::accept_again(RingOp& op, const io_uring_cqe& cqe) {
   if (op.cancelled) return false;
   if (cqe.res == -EINVAL && multishot_accept_ && !multishot_accept_proven_) {
-    multishot_accept_ = false;  // if the socket is to blame, the single shot says so again
+    // EINVAL may also mean that the socket does not listen; then the single shot says EINVAL too.
+    multishot_accept_ = false;
   } else if (cqe.res < 0) {
     return false;
   }
@@ -408,7 +416,8 @@ bool LinuxRing::accept_again(RingOp& op, const io_uring_cqe& cqe) {
 void LinuxRing::arm_wake() {
   if (wake_armed_) return;
   io_uring_sqe& sqe = next_sqe();
-  // Multishot and never read: each write of the eventfd gives one completion, whatever its count.
+  // The poll is multishot, so nobody has to read the eventfd: each write to the eventfd gives a
+  // completion, whatever the count is.
   io_uring_prep_poll_multishot(&sqe, wake_fd_, POLLIN);
   sqe.user_data = kUserDataWake;
   wake_armed_ = true;
@@ -420,7 +429,7 @@ void LinuxRing::sleep(uint64_t deadline_ns) {
   if (!ended_.empty()) return;
   eager_.hand_over_all([this](RingOp& op) { prepare_receive(op, kTriedAlready); });
   arm_wake();
-  // Sequentially consistent (S1, S2 in the header): the store must not pass the load.
+  // Sequentially consistent (S1, S2 in the header): the load must not come before the store.
   sleeping_.store(true, std::memory_order_seq_cst);
   if (!wake_pending_.load(std::memory_order_seq_cst)) {
     io_uring_cqe* cqe = nullptr;
@@ -439,8 +448,9 @@ void LinuxRing::sleep(uint64_t deadline_ns) {
                    result == -EBUSY,
                "io_uring: waiting failed (another thread than the ring's?)");
   }
-  // Sequentially consistent (S3, S4): later wakers see that nobody sleeps; and the exchange reads
-  // from the last waker, so that what it wrote before wake() is visible to us.
+  // Sequentially consistent (S3, S4 in the header): wakers that come later see that nobody sleeps;
+  // and the exchange reads what the last waker stored, so that everything which wakers wrote before
+  // wake() is visible on this thread now.
   sleeping_.store(false, std::memory_order_seq_cst);
   (void)wake_pending_.exchange(false, std::memory_order_seq_cst);
 }
@@ -451,11 +461,11 @@ uint32_t LinuxRing::wait(uint64_t deadline_ns) {
 }
 
 void LinuxRing::wake() {
-  // Sequentially consistent (W1, W2 in the header): the store must not pass the load.
+  // Sequentially consistent (W1, W2 in the header): the load must not come before the store.
   if (wake_pending_.exchange(true, std::memory_order_seq_cst)) return;
   if (!sleeping_.load(std::memory_order_seq_cst)) return;
   const uint64_t one = 1;
-  // Fails only when the count is full after 2^64 wakes.
+  // The write fails only when the count of the eventfd is full, which takes 2^64 wakes.
   ASSERT(::write(wake_fd_, &one, sizeof(one)) == sizeof(one));
 }
 

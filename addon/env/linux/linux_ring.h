@@ -1,41 +1,59 @@
 // LinuxRing: Ring over io_uring.
 //
-// The kernel's ring is made disabled on the control thread and enabled by the first poll() or
-// sleep(), which makes that thread its only issuer (SINGLE_ISSUER); completions are posted only
-// when that thread enters the kernel for them (DEFER_TASKRUN), and a flag in shared memory says
-// when that is worth it, so that polling an idle ring costs no system call.
+// Polling an idle ring must cost no system call. So the kernel posts completions only when the
+// ring's thread enters the kernel for them (DEFER_TASKRUN), and a flag in memory that the kernel
+// shares with the ring says when entering is worth it (TASKRUN_FLAG). DEFER_TASKRUN needs a ring
+// with a single issuer (SINGLE_ISSUER), which is the thread that enables the ring. But a ring is
+// made on the control thread, before the reactor's thread runs; therefore the ring is made
+// disabled, and the first poll() or sleep() enables it.
 //
-// A few busy sockets are quicker without io_uring. The first send of a turn is a system call of its
-// own, at once, and only what it leaves goes to io_uring; where there are more, io_uring takes them
-// together. Receives are tried by EagerReceives first, in poll(). A send that ended waits in
-// `ended_` for the next poll(), and sleep() does not sleep while something does.
+// A few busy sockets are served quicker by plain system calls than by io_uring. So the first send
+// of a turn is tried by a system call at once, and io_uring gets only what that call left over;
+// further sends of the turn go to io_uring together. Receives are tried by EagerReceives first, in
+// poll(). No completion may run inside the call that prepared its operation; therefore an operation
+// that ended without io_uring waits in `ended_` for the next poll(), and sleep() returns at once
+// while one is waiting there.
 //
-// Reads and writes of files do not wait for the next poll() either: a few together go to the kernel
-// at once, so that a device works while the rest of the turn is made.
+// A device should work while the reactor makes the rest of its turn. So reads and writes of files
+// are not kept for the next poll(): as soon as a few are prepared, the ring submits them.
 //
-// What the kernel cannot begin without waiting, it gives to a worker: a thread of this ring's
-// thread, made when it is needed. There are at most so many as it is told, for all files together:
-// one for each operation that was said to block, and `workers_of_all_` for everything else.
+// An operation that the kernel cannot begin without waiting holds one of the kernel's worker
+// threads until the operation ends. All files of a ring share these workers, so one file that hangs
+// could hold all of them. Therefore the ring allows more workers than the kernel does by itself:
+// one for each operation that expect_blocking() has announced, and `workers_of_all_` for everything
+// else.
 //
 // Owner: one reactor. Thread: see ring.h. Invariant: in_flight_ is the number of RingOps with
-// in_flight set; the wake-up operation and cancellations are the ring's own and not counted.
+// in_flight set; the poll of the eventfd and the cancellations are the ring's own operations, and
+// are not counted.
 //
-// Waking. wake() may come from any thread and must not be lost, yet should cost no system call
-// while the reactor is awake. Two flags, all accesses sequentially consistent:
+// Waking. Any thread may call wake(). No wake may be lost, yet wake() must cost no system call
+// while the reactor is awake. Two flags decide that, `pending` (wake_pending_) and `sleeping`
+// (sleeping_). All accesses to the two flags are sequentially consistent, so all threads see these
+// accesses in one order:
 //
-//   wake():   W1  pending := true (exchange; if it was true already, return)
-//             W2  if sleeping: write the eventfd, on which the ring has a multishot poll
+//   wake():   W1  pending := true (exchange; if pending was true before, return)
+//             W2  if sleeping: write the eventfd, which the ring polls (multishot)
 //   sleep():  S1  sleeping := true
-//             S2  if not pending: enter the kernel until a completion
+//             S2  if not pending: enter the kernel until there is a completion
 //             S3  sleeping := false
 //             S4  pending := false (exchange)
 //
-// W1 before W2 and S1 before S2, in one total order: either W2 sees `sleeping` and the eventfd ends
-// the sleep (the poll also sees a count that was written before it was armed), or S2 sees `pending`
-// and there is no sleep. A waker that found `pending` set relies on the waker that set it, which
-// has yet to do W2 or did it. S4 reads the last W1, so what that waker wrote before is visible
-// after sleep(); a W1 after S4 is for the next sleep(). At worst the eventfd is written for a sleep
-// that has ended already, and the next one ends at once for nothing.
+// No waker that sets `pending` is overlooked. If W2 comes before S1, then W1 comes before S2, so S2
+// sees `pending` and there is no sleep. If W2 comes after S1, W2 sees `sleeping`, unless the sleep
+// has ended already, and the eventfd ends the sleep; an eventfd that is written before the ring
+// polls it ends the sleep too, because the poll finds the count when the poll is armed.
+//
+// A waker that finds `pending` set may return, because the waker that set `pending` has done W2 or
+// is about to do W2.
+//
+// What any waker wrote before its W1 is visible after sleep(), if that W1 comes before S4: each W1
+// is an exchange, even one that finds `pending` set, and S4 reads the last of them. A W1 that comes
+// after S4 is for the next sleep(); so is each W1 before a sleep() that returns at once because of
+// `ended_`, as such a sleep() leaves `pending` alone.
+//
+// The price: a waker that is slow between W1 and W2 may write the eventfd for a sleep that has
+// ended already; then the next sleep ends at once, for nothing.
 #pragma once
 
 #include <liburing.h>
@@ -48,7 +66,8 @@
 
 namespace capsuled::env {
 
-/// On cache lines of its own: what lies beside it may be another reactor's.
+/// A ring has cache lines of its own, because what lies beside it in memory may be another
+/// reactor's.
 class alignas(64) LinuxRing final : public Ring {
  public:
   static Result<std::unique_ptr<LinuxRing>> create(uint32_t entries);
@@ -102,15 +121,15 @@ class alignas(64) LinuxRing final : public Ring {
 
   io_uring ring_{};
   EagerReceives eager_;
-  Queue<RingOp, &RingOp::ended_node> ended_;  ///< outside of io_uring; for the next poll()
+  Queue<RingOp, &RingOp::ended_node> ended_;  ///< ended without io_uring; the next poll() runs them
   int wake_fd_ = -1;
   uint32_t in_flight_ = 0;
   uint32_t blocking_expected_ = 0;
-  uint32_t workers_of_all_ = 0;      ///< as many as the kernel had chosen
-  uint32_t transfers_prepared_ = 0;  ///< of files, since the last submission
-  bool sent_directly_ = false;       ///< since the last poll()
+  uint32_t workers_of_all_ = 0;      ///< the number that the kernel chose by itself; 0: not asked
+  uint32_t transfers_prepared_ = 0;  ///< reads and writes of files since the last submission
+  bool sent_directly_ = false;       ///< a send has been tried at once since the last poll()
   uint16_t buffer_group_next_ = 0;
-  bool bound_ = false;            ///< enabled, and owned by the reactor's thread
+  bool bound_ = false;            ///< the ring is enabled, and its thread is the only issuer
   bool multishot_accept_ = true;  ///< false once the kernel has refused it
   bool multishot_accept_proven_ = false;
   bool wake_armed_ = false;

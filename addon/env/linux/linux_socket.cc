@@ -22,9 +22,11 @@ std::string ipv4_text(const void* bytes) {
   return text;
 }
 
-/// With its zone if it is link-local: without the zone, the address names nothing.
+/// A link-local address is written with its zone, because such an address names nothing without a
+/// zone.
 std::string ipv6_text(const sockaddr_in6& address) {
-  // A socket of both families has IPv4 peers; nobody shall have to know them by a second name.
+  // A socket that listens for both families has IPv4 peers under mapped IPv6 addresses. They are
+  // written as IPv4 addresses, so that nobody has to know a peer by two names.
   constexpr size_t kMappedPrefixBytes = 12;
   if (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr)) {
     return ipv4_text(address.sin6_addr.s6_addr + kMappedPrefixBytes);
@@ -54,7 +56,8 @@ int bind_and_listen(int fd, SocketAddress& address, int backlog) {
   const int on = 1;
   if (::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) return errno;
   if (address.storage.ss_family == AF_INET6) {
-    // [::] is for all addresses, of IPv4 too, whatever the machine's default is.
+    // A listener on [::] takes connections to all addresses of IPv6 and IPv4, whatever default the
+    // machine has set; any other listener takes only connections to its own address.
     const auto* const ipv6 = reinterpret_cast<const sockaddr_in6*>(&address.storage);
     const int only = IN6_IS_ADDR_UNSPECIFIED(&ipv6->sin6_addr) ? 0 : 1;
     if (::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0) return errno;

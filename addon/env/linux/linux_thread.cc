@@ -34,8 +34,9 @@ class LinuxThread final : public Thread {
       errnum = ::pthread_attr_setaffinity_np(&attributes, sizeof(cores), &cores);
     }
     if (errnum == 0) {
-      // A thread inherits the mask of its maker. Signals are for the process's main thread; one
-      // delivered here would only interrupt the ring's sleep.
+      // Signals are for the process's main thread; a signal that is delivered to a reactor's thread
+      // would only interrupt the ring's sleep. A thread inherits the signal mask of the thread that
+      // makes it, so all signals are masked for that moment.
       sigset_t all;
       sigset_t before;
       ::sigfillset(&all);
