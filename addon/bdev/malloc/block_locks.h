@@ -1,9 +1,10 @@
 // BlockLocks: which thread may touch which unit of a RAM disk now, so that no block tears between
 // reactors.
 //
-// A fixed number of spin locks, each on a cache line of its own, units dealt over them in turn.
-// Held for one copy of a unit or one discard, never across a callback. Ordinary accesses hold one
-// lock at a time; lock_range() takes its locks in ascending order; so nobody waits in a circle.
+// There is a fixed number of spin locks, each on a cache line of its own, and the units of the disk
+// are dealt over the locks in turn. A thread holds a lock for one copy of a unit or for one
+// discard, never across a callback, so others need not wait long. Nobody waits in a circle, because
+// ordinary accesses hold one lock at a time, and lock_range() takes its locks in ascending order.
 // Thread: any.
 #pragma once
 
@@ -21,17 +22,20 @@ class alignas(64) SpinLock {
  public:
   void lock() {
     uint32_t attempts = 0;
-    // Acquire: pairs with the release in unlock(); the last holder's bytes are there before ours.
+    // Acquire: pairs with the release in unlock(), so that we see all bytes that the last holder
+    // wrote.
     while (taken_.exchange(true, std::memory_order_acquire)) {
-      // Relaxed: only a guess at when to try again.
+      // Relaxed: this load only guesses when the exchange is worth another attempt.
       while (taken_.load(std::memory_order_relaxed)) {
-        // The holder may have lost its core, when reactors share one: then only it can help.
+        // If reactors share a core, the holder may be waiting for that core; then only giving the
+        // core to the holder helps.
         if (++attempts % kSpinsBeforeYield == 0) ::sched_yield();
       }
     }
   }
   void unlock() {
-    // Release: pairs with the acquire in lock().
+    // Release: pairs with the acquire in lock(), so that the next holder sees all bytes that we
+    // wrote.
     taken_.store(false, std::memory_order_release);
   }
 
@@ -55,8 +59,8 @@ class BlockLocks {
   }
 
  private:
-  /// The locks of the range in ascending order; a range that wraps around starts again at the
-  /// bottom.
+  /// Visits the locks of the range, in ascending order of the locks: if the range wraps around the
+  /// last lock, the locks at the bottom come first.
   template <typename Visit>
   void for_range(uint64_t first, uint64_t count, Visit visit) {
     const size_t begin = first % kLockCount;

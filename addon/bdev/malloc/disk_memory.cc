@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kLineBytes = 64;
 
 #ifdef __SSE2__
-/// `to` is aligned to lines. Never in line: bench/instructions.ts counts it as a copy.
+/// `to` is aligned to lines. The function is never inlined, because bench/instructions.ts finds
+/// copies by the names of functions, and sets them apart.
 [[gnu::noinline]] void stream_lines(std::byte* to, const std::byte* from, size_t lines) {
   const auto* source = reinterpret_cast<const __m128i*>(from);
   auto* target = reinterpret_cast<__m128i*>(to);
@@ -28,17 +29,19 @@ constexpr size_t kLineBytes = 64;
     _mm_stream_si128(target + 2, third);
     _mm_stream_si128(target + 3, fourth);
   }
-  // Such stores are in no order with others, not even with the release of a lock.
+  // The processor may make such stores visible after later ones, even after the one that releases
+  // a lock. The fence makes them visible before all that follows.
   _mm_sfence();
 }
 #endif
 
-/// Never in line: bench/instructions.ts counts it as a copy.
+/// Never inlined, because bench/instructions.ts finds copies by the names of functions, and counts
+/// this function as one.
 [[gnu::noinline]] void prefetch_lines(const std::byte* at, size_t lines) {
   constexpr int kToRead = 0;
   constexpr int kSecondCache = 2;
   for (; lines > 0; --lines, at += kLineBytes) __builtin_prefetch(at, kToRead, kSecondCache);
-  // Without it, compilers take calls of a function that changes nothing away.
+  // A compiler may drop the calls of a function that changes nothing; this line forbids that.
   asm volatile("" : : "r"(at) : "memory");
 }
 

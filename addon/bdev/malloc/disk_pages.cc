@@ -13,7 +13,8 @@ Result<std::unique_ptr<DiskPages>> DiskPages::create(env::Env& env, uint64_t pag
   const uint64_t slots = pages + spares;
   if (slots >= UINT32_MAX) return Error{EINVAL, "too many pages"};
   std::unique_ptr<DiskPages> made(new DiskPages(page_bytes, spares));
-  // No huge pages: a disk is written in places, and one written block must not cost 2 MiB.
+  // Without huge pages, because hosts write a disk here and there, and one block that is written
+  // must not cost 2 MiB.
   auto memory = env.allocate(slots * page_bytes, env::HugePages::Never);
   if (!memory.ok()) return memory.error();
   made->slots_ = std::move(memory).value();
@@ -38,21 +39,26 @@ std::byte* DiskPages::to_write_elsewhere(uint64_t page, bool whole) {
   const uint64_t old = slot_of(page);
   std::byte* const from = slot(old);
   State& state = states_[old];
-  // Acquire: pairs with the release in give_back().
+  // Acquire: pairs with the release in give_back(), so that we write after all reading has ended.
   if ((state.load(std::memory_order_acquire) & kLoans) == 0) return from;
   uint32_t spare = 0;
   if (!take_free(state, spare)) return from;
   std::byte* const to = slot(spare);
-  // While the old slot is not retired nobody else writes it: we hold its page's lock.
+  // Nobody writes the old slot during this copy: we hold the lock of the page that is in it, and
+  // while the slot is not retired, no other page can get it.
   if (!whole) std::memcpy(to, from, page_bytes());
-  // Acquire, release: whoever gives the last loan back and finds the slot retired frees it.
+  // Retiring the slot and giving back its last loan are both atomic on the same byte. So exactly
+  // one of two things happens: the last give_back() finds the slot retired and frees the slot, or
+  // we find that no loan is left. Release: the copy above ends before the slot can be freed and
+  // written by others. Acquire: if no loan is left, we write after all reading has ended.
   if ((state.fetch_or(kRetired, std::memory_order_acq_rel) & kLoans) == 0) {
-    // That was before: there is nobody left to free it, and no need to leave.
+    // The last loan ended before this, so nobody is left who would free the slot; and the page need
+    // not leave it.
     state.fetch_and(static_cast<uint8_t>(~kRetired), std::memory_order_relaxed);
     free(spare);
     return from;
   }
-  // Relaxed: under the page's lock.
+  // Relaxed: these stores are made under the page's lock.
   if (spare == page) {
     states_[page].fetch_and(static_cast<uint8_t>(~kMoved), std::memory_order_relaxed);
   } else {
@@ -72,15 +78,16 @@ bool DiskPages::take_free(const State& lent, uint32_t& slot) {
     }
     free_lock_.unlock();
     if (found) return true;
-    // Then the loans that we saw have ended and their spare slots are used by others, or these are
-    // about to give one back.
-    // Acquire: pairs with the release in give_back().
+    // By the invariant in the header there is a free slot as long as our page is lent, except for
+    // moments in which other writers hold one. So either the loans of our page have ended, or one
+    // of those writers is about to free a slot.
+    // Acquire: pairs with the release in give_back(), so that we write after all reading has ended.
     if ((lent.load(std::memory_order_acquire) & kLoans) == 0) return false;
   }
 }
 
 void DiskPages::free(uint32_t slot) {
-  // Relaxed: handed on under the lock.
+  // Relaxed: whoever takes the slot next takes it under free_lock_, after this.
   states_[slot].fetch_and(static_cast<uint8_t>(~kRetired), std::memory_order_relaxed);
   free_lock_.lock();
   ASSERT(free_.size() < spares_);

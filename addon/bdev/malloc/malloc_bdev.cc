@@ -15,15 +15,15 @@ namespace capsuled {
 
 namespace {
 
-/// One Unmap or WriteZeroes: giving back 1 MiB of used pages takes about 0.1 ms, and the loop waits
-/// for it.
+/// At most so much for one Unmap or WriteZeroes: the reactor waits while the kernel takes the pages
+/// back, which takes about 0.1 ms for 1 MiB of used pages.
 constexpr uint64_t kZeroBytesMax = uint64_t{1024} * 1024;
-/// Whole pages that one reactor may have lent at a time, and so spare ones; address space until
-/// they are used.
+/// So many bytes of whole pages may be lent by one reactor at a time. Each reactor therefore brings
+/// as many bytes of spare pages, which are mere address space until they are used.
 constexpr uint32_t kLoanBytesMax = uint32_t{32} << 20;
 
-/// The loans of one reactor, whichever channel of it they went through. It outlives the bdev while
-/// some are out. Thread: the reactor's, but for release().
+/// The loans of one reactor, through whichever of the reactor's channels they went. A lender
+/// outlives the bdev while some of its loans are out. Thread: the reactor's, except for release().
 class MallocLender final : public BdevLender {
  public:
   explicit MallocLender(std::shared_ptr<MallocDisk> disk)
@@ -34,7 +34,7 @@ class MallocLender final : public BdevLender {
     if (loans_ + disk_->page_count(io) > loans_max_) return false;
     const uint32_t pages = disk_->lend(io);
     if (pages == 0) return false;
-    // Relaxed: we are there, and so is the bdev.
+    // Relaxed: the bdev still holds this lender, so the count cannot fall to 0 here.
     if (loans_ == 0) holders_.fetch_add(1, std::memory_order_relaxed);
     loans_ += pages;
     io.lender = this;
@@ -48,9 +48,10 @@ class MallocLender final : public BdevLender {
     loans_ -= pages;
     if (loans_ == 0) release();
   }
-  /// The bdev, or the last loan, has gone. Any thread.
+  /// The bdev has gone, or the last loan has. Any thread.
   void release() {
-    // Acquire, release: whoever comes last destroys what the other one used.
+    // Whoever comes last destroys the lender. Release: what we did with the lender comes before
+    // that. Acquire: what the other holder did with the lender comes before that, too.
     if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
@@ -58,7 +59,7 @@ class MallocLender final : public BdevLender {
   const std::shared_ptr<MallocDisk> disk_;
   const uint32_t loans_max_;           ///< pages
   uint32_t loans_ = 0;                 ///< pages
-  std::atomic<uint32_t> holders_ = 1;  ///< the bdev, and the loans together
+  std::atomic<uint32_t> holders_ = 1;  ///< one for the bdev, and one for all loans together
 };
 
 class MallocChannel final : public BdevChannel {

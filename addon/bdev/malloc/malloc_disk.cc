@@ -10,8 +10,8 @@ namespace capsuled {
 
 namespace {
 
-/// Zeroing at least this much gives the pages back instead; below, the system call costs more than
-/// it saves.
+/// From this length on, zeroing gives the pages back to the machine instead of writing them. For
+/// less, the system call would cost more than it saves.
 constexpr uint64_t kDiscardBytesMin = uint64_t{64} * 1024;
 
 }  // namespace

@@ -1,7 +1,7 @@
-// MallocDisk: the blocks of a RAM disk: reads, writes and the rest on its pages, under their locks
-// if several reactors use it, and loans of them.
+// MallocDisk: the blocks of a RAM disk. It reads, writes, compares, zeroes and lends the disk's
+// pages; if several reactors use the disk, it does so under the locks of the pages.
 //
-// The bdev and its lenders own it together. Thread: any.
+// Owners: the bdev and its lenders together, because loans may outlive the bdev. Thread: any.
 #pragma once
 
 #include <bit>
@@ -20,7 +20,8 @@ class MallocDisk {
  public:
   static constexpr uint32_t kPageBytes = 4096;
 
-  /// `pages`: of kPageBytes, or of one block if that is larger. `one_reactor`: no locks.
+  /// `pages`: a page has kPageBytes, or is as large as one block if a block is larger.
+  /// `one_reactor`: one reactor alone uses the disk, so there are no locks.
   MallocDisk(std::unique_ptr<DiskPages> pages, uint32_t block_size, bool one_reactor)
       : pages_(std::move(pages)),
         block_shift_(static_cast<uint32_t>(std::countr_zero(block_size))),
@@ -29,32 +30,34 @@ class MallocDisk {
         locks_(one_reactor ? nullptr : std::make_unique<BlockLocks>()) {}
 
   size_t page_bytes() const { return page_bytes_; }
-  /// Carries `io` out at once, on memory of its own; a Read that is lent has nothing to do here.
+  /// Carries `io` out at once, with the buffers of `io`. A Read that is lent needs no call.
   BdevStatus run(BdevIo& io);
 
-  /// Pages that the blocks of `io` are on.
+  /// How many pages the blocks of `io` are on.
   uint64_t page_count(const BdevIo& io) const {
     const uint64_t offset = io.offset_blocks << block_shift_;
     const uint64_t end = (io.offset_blocks + io.count_blocks) << block_shift_;
     return ((end - 1) >> page_shift_) - (offset >> page_shift_) + 1;
   }
-  /// Has `io.iov` say where the blocks of a Read are, in at most kTransferBuffersMax parts, and
-  /// keeps them as they are there until give_back(). A socket copies them soon. Returns how many
-  /// pages; 0: too many parts, or too many loans of a page.
+  /// Lends the blocks of a Read: has `io.iov` say where the blocks are, in at most
+  /// kTransferBuffersMax parts, and keeps these bytes as they are until give_back(). Asks memory
+  /// for them, because a socket will copy them soon. Returns how many pages were lent; 0: there
+  /// would be too many parts, or a page has too many loans.
   uint32_t lend(BdevIo& io);
-  /// Returns how many pages.
+  /// Ends the loans of `io`. Returns how many pages they were.
   uint32_t give_back(BdevIo& io);
 
  private:
-  /// Adds to the last part what continues it, but makes none longer than a large buffer, so that
-  /// a send may end between two. Pages are never cut. False: there is no room.
+  /// Adds a piece of a page to the parts of `io`. A piece that continues the last part in memory
+  /// makes that part longer; but no part becomes longer than a large buffer, because a send ends
+  /// between two parts only. A piece is never divided. False: there is no room for another part.
   static bool append(BdevIo& io, std::byte* at, size_t bytes);
   /// Calls `visit(uint64_t page, size_t in_page, size_t bytes)` for the range, page by page with
   /// the page's lock held.
   template <typename Visit>
   void each_page(uint64_t offset, uint64_t length, Visit visit);
-  /// As each_page(), to write; all pages that may be written where they are at once, if there are
-  /// no locks.
+  /// As each_page(), for writing. Without locks, pages that lie side by side and may be written
+  /// where they lie are visited in one call.
   template <typename Visit>
   void each_run(uint64_t offset, uint64_t length, Visit visit);
   void clear(uint64_t offset, uint64_t length);
@@ -63,7 +66,7 @@ class MallocDisk {
   const std::unique_ptr<DiskPages> pages_;
   const uint32_t block_shift_;
   const uint32_t page_shift_;
-  const uint64_t page_bytes_;  ///< what one lock covers; whole pages and whole blocks
+  const uint64_t page_bytes_;  ///< what one lock covers: whole pages of memory, and whole blocks
   const std::unique_ptr<BlockLocks> locks_;
 };
 
