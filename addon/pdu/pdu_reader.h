@@ -1,20 +1,21 @@
-// PduReader: the framing of what the peer sends: bytes in, PDUs out, or the error that ends the
-// stream. Both ends of a connection use it: a controller reads ICReq, H2CTermReq, CapsuleCmd and
-// H2CData, a host the others.
+// PduReader: the framing of what a peer sends: bytes go in, PDUs come out, or the error that ends
+// the stream. Both ends of a connection use it: a controller reads ICReq, H2CTermReq, CapsuleCmd
+// and H2CData, a host reads the other types.
 //
-// Pure: no socket, no clock, no allocation. The sink is a template parameter, so nothing is called
-// through a pointer:
+// The reader is pure: it has no socket and no clock, and allocates nothing. Its sink is a template
+// parameter, so that no call goes through a pointer. A sink has three functions:
 //
 //   PduVerdict on_header(const PduHeader& header, PayloadCursor*& payload);
-//     A complete header: its type, HLEN, PDO, PLEN and flags fit together and the header digest is
-//     right. Accept: the payload goes to `payload`, or nowhere if it stays null. Stall: there is no
-//     place for it now; the same header is offered again by the next consume().
+//     The header of a PDU is complete: its type, HLEN, PDO, PLEN and flags fit together, and its
+//     digest is right. Accept: the payload goes to `payload`, or is thrown away if `payload` stays
+//     null. Stall: the sink has no place for the payload now; the next consume() offers the same
+//     header again.
 //   void on_pdu(DataDigest digest);
-//     The PDU that was accepted last is complete.
+//     The PDU that the sink accepted last is complete.
 //   void on_error(const PduError& error);
-//     The stream cannot be read any further; the reader has stopped.
+//     The stream cannot be read any further, and the reader has stopped.
 //
-// A sink may call stop() and set_digests() from these.
+// A sink may call stop() and set_digests() inside these functions.
 //
 // States, and who moves them on:
 //   Header    a header is being put together                  consume()
@@ -24,10 +25,11 @@
 //   Digest    the data digest                                 consume() or advance_direct()
 //   Stopped   everything is thrown away                       nobody
 //
-// Invariant: `position_` counts the bytes of this PDU that were taken, and lies where the state
-// says: header < header_bytes_ <= padding < data_begin_ <= payload < data_end_ <= digest < plen_.
+// Invariant: `position_` is the number of bytes of this PDU that have been taken, and lies where
+// the state says: header < header_bytes_ <= padding < data_begin_ <= payload < data_end_ <= digest
+// < plen_.
 //
-// Thread: the owner's. Owner: a connection or a queue pair.
+// Owner: a connection or a queue pair. Thread: the owner's.
 #pragma once
 
 #include <sys/uio.h>
@@ -45,21 +47,22 @@
 
 namespace capsuled {
 
-/// Where the next byte of a payload goes. The iovecs behind it hold at least what the PDU
-/// announces.
+/// Where the next byte of a payload goes. From `iov` on, the iovecs have room for at least the
+/// payload that the PDU announces.
 struct PayloadCursor {
   const iovec* iov = nullptr;
-  size_t filled = 0;  ///< bytes of `*iov` that are there already
+  size_t filled = 0;  ///< bytes of `*iov` that are filled already
 };
 
-/// A checked header, valid during the call that gives it.
+/// A header that has been checked; valid during the call of on_header().
 struct PduHeader {
   wire::PduType type = {};
   uint8_t flags = 0;
   uint32_t payload_bytes = 0;
-  std::span<const std::byte> bytes;  ///< HLEN of them
-  /// The payload where it lies in the input, if all of the PDU has come with its header; else
-  /// null. A cursor that goes there copies nothing, and the bytes stay until consume() returns.
+  std::span<const std::byte> bytes;  ///< the header itself, of HLEN bytes
+  /// The payload, where it lies in the input, if all of the PDU has come together; else null. The
+  /// payload stays there until consume() returns, and a cursor that points there makes the reader
+  /// copy nothing.
   const std::byte* payload_at_hand = nullptr;
 
   template <typename T>
@@ -71,13 +74,13 @@ struct PduHeader {
 struct PduError {
   wire::FatalErrorStatus status = {};
   uint32_t information = 0;           ///< FEI
-  std::span<const std::byte> header;  ///< what is known of the offending one
+  std::span<const std::byte> header;  ///< the header of the PDU in error, as far as it is known
 };
 
 enum class PduVerdict : uint8_t { Accept, Stall };
-enum class DataDigest : uint8_t { Right, Wrong };  ///< Right: also when there is none
+enum class DataDigest : uint8_t { Right, Wrong };  ///< Right: also if the PDU has no data digest
 
-/// Which end of the connection reads: it decides the PDUs that may come.
+/// Which end of the connection reads; that end decides which PDUs may come.
 enum class PduEnd : uint8_t { Controller, Host };
 
 template <typename Sink, PduEnd End = PduEnd::Controller>
@@ -85,8 +88,9 @@ class PduReader {
  public:
   enum class State : uint8_t { Header, Stalled, Padding, Payload, Digest, Stopped };
 
-  /// Takes bytes in order; returns how many. Fewer than given: stalled; the rest is to be given
-  /// again with the next call, which may be empty otherwise. A stopped reader takes all.
+  /// Takes bytes in the order of the stream, and returns how many it took. Fewer than `bytes` means
+  /// that the reader has stalled: the caller gives the rest again in the next call, which is
+  /// allowed to have no bytes at all. A reader that has stopped takes all bytes.
   size_t consume(std::span<const std::byte> bytes, Sink& sink) {
     size_t taken = 0;
     if (state_ == State::Stalled) {
@@ -102,14 +106,14 @@ class PduReader {
     return bytes.size();
   }
 
-  /// Bytes of payload and data digest that can be received straight to where they belong; 0: use
-  /// consume().
+  /// How many bytes of payload and data digest can be received straight to where they belong; 0: no
+  /// bytes can, and the next ones go to consume().
   size_t direct_bytes() const {
     return state_ == State::Payload && cursor_ != nullptr ? plen_ - position_ : 0;
   }
   static constexpr uint32_t kDirectIovMax = 33;
-  /// The iovecs of all direct_bytes(); returns how many were written to `out`, 0 if it is too
-  /// small.
+  /// Writes to `out` the iovecs of all direct_bytes(), and returns how many iovecs these are; 0 if
+  /// `out` is too small.
   uint32_t direct(std::span<iovec> out) {
     ASSERT(direct_bytes() > 0);
     uint32_t count = 0;
@@ -141,31 +145,31 @@ class PduReader {
     check();
   }
 
-  /// Takes nothing seriously any more.
+  /// Throws away all that comes from now on.
   void stop() { state_ = State::Stopped; }
-  /// For the PDUs after this one.
+  /// Says which digests the PDUs after this one have.
   void set_digests(bool header, bool data) {
     header_digest_ = header;
     data_digest_ = data;
   }
-  /// A new stream.
+  /// Begins a new stream.
   void reset() { *this = PduReader(); }
 
   State state() const { return state_; }
-  /// Part of a PDU is there, and the rest is the host's to send.
+  /// True: a part of a PDU has come, and the peer has yet to send the rest.
   bool inside_pdu() const {
     return position_ > 0 && state_ != State::Stopped && state_ != State::Stalled;
   }
-  /// Length of the PDU that is being read, once its header says so; else 0.
+  /// The length of the PDU that is being read, once its common header has come; before that 0.
   uint32_t pdu_bytes() const { return position_ >= kCommonBytes ? plen_ : 0; }
 
  private:
   enum class Kind : uint8_t {
-    Unexpected,   ///< not for this end
-    Initialize,   ///< a header alone, never with digests
-    Terminate,    ///< and the header of the PDU in error, never with digests
-    WithData,     ///< digests as agreed
-    WithoutData,  ///< a header alone, with its digest if agreed
+    Unexpected,   ///< a PDU that this end must not get
+    Initialize,   ///< a header alone, never with a digest
+    Terminate,    ///< a header, and behind it that of the PDU in error; never with digests
+    WithData,     ///< a header, and data if there are any; each with a digest if that is agreed
+    WithoutData,  ///< a header alone, with a digest if that is agreed
   };
   static constexpr Kind kind_of(wire::PduType type) {
     if constexpr (End == PduEnd::Controller) {
@@ -205,7 +209,7 @@ class PduReader {
 
   size_t take_header(std::span<const std::byte> bytes, Sink& sink) {
     if (position_ == 0 && bytes.size() >= kCommonBytes) {
-      // The usual case: the header lies in one piece and is read where it is.
+      // In the usual case, the header lies in one piece, and is read where it lies.
       if (!check_common(bytes.data(), sink)) return 0;
       if (bytes.size() >= header_bytes_) {
         const size_t size = header_bytes_;
@@ -255,8 +259,9 @@ class PduReader {
     return count;
   }
 
-  /// Moves behind up to `count` bytes, inside one iovec: they come from `from`, or are there if
-  /// that is null or the place itself.
+  /// Moves the cursor on by up to `count` bytes, inside one iovec, and returns by how many. The
+  /// bytes are copied from `from`; if `from` is null or the place itself, the bytes are there
+  /// already.
   size_t advance_cursor(size_t count, const std::byte* from) {
     while (cursor_->filled == cursor_->iov->iov_len) {
       ++cursor_->iov;
@@ -277,7 +282,8 @@ class PduReader {
     return false;
   }
 
-  /// The common header decides where everything in the PDU lies.
+  /// Checks the common header, which says where everything in the PDU lies. False: it is invalid,
+  /// and the reader has stopped.
   bool check_common(const std::byte* at, Sink& sink) {
     const std::span<const std::byte> bytes(at, kCommonBytes);
     const auto& common = wire::view_as<wire::PduCommonHeader>(bytes);
@@ -321,7 +327,7 @@ class PduReader {
       return invalid(offsetof(wire::PduCommonHeader, flags));
     }
     const uint32_t digest_bytes = data_digest ? wire::kDigestSize : 0;
-    // CPDA is 0: data begin at a multiple of 4.
+    // The alignment that both ends agree on (CPDA, HPDA) is 0, so data begin at a multiple of 4.
     if (common.pdo < header_bytes_ || common.pdo % 4 != 0) {
       return invalid(offsetof(wire::PduCommonHeader, pdo));
     }
@@ -344,7 +350,8 @@ class PduReader {
     offer(at, payload_at_hand, sink);
   }
 
-  /// Asks the sink for a place. `at` is the input or the staging area.
+  /// Asks the sink for a place for the payload. `at` is where the header lies: in the input or in
+  /// the staging area.
   void offer(const std::byte* at, const std::byte* payload_at_hand, Sink& sink) {
     cursor_ = nullptr;
     crc_.reset();
@@ -360,7 +367,7 @@ class PduReader {
     settle(sink);
   }
 
-  /// Finds the state that belongs to the position. In line: each PDU comes here twice.
+  /// Enters the state that belongs to the position. In line: each PDU comes here twice.
   [[gnu::always_inline]] void settle(Sink& sink) {
     if (position_ < data_begin_) {
       state_ = State::Padding;
@@ -406,14 +413,14 @@ class PduReader {
   bool header_digest_ = false;
   bool data_digest_ = false;
   uint32_t position_ = 0;
-  uint32_t header_bytes_ = 0;  // with header digest; 0: the common header is not there yet
+  uint32_t header_bytes_ = 0;  // header and its digest; 0: the common header has not come yet
   uint32_t data_begin_ = 0;
   uint32_t data_end_ = 0;
   uint32_t plen_ = 0;
   Crc32c crc_;
   PayloadCursor* cursor_ = nullptr;
-  std::array<std::byte, kStagingBytes>
-      staging_{};  // a split or stalled header, then the data digest
+  // A header that comes in pieces or has stalled; after the header, the data digest.
+  std::array<std::byte, kStagingBytes> staging_{};
 };
 
 }  // namespace capsuled
