@@ -36,10 +36,9 @@ BdevDesc::BdevDesc(std::shared_ptr<BdevEntry> entry) : entry_(std::move(entry)) 
 
 BdevDesc::~BdevDesc() {
   ASSERT(entry_->open_count > 0);
-  if (--entry_->open_count == 0) entry_->claim = BdevClaim::Shared;
+  --entry_->open_count;
 }
 
-const BdevFacts& BdevDesc::facts() const { return entry_->bdev->facts(); }
 const std::shared_ptr<BdevEntry>& BdevDesc::entry() const { return entry_; }
 
 BdevRegistry::BdevRegistry(uint32_t reactor_count) : reactor_count_(reactor_count) {}
@@ -66,12 +65,6 @@ Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
   return {};
 }
 
-Result<void> BdevRegistry::remove(const std::string& name) {
-  const auto taken = take(name);
-  if (!taken) return taken.error();
-  return {};
-}
-
 Result<std::unique_ptr<Bdev>> BdevRegistry::take(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return Error{ENOENT, "remove a bdev: there is none of that name"};
@@ -86,14 +79,9 @@ Result<std::unique_ptr<Bdev>> BdevRegistry::take(const std::string& name) {
   return bdev;
 }
 
-Result<std::unique_ptr<BdevDesc>> BdevRegistry::open(const std::string& name, BdevClaim claim) {
+Result<std::unique_ptr<BdevDesc>> BdevRegistry::open(const std::string& name) {
   const std::shared_ptr<BdevEntry> entry = find(name);
   if (entry == nullptr) return Error{ENOENT, "open a bdev: there is none of that name"};
-  if (entry->open_count > 0 &&
-      (claim == BdevClaim::Exclusive || entry->claim == BdevClaim::Exclusive)) {
-    return Error{EBUSY, "open a bdev: it is claimed"};
-  }
-  entry->claim = claim;
   return std::unique_ptr<BdevDesc>(new BdevDesc(entry));
 }
 

@@ -1,10 +1,9 @@
-// BdevRegistry: the bdevs by name, and BdevDesc, the open and claimed handle on one.
+// BdevRegistry: the bdevs by name, and BdevDesc, the open handle on one.
 //
 // Thread: the control thread, all of it. Who dies when: a user opens a BdevDesc, then acquires
-// channels on reactors; it releases every channel, then drops the BdevDesc. remove() destroys the
-// Bdev (closes its file, unmaps its memory: both may block) on the control thread, and refuses
-// while a BdevDesc or a channel is left. A BdevEntry may live on in the hands of whoever reads its
-// statistics; its `bdev` is then null.
+// channels on reactors; the user releases every channel, then drops the BdevDesc. take() gives the
+// Bdev away, and refuses while a BdevDesc or a channel is left. A BdevEntry may live on in the
+// hands of whoever reads its statistics; its `bdev` is then null.
 #pragma once
 
 #include <atomic>
@@ -20,17 +19,14 @@
 
 namespace capsuled {
 
-enum class BdevClaim : uint8_t { Shared, Exclusive };
-
 /// A registered bdev with its statistics. Shared: the registry, descriptors, channels, readers of
 /// statistics.
 struct BdevEntry {
-  std::unique_ptr<Bdev> bdev;                     ///< null after remove()
+  std::unique_ptr<Bdev> bdev;                     ///< null after take()
   std::vector<std::unique_ptr<BdevStats>> stats;  ///< by reactor index
   /// By reactor index, as BdevChannel::oldest_ns() said it less than two seconds ago; read_stat().
   std::vector<uint64_t> oldest_ns;
   uint32_t open_count = 0;                  ///< control thread
-  BdevClaim claim = BdevClaim::Shared;      ///< control thread; of who has it open
   std::atomic<uint32_t> channel_count = 0;  ///< CoreChannels on all reactors
 };
 
@@ -40,7 +36,6 @@ class BdevDesc {
   ~BdevDesc();
   BdevDesc(const BdevDesc&) = delete;
   BdevDesc& operator=(const BdevDesc&) = delete;
-  const BdevFacts& facts() const;
   const std::shared_ptr<BdevEntry>& entry() const;
 
  private:
@@ -59,12 +54,12 @@ class BdevRegistry {
 
   /// EEXIST: the name is taken.
   Result<void> add(std::unique_ptr<Bdev> bdev);
-  /// EBUSY: still open, or a channel is not released yet. ENOENT: no such name. May block.
-  Result<void> remove(const std::string& name);
-  /// As remove(), without destroying it, which may block: a caller may do so on another thread.
+  /// Removes the bdev and gives it to the caller, who may destroy it on another thread, because
+  /// that may block: it closes the bdev's file and unmaps its memory. EBUSY: the bdev is still
+  /// open, or a channel is not released yet. ENOENT: no such name.
   Result<std::unique_ptr<Bdev>> take(const std::string& name);
-  /// ENOENT: no such name. EBUSY: claimed exclusively, or to be and open already.
-  Result<std::unique_ptr<BdevDesc>> open(const std::string& name, BdevClaim claim);
+  /// ENOENT: no such name.
+  Result<std::unique_ptr<BdevDesc>> open(const std::string& name);
   /// Null if there is none.
   std::shared_ptr<BdevEntry> find(const std::string& name) const;
 

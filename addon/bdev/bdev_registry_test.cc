@@ -21,7 +21,7 @@ TEST_CASE("a name is taken once") {
   BdevRegistry registry(1);
   CHECK(registry.add(null_bdev("a")).ok());
   CHECK(registry.add(null_bdev("a")).error().errnum == EEXIST);
-  CHECK(registry.remove("a").ok());
+  CHECK(registry.take("a").ok());
   CHECK(registry.add(null_bdev("a")).ok());
 }
 
@@ -30,46 +30,43 @@ TEST_CASE("there is one BdevStats for each reactor, which outlives the bdev") {
   CHECK(registry.add(null_bdev("a")).ok());
   const auto entry = registry.find("a");
   CHECK(entry->stats.size() == 3);
-  CHECK(registry.remove("a").ok());
+  CHECK(registry.take("a").ok());
   CHECK(entry->bdev == nullptr);
   CHECK(entry->stats[2]->by_type[0].operations == 0);
   CHECK(registry.find("a") == nullptr);
 }
 
-TEST_CASE("remove refuses while the bdev is open or has a channel") {
+TEST_CASE("take refuses while the bdev is open or has a channel") {
   TestReactors reactors;
   BdevRegistry registry(1);
-  CHECK(registry.remove("a").error().errnum == ENOENT);
-  CHECK(registry.open("a", BdevClaim::Shared).error().errnum == ENOENT);
+  CHECK(registry.take("a").error().errnum == ENOENT);
+  CHECK(registry.open("a").error().errnum == ENOENT);
   CHECK(registry.add(null_bdev("a")).ok());
   {
-    auto desc = registry.open("a", BdevClaim::Shared);
+    auto desc = registry.open("a");
     REQUIRE(desc.ok());
-    CHECK(desc.value()->facts().kind == "null");
-    CHECK(registry.remove("a").error().errnum == EBUSY);
+    CHECK(desc.value()->entry()->bdev->facts().kind == "null");
+    CHECK(registry.take("a").error().errnum == EBUSY);
   }
   const auto entry = registry.find("a");
   CoreChannel* channel = nullptr;
   reactors.run(0, [&](Reactor& reactor) { channel = CoreChannel::acquire(reactor, entry); });
-  CHECK(registry.remove("a").error().errnum == EBUSY);
+  CHECK(registry.take("a").error().errnum == EBUSY);
   reactors.run(0, [&](Reactor&) { channel->release(); });
-  CHECK(registry.remove("a").ok());
+  CHECK(registry.take("a").ok());
 }
 
-TEST_CASE("an exclusive claim keeps others out, and others keep it out") {
+TEST_CASE("several users have a bdev open; it is taken when the last has closed it") {
   BdevRegistry registry(1);
   CHECK(registry.add(null_bdev("a")).ok());
-  {
-    auto exclusive = registry.open("a", BdevClaim::Exclusive);
-    REQUIRE(exclusive.ok());
-    CHECK(registry.open("a", BdevClaim::Shared).error().errnum == EBUSY);
-    CHECK(registry.open("a", BdevClaim::Exclusive).error().errnum == EBUSY);
-  }
-  auto first = registry.open("a", BdevClaim::Shared);
-  auto second = registry.open("a", BdevClaim::Shared);
-  CHECK(first.ok());
-  CHECK(second.ok());
-  CHECK(registry.open("a", BdevClaim::Exclusive).error().errnum == EBUSY);
+  auto first = registry.open("a");
+  auto second = registry.open("a");
+  REQUIRE(first.ok());
+  REQUIRE(second.ok());
+  first.value().reset();
+  CHECK(registry.take("a").error().errnum == EBUSY);
+  second.value().reset();
+  CHECK(registry.take("a").ok());
 }
 
 }  // namespace

@@ -320,7 +320,7 @@ TEST_CASE("users on one reactor share a channel; the last release drops it, even
   TestReactors reactors;
   BdevRegistry registry(1);
   REQUIRE(registry.add(std::make_unique<TestBdev>(test_facts(64))).ok());
-  auto desc = registry.open("test0", BdevClaim::Shared);
+  auto desc = registry.open("test0");
   REQUIRE(desc.ok());
   const std::shared_ptr<BdevEntry> entry = desc.value()->entry();
   std::vector<std::byte> data(kBlockSize);
@@ -344,7 +344,7 @@ TEST_CASE("users on one reactor share a channel; the last release drops it, even
   });
   CHECK(again.wait() == BdevStatus::Success);
   desc.value().reset();
-  CHECK(registry.remove("test0").ok());
+  CHECK(registry.take("test0").ok());
 }
 
 TEST_CASE("a bdev that has no faults is well when it is looked at again") {

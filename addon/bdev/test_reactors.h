@@ -103,7 +103,7 @@ class TestBdevUser {
   TestBdevUser(TestReactors& reactors, std::unique_ptr<Bdev> bdev, uint32_t count = 1)
       : reactors_(reactors), registry_(count), name_(bdev->facts().name) {
     REQUIRE(registry_.add(std::move(bdev)).ok());
-    auto opened = registry_.open(name_, BdevClaim::Shared);
+    auto opened = registry_.open(name_);
     REQUIRE(opened.ok());
     desc_ = std::move(opened).value();
     channels_.resize(count);
@@ -118,7 +118,7 @@ class TestBdevUser {
       reactors_.run(index, [this, index](Reactor&) { channels_[index]->release(); });
     }
     desc_.reset();
-    CHECK(registry_.remove(name_).ok());
+    CHECK(registry_.take(name_).ok());
   }
   TestBdevUser(const TestBdevUser&) = delete;
   TestBdevUser& operator=(const TestBdevUser&) = delete;
@@ -131,7 +131,7 @@ class TestBdevUser {
       channels_[index] = CoreChannel::acquire(reactor, desc_->entry());
     });
   }
-  const BdevFacts& facts() const { return desc_->facts(); }
+  const BdevFacts& facts() const { return desc_->entry()->bdev->facts(); }
   BdevHealth& health() { return desc_->entry()->bdev->health(); }
   const BdevStats& stats(uint32_t index = 0) const { return *desc_->entry()->stats[index]; }
 

@@ -10,7 +10,7 @@
 namespace capsuled::control {
 
 Result<void> Engine::bdev_recheck(const std::string& name, std::function<void(BdevStatus)> done) {
-  auto opened = bdevs_->open(name, BdevClaim::Shared);
+  auto opened = bdevs_->open(name);
   if (!opened) return opened.error();
   struct Recheck {
     std::unique_ptr<BdevDesc> desc;  // control thread

@@ -23,7 +23,7 @@ Result<void> Engine::namespaces_publish(uint32_t table,
       next[request.nsid] = before->second;
       continue;
     }
-    auto desc = bdevs_->open(request.bdev, BdevClaim::Shared);
+    auto desc = bdevs_->open(request.bdev);
     if (!desc) return desc.error();
     auto published = std::make_shared<Published>();
     published->request = request;

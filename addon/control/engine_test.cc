@@ -101,9 +101,9 @@ TEST_CASE("a namespace that is taken out is gone on every reactor when the promi
     host.capsule(make_io(wire::IoOpcode::kRead, 6, 0, 512));
     CHECK(host.receive().data.size() == 512);
   });
-  CHECK(target.engine->bdevs().remove("ram0").error().errnum == EBUSY);
+  CHECK(target.engine->bdevs().take("ram0").error().errnum == EBUSY);
   target.publish({});
-  CHECK(target.engine->bdevs().remove("ram0").ok());
+  CHECK(target.engine->bdevs().take("ram0").ok());
   CHECK(!target.engine
              ->namespaces_publish(
                  kTable, {{.nsid = 1, .bdev = "ram0", .read_only = false}}, [] {}, [] {})
@@ -190,7 +190,7 @@ TEST_CASE("a publication is applied though a command that never ends holds what 
               .ok());
   target.serve_until([&] { return applied; });
   CHECK(!drained);
-  CHECK(target.engine->bdevs().remove("held").error().errnum == EBUSY);
+  CHECK(target.engine->bdevs().take("held").error().errnum == EBUSY);
   // Later publications do not wait for it, and the table stays until it is over.
   target.publish({ram});
   target.publish({});
@@ -198,7 +198,7 @@ TEST_CASE("a publication is applied though a command that never ends holds what 
   target.engine->controller_terminate(1, Engine::Queues::All, "subsystem_removed", [] {});
   target.serve_until([&] { return drained && deleted; });
   CHECK(disk.held() == 0);
-  CHECK(target.engine->bdevs().remove("held").ok());
+  CHECK(target.engine->bdevs().take("held").ok());
 }
 
 TEST_CASE("a listener that is bound accepts nobody before it is started") {
@@ -401,7 +401,7 @@ TEST_CASE(
 
   target.add_bdev("ram1", "malloc", 8 << 20);  // in no namespace
   CHECK(recheck("ram1") == BdevStatus::Success);
-  CHECK(target.engine->bdevs().remove("ram1").ok());
+  CHECK(target.engine->bdevs().take("ram1").ok());
 }
 
 TEST_CASE("the engine stops with connections open") {

@@ -48,14 +48,14 @@ class IoFixture {
         *env_, {.name = "ram0", .bytes = kBlocks * kBlockSize, .block_size = kBlockSize});
     REQUIRE(bdev.ok());
     REQUIRE(registry_.add(std::move(bdev).value()).ok());
-    auto desc = registry_.open("ram0", BdevClaim::Shared);
+    auto desc = registry_.open("ram0");
     REQUIRE(desc.ok());
     desc_ = std::move(desc).value();
     auto null =
         make_null_bdev({.name = "void0", .bytes = kBlocks * kBlockSize, .block_size = kBlockSize});
     REQUIRE(null.ok());
     REQUIRE(registry_.add(std::move(null).value()).ok());
-    auto null_desc = registry_.open("void0", BdevClaim::Shared);
+    auto null_desc = registry_.open("void0");
     REQUIRE(null_desc.ok());
     null_desc_ = std::move(null_desc).value();
     on_reactor([this] {
