@@ -13,8 +13,6 @@ template <unsigned Hi, unsigned Lo>
 struct Bits {
   static_assert(Hi >= Lo && Hi < 64);
 
-  static constexpr unsigned kHigh = Hi;
-  static constexpr unsigned kLow = Lo;
   static constexpr unsigned kWidth = Hi - Lo + 1;
   /// The largest value that fits.
   static constexpr unsigned long long kMax = kWidth == 64 ? ~0ull : (1ull << (kWidth % 64)) - 1;
@@ -46,8 +44,6 @@ struct Bits {
 /// One bit, as a truth value.
 template <unsigned Position>
 struct Bit {
-  static constexpr unsigned kPosition = Position;
-
   template <std::unsigned_integral Word>
   static constexpr bool get(Word word) {
     return Bits<Position, Position>::get(word) != 0;

@@ -154,7 +154,6 @@ NativeEngine::NativeEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Na
   auto engine = control::Engine::create(engine_options(info[0].As<Napi::Object>()), notify, this);
   if (!engine) {
     wake_.Release();
-    stopped_ = true;
     make_error(env, engine.error().errnum, engine.error().what).ThrowAsJavaScriptException();
     return;
   }

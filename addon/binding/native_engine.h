@@ -83,9 +83,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   std::unique_ptr<control::Engine> engine_;
   Napi::ThreadSafeFunction wake_;
   std::atomic<bool> woken_{false};  ///< a call of `wake` is on its way
-  bool stopped_ = false;
-  std::vector<int> locks_;  ///< descriptors that are locked, until stop()
-  uint32_t works_ = 0;      ///< on worker threads, which may be in the engine's environment
+  std::vector<int> locks_;          ///< descriptors that are locked, until stop()
+  uint32_t works_ = 0;              ///< on worker threads, which may be in the engine's environment
   std::optional<Napi::Promise::Deferred> stopping_;  ///< the engine stopped, and waits for works_
   static std::set<std::string>& reasons();
 };

@@ -42,8 +42,6 @@ transport::GroupOptions group_options(const EngineOptions& options, uint64_t mem
 
 Engine::Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument)
     : env_(std::move(env)),
-      notify_(notify),
-      notify_argument_(argument),
       completions_(notify, argument),
       queue_(kControlQueueCapacity, notify, argument) {}
 
@@ -194,7 +192,7 @@ Result<env::Endpoint> Engine::listener_add(uint32_t listener, const env::Endpoin
     env_->close(fd.value());
     return local.error();
   }
-  listeners_[listener] = std::make_unique<Listener>(Listener{local.value(), fd.value()});
+  listeners_[listener] = std::make_unique<Listener>(Listener{fd.value()});
   return local;
 }
 

@@ -203,8 +203,6 @@ class Engine {
   static void on_lane(Lane& lane, std::function<void(Lane& lane)> run);
 
   std::unique_ptr<env::Env> env_;
-  void (*notify_)(void* argument);
-  void* notify_argument_;
   Completions completions_;
   transport::ControlQueue queue_;
   std::atomic<uint64_t> page_bytes_{0};  // outlives the reactors, which free pages too

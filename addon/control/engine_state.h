@@ -41,7 +41,6 @@ struct Engine::Arrival {
 /// The control thread's record of a listener. All listeners accept on the first reactor, which
 /// places connections.
 struct Engine::Listener {
-  env::Endpoint endpoint;
   int waiting_fd = -1;  ///< bound, and nobody is accepted yet; -1: the acceptor has the socket
 };
 

@@ -115,7 +115,6 @@ class FabricsController final : public TcpQpairOwner {
   void qpair_closed(TcpQpair& qpair, const char* reason) override;
 
   void fail(std::string reason);
-  void close_join();
   void open(TcpQpair& qpair, uint16_t entries);
   void send_connect(TcpQpair& qpair, uint16_t qid, uint16_t entries);
   void send_property_get(wire::Property property, wire::PropertySize size);

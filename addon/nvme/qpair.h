@@ -17,8 +17,6 @@ class Qpair {
   /// Takes a request. False: the queue is full, or it is not live; the caller keeps the request.
   /// When a queue ends, what it still holds completes with Host Pathing Error.
   [[nodiscard]] virtual bool submit(Request& request) = 0;
-  /// Requests that were taken and have not completed.
-  virtual uint32_t outstanding() const = 0;
 };
 
 }  // namespace capsuled::nvme

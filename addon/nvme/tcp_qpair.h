@@ -68,7 +68,8 @@ class TcpQpair final : public Qpair, private Poller {
   /// From Idle. The outcome comes to the owner.
   void connect(const TcpQpairOptions& options);
   bool submit(Request& request) override;
-  uint32_t outstanding() const override { return outstanding_; }
+  /// Requests that were taken and have not completed.
+  uint32_t outstanding() const { return outstanding_; }
   /// Nothing if it is Idle or Closing.
   void terminate(const char* reason);
   bool live() const { return state_ == State::Live; }

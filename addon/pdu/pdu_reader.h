@@ -111,7 +111,6 @@ class PduReader {
   size_t direct_bytes() const {
     return state_ == State::Payload && cursor_ != nullptr ? plen_ - position_ : 0;
   }
-  static constexpr uint32_t kDirectIovMax = 33;
   /// Writes to `out` the iovecs of all direct_bytes(), and returns how many iovecs these are; 0 if
   /// `out` is too small.
   uint32_t direct(std::span<iovec> out) {

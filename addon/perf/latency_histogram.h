@@ -43,8 +43,6 @@ class LatencyHistogram {
     max_ns_ = std::max(max_ns_, other.max_ns_);
   }
 
-  void reset() { *this = LatencyHistogram(); }
-
   uint64_t count() const { return count_; }
   /// The smallest value, exactly; 0 if nothing was counted.
   uint64_t min_ns() const { return count_ == 0 ? 0 : min_ns_; }

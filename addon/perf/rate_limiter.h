@@ -2,8 +2,8 @@
 ///
 /// A token bucket. I/O number k is due k/rate seconds after the start; the arithmetic is exact, so
 /// that the rate does not drift in long runs. A workload that fell behind catches up by at most
-/// `burst_max` I/Os at once; what it missed beyond that is dropped and counted, because a long
-/// stall should not end in a flood.
+/// `burst_max` I/Os at once; what it missed beyond that is left out, because a long stall should
+/// not end in a flood.
 ///
 /// Pure: the time is given. One thread. Invariant: taken_ <= the tokens due at the last time given.
 #pragma once
@@ -34,7 +34,6 @@ class RateLimiter {
     const int64_t due = due_at(std::max(now_ns, epoch_ns_));
     int64_t available = due - taken_;
     if (available > burst_max_) {
-      dropped_ += static_cast<uint64_t>(available - burst_max_);
       available = burst_max_;
       taken_ = due - burst_max_;
     }
@@ -53,9 +52,6 @@ class RateLimiter {
     const auto rate = static_cast<uint64_t>(rate_);
     return epoch_ns_ + (scaled + rate - 1) / rate;
   }
-
-  /// I/Os that were due but fell to the bound on bursts.
-  uint64_t dropped() const { return dropped_; }
 
  private:
   static constexpr uint64_t kSecondNs = 1'000'000'000;
@@ -76,7 +72,6 @@ class RateLimiter {
   uint64_t epoch_ns_;
   /// Relative to the tokens due at epoch_ns_; starts at -1, which makes the first one due at once.
   int64_t taken_ = -1;
-  uint64_t dropped_ = 0;
 };
 
 }  // namespace capsuled::perf

@@ -20,7 +20,6 @@ TEST_CASE("perf::RateLimiter: I/O k is due after k/rate seconds, never before") 
       if (index > 0 && rate < kSecondNs / 2) REQUIRE(limiter.take(due - 1, 1) == 0);
       REQUIRE(limiter.take(due, 1) == 1);
     }
-    CHECK(limiter.dropped() == 0);
   }
 }
 
@@ -36,7 +35,6 @@ TEST_CASE("perf::RateLimiter: after an hour of uneven calls the rate is exact") 
     taken += limiter.take(now, ~uint64_t{0});
   }
   CHECK(taken == 3600 * rate + 1);
-  CHECK(limiter.dropped() == 0);
 }
 
 TEST_CASE("perf::RateLimiter: what is not wanted now may be taken later") {
@@ -50,14 +48,13 @@ TEST_CASE("perf::RateLimiter: what is not wanted now may be taken later") {
   CHECK(limiter.take(5'000'000, 1) == 1);
 }
 
-TEST_CASE("perf::RateLimiter: after a stall it catches up by one burst and counts the rest") {
+TEST_CASE("perf::RateLimiter: after a stall it catches up by one burst and leaves out the rest") {
   for (const uint64_t stall_ns : {kSecondNs / 2, 7 * kSecondNs + 1, 86'400 * kSecondNs}) {
     RateLimiter limiter(1'000, 8, 0);
     CHECK(limiter.take(0, 9) == 1);
     const uint64_t now = stall_ns;
     CHECK(limiter.take(now, 100) == 8);
     CHECK(limiter.take(now, 100) == 0);
-    CHECK(limiter.dropped() == stall_ns / 1'000'000 - 8);
     // From here on the rate is as before.
     CHECK(limiter.next_ns() > now);
     CHECK(limiter.next_ns() <= now + 1'000'000);

@@ -143,7 +143,7 @@ Reading read_stream(std::span<const std::byte> stream, uint64_t seed, uint32_t s
   while (!stream.empty()) {
     const size_t direct = reader.direct_bytes();
     if (seed != 0 && direct > 0 && prng.chance(1, 2)) {
-      std::array<iovec, Reader::kDirectIovMax> iov;
+      std::array<iovec, 33> iov;
       const uint32_t count = reader.direct(iov);
       size_t left = std::min<size_t>({direct, stream.size(), prng.between(1, direct)});
       const size_t total = left;
