@@ -9,8 +9,8 @@
 namespace capsuled {
 namespace {
 
-/// Keeps one operation on one block going on one reactor, `count` times. A read must find a block
-/// of one value.
+/// Keeps one operation going on one reactor, on one block or more. A read of one block must find a
+/// block of one value.
 struct Hammer {
   Hammer(CoreChannel& of, BdevIoType type, uint8_t value, uint32_t block_size)
       : channel(of), data(block_size, std::byte{value}), iov{data.data(), data.size()} {
@@ -37,8 +37,7 @@ struct Hammer {
 
 /// Keeps one loan of one block going on one reactor; it must be of one value, and stay so.
 struct LoanHammer {
-  LoanHammer(CoreChannel& of, uint32_t of_block_size)
-      : channel(of), block_size(of_block_size), loan(0, 1) {
+  explicit LoanHammer(CoreChannel& of) : channel(of), loan(0, 1) {
     loan.read.io.user = this;
     loan.read.io.complete = [](BdevIo& ended) { static_cast<LoanHammer*>(ended.user)->next(); };
   }
@@ -56,7 +55,6 @@ struct LoanHammer {
     channel.submit(io);
   }
   CoreChannel& channel;
-  uint32_t block_size;
   TestLoan loan;
   uint32_t left = 3000;
   uint32_t torn = 0;
@@ -70,8 +68,8 @@ TEST_CASE("a block that is lent does not tear between reactors") {
     Hammer ones(user.channel(0), BdevIoType::Write, 1, block_size);
     Hammer twos(user.channel(1), BdevIoType::Write, 2, block_size);
     Hammer zeroes(user.channel(1), BdevIoType::WriteZeroes, 0, block_size);
-    LoanHammer here(user.channel(0), block_size);
-    LoanHammer there(user.channel(1), block_size);
+    LoanHammer here(user.channel(0));
+    LoanHammer there(user.channel(1));
     zeroes.io.count_blocks = (uint64_t{256} << 10) / block_size;  // by discard
     zeroes.left = 300;
     reactors.run(0, [&](Reactor&) {
@@ -122,7 +120,7 @@ TEST_CASE("a read looks ahead at a page that another reactor is moving") {
   TestBdevUser user(reactors, make_malloc(reactors, uint64_t{4} << 20, kPageBytes, 2), 2);
   // The second page moves whenever it is written while it is lent; the reads are of the first two.
   Hammer writes(user.channel(0), BdevIoType::Write, 1, kPageBytes);
-  LoanHammer loans(user.channel(0), kPageBytes);
+  LoanHammer loans(user.channel(0));
   Hammer reads(user.channel(1), BdevIoType::Read, 0, 2 * kPageBytes);
   writes.io.offset_blocks = 1;
   loans.loan.read.io.offset_blocks = 1;

@@ -51,7 +51,6 @@ class PduPeer {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   }
-  void shutdown_write() { ::shutdown(fd_, SHUT_WR); }
   int fd() const { return fd_; }
 
   /// False: the peer is gone.
