@@ -12,11 +12,9 @@
 #include <string>
 #include <utility>
 
-#include "base/result.h"
 #include "bdev/bdev_error.h"
 #include "bdev/bdev_health.h"
 #include "bdev/bdev_io.h"
-#include "bdev/bdev_stats.h"
 #include "env/content.h"
 
 namespace capsuled {

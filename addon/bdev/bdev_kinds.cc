@@ -2,7 +2,6 @@
 
 #include <cerrno>
 
-#include "bdev/bdev.h"
 #include "bdev/malloc/malloc_bdev.h"
 #include "bdev/null/null_bdev.h"
 #include "bdev/uring/uring_bdev.h"

@@ -8,7 +8,6 @@
 
 #include <napi.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 

@@ -1,7 +1,6 @@
 #include "control/engine.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/assert.h"

@@ -5,8 +5,6 @@
 // control thread or a worker thread; reactors use Ring. `env/linux` is production.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>

@@ -5,8 +5,6 @@
 // is behind this interface.
 #pragma once
 
-#include <cstdint>
-
 #include "nvme/request.h"
 
 namespace capsuled::nvme {

@@ -16,7 +16,6 @@
 #include <sys/uio.h>
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 

@@ -2,11 +2,9 @@
 
 #include <string_view>
 
-#include "wire/admin_command.h"
 #include "wire/fabrics.h"
 #include "wire/io_command.h"
 #include "wire/pdu.h"
-#include "wire/registers.h"
 
 namespace capsuled::wire {
 namespace {

@@ -5,7 +5,6 @@
 // and notify() from any.
 #pragma once
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 

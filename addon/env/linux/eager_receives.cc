@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "env/linux/linux_provided_buffers.h"
+
 namespace capsuled::env {
 
 bool EagerReceives::attempt(RingOp& op) {

@@ -17,7 +17,6 @@
 #include <bit>
 #include <cstdint>
 
-#include "env/linux/linux_provided_buffers.h"
 #include "env/ring.h"
 
 namespace capsuled::env {

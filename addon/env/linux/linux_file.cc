@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <climits>
 #include <string>
-#include <utility>
 
 #include "env/linux/descriptor.h"
 #include "env/linux/linux_parts.h"

@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "nvme/request.h"
 #include "pdu/testing/pdu_peer.h"
 #include "reactor/reactor.h"
 

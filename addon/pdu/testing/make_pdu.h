@@ -8,7 +8,6 @@
 
 #include "base/crc32c.h"
 #include "base/prng.h"
-#include "wire/admin_command.h"
 #include "wire/fabrics.h"
 #include "wire/io_command.h"
 #include "wire/pdu.h"
