@@ -53,7 +53,7 @@ std::vector<iovec> scatter(Prng& prng, std::vector<std::byte>& data) {
 /// Completes one of the operations that the backend holds, at random, per iteration of the loop.
 class ShuffledEnd final : public Poller {
  public:
-  ShuffledEnd(TestBdev& bdev, uint64_t seed) : Poller("shuffle"), bdev_(bdev), prng_(seed) {}
+  ShuffledEnd(TestBdev& bdev, uint64_t seed) : bdev_(bdev), prng_(seed) {}
   PollResult poll() override {
     if (bdev_.held.empty()) return PollResult::Idle;
     bdev_.release(prng_.below(bdev_.held.size()));

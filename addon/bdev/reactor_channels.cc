@@ -15,7 +15,7 @@ ReactorChannels& ReactorChannels::of(Reactor& reactor) {
   return *table;
 }
 
-ReactorChannels::ReactorChannels(Reactor& reactor) : Poller("bdev"), reactor_(reactor) {
+ReactorChannels::ReactorChannels(Reactor& reactor) : reactor_(reactor) {
   ticks_.table = this;
   ticks_.expired = [](Timer& timer) { static_cast<TickTimer&>(timer).table->tick(); };
 }

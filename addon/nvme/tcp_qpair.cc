@@ -10,7 +10,7 @@
 namespace capsuled::nvme {
 
 TcpQpair::TcpQpair(Reactor& reactor, TcpQpairOwner& owner)
-    : Poller("nvme_tcp_qpair", PollStage::Send),
+    : Poller(PollStage::Send),
       reactor_(reactor),
       owner_(owner),
       headers_(std::make_unique<std::byte[]>(kHeaderBytesMax)),

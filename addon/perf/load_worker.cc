@@ -23,8 +23,7 @@ constexpr uint64_t kTickNs = 1'000'000;
 
 LoadWorker::LoadWorker(Reactor& reactor, const LoadOptions& options, void (*done)(void*),
                        void* argument)
-    : Poller("load"),
-      reactor_(reactor),
+    : reactor_(reactor),
       options_(options),
       done_(done),
       argument_(argument),

@@ -1,4 +1,4 @@
-// Poller: a small named object that a reactor runs once per iteration of its loop.
+// Poller: a small object that a reactor runs once per iteration of its loop.
 // Thread: the reactor's own. Owner: whoever added it; it outlives its registration.
 #pragma once
 
@@ -16,19 +16,16 @@ inline constexpr size_t kPollStageCount = 2;
 
 class Poller {
  public:
-  explicit Poller(const char* name, PollStage stage = PollStage::Work)
-      : name_(name), stage_(stage) {}
+  explicit Poller(PollStage stage = PollStage::Work) : stage_(stage) {}
   virtual ~Poller() = default;
   /// Does a bounded amount of work. Busy: there was some (the reactor does not fall asleep). Idle:
   /// nothing to do before the next completion, message or timer; pollers do not run while the
   /// reactor sleeps, so one that watches memory which nothing announces answers Busy while it
   /// expects something there. May add and remove pollers, itself too.
   virtual PollResult poll() = 0;
-  const char* name() const { return name_; }
   PollStage stage() const { return stage_; }
 
  private:
-  const char* name_;
   PollStage stage_;
 };
 

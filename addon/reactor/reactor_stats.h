@@ -24,8 +24,6 @@ struct alignas(64) ReactorStats {
   uint64_t large_buffers_used = 0;
   uint64_t requests_free = 0;
   uint64_t requests_used = 0;
-  uint64_t receive_buffers_free = 0;
-  uint64_t receive_buffers_used = 0;
   uint64_t missed_ns = 0;
 };
 
@@ -43,8 +41,6 @@ inline constexpr std::array kReactorStatNames = {
     "large_buffers_used",
     "requests_free",
     "requests_used",
-    "receive_buffers_free",
-    "receive_buffers_used",
     "missed_ns",
 };
 static_assert(std::atomic_ref<uint64_t>::is_always_lock_free);

@@ -63,7 +63,7 @@ struct TestTimer : Timer {
 
 struct TestPoller : Poller {
   explicit TestPoller(std::function<PollResult()> work, PollStage stage = PollStage::Work)
-      : Poller("test", stage), then(std::move(work)) {}
+      : Poller(stage), then(std::move(work)) {}
   PollResult poll() override { return then(); }
   std::function<PollResult()> then;
 };

@@ -131,7 +131,7 @@ void Connection::use_own_memory(TcpRequest& request) {
       debt_.owe(request.plan.bytes, core_.now_ns(), core_.options.pdu_timeout_ns);
   request.r2t_item.kind = SendKind::R2t;
   request.r2t_item.request = &request;
-  writer_.write_r2t(request, 0, request.plan.bytes);
+  writer_.write_r2t(request);
   queue(request.r2t_item);
 }
 

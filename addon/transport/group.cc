@@ -27,7 +27,7 @@ struct Group::Impl final : Poller {
   };
 
   Impl(Reactor& reactor, const GroupOptions& options, ControlQueue& control)
-      : Poller("transport", PollStage::Send), core(reactor, options, control) {
+      : Poller(PollStage::Send), core(reactor, options, control) {
     timer.impl = this;
     timer.expired = [](Timer& expired) { static_cast<ScanTimer&>(expired).impl->scan(); };
   }
@@ -173,7 +173,6 @@ Result<std::unique_ptr<Group>> Group::create(Reactor& reactor, const GroupOption
       reactor.ring().provide_buffers(options.receive_buffer_bytes, options.receive_buffers);
   if (!buffers.ok()) return buffers.error();
   core.receive_buffers = std::move(buffers).value();
-  set_stat(reactor.stats().receive_buffers_free, options.receive_buffers);
 
   core.slots.resize(options.connections_max);
   core.free_slots.reserve(options.connections_max);

@@ -48,7 +48,6 @@ struct Command {
   std::optional<uint32_t> slot = {};  ///< none: not a read or write of a slot
   uint32_t bytes = 0;
   uint32_t stamp = 0;
-  uint32_t received = 0;  ///< of the data of a read
 };
 
 struct Queue {

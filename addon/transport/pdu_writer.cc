@@ -109,15 +109,15 @@ void PduWriter::write_data(TcpRequest& request, std::span<const iovec> data, uin
   item.pdu_count = end == DataEnd::ResponseCapsule ? 2 : 1;
 }
 
-void PduWriter::write_r2t(TcpRequest& request, uint32_t offset, uint32_t bytes) const {
+void PduWriter::write_r2t(TcpRequest& request) const {
   auto pdu = make_pdu<wire::R2t>(wire::PduType::kR2t);
   pdu.common.flags = header_digest_ ? wire::kHdgstf : 0;
   pdu.common.plen.set(static_cast<uint32_t>(sizeof(pdu)) +
                       (header_digest_ ? wire::kDigestSize : 0));
   pdu.cccid = request.sqe.cid;
   pdu.ttag.set(request.index);
-  pdu.r2to.set(offset);
-  pdu.r2tl.set(bytes);
+  pdu.r2to.set(0);
+  pdu.r2tl.set(request.plan.bytes);
   std::memcpy(request.r2t_head.data(), &pdu, sizeof(pdu));
   request.r2t_item.head =
       iovec{request.r2t_head.data(), finish_header(request.r2t_head.data(), sizeof(pdu))};

@@ -34,8 +34,8 @@ class PduWriter {
   /// All data of a request as one C2HData PDU, and its response capsule unless `end` is Success.
   void write_data(TcpRequest& request, std::span<const iovec> data, uint32_t bytes,
                   DataEnd end) const;
-  /// Asks for `bytes` at `offset` of the request's data.
-  void write_r2t(TcpRequest& request, uint32_t offset, uint32_t bytes) const;
+  /// Asks for all data of a request.
+  void write_r2t(TcpRequest& request) const;
   static constexpr size_t kTermReqBytes = sizeof(wire::TermReq) + wire::kTermReqDataMax;
   /// C2HTermReq, into `memory`.
   static void write_term_req(std::span<std::byte, kTermReqBytes> memory, const PduError& error,

@@ -45,7 +45,6 @@ class RequestPool {
   }
   /// The request with this index, if it was ever used.
   TcpRequest* find(uint32_t index) { return index < made_ ? &requests_[index] : nullptr; }
-  uint32_t total() const { return total_; }
   uint32_t used() const { return used_; }
 
   /// The one place that writes a request's state.

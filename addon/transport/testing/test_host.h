@@ -41,7 +41,6 @@ class TestHost : public PduPeer {
   }
   /// Which host connects: the target has an account for each.
   void set_host(uint8_t host) { host_ = host; }
-  Digests agreed() const { return agreed_; }
 
  private:
   Digests agreed_;

@@ -46,9 +46,7 @@ class TestTarget {
     table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
     registry_ = std::make_unique<BdevRegistry>(1);
     ASSERT(registry_->add(make_malloc_bdev(*env_, {.name = "ram", .bytes = 8 << 20}).value()).ok());
-    auto held = std::make_unique<HeldBdev>();
-    held_ = held.get();
-    ASSERT(registry_->add(std::move(held)).ok());
+    ASSERT(registry_->add(std::make_unique<HeldBdev>()).ok());
     ASSERT(reactor_->start().ok());
     on_reactor([this] {
       std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
@@ -180,8 +178,6 @@ class TestTarget {
   Group& group() { return *group_; }
   Reactor& reactor() { return *reactor_; }
   env::Env& env() { return *env_; }
-  HeldBdev& held() { return *held_; }
-  nvmf::QueueStats& queue_stats() { return queue_stats_; }
 
  private:
   static void notified(void* argument) {
@@ -265,7 +261,6 @@ class TestTarget {
   std::unique_ptr<Group> group_;
   std::unique_ptr<nvmf::NamespaceTable> table_;
   std::unique_ptr<BdevRegistry> registry_;
-  HeldBdev* held_ = nullptr;
   nvmf::NamespaceStats namespace_stats_;
   nvmf::QueueStats queue_stats_;
   std::thread control_;
