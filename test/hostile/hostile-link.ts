@@ -22,6 +22,7 @@ import {
   SubmissionQueueEntry,
   fabricsOpcode,
 } from '../../src/wire/layout.gen.js';
+import type { CompletionQueueEntry } from '../../src/wire/layout.gen.js';
 import type { Address } from '../host/pdu-link.js';
 import { PduSplitter, makeCapsule, makeIcReq, noDigests } from '../host/pdu.js';
 import type { Pdu } from '../host/pdu.js';
@@ -34,13 +35,17 @@ const ccOffset = 0x14;
 export class HostileLink {
   /** Settles when the connection is over, however it ended. */
   readonly over: Promise<void>;
-  /** PDUs that came back. */
-  received = 0;
   onPdu: (pdu: Pdu) => void = () => undefined;
+  readonly #target: Address;
+  readonly #localAddress: string;
   readonly #socket: Socket;
+  readonly #beside: HostileLink[] = [];
+  #received = 0;
   #wanted: ((pdu: Pdu | null) => void) | undefined;
 
   constructor(target: Address, localAddress: string) {
+    this.#target = target;
+    this.#localAddress = localAddress;
     const { address: host, port } = target;
     this.#socket = connect({ host, port, localAddress });
     this.#socket.setNoDelay(true);
@@ -48,7 +53,7 @@ export class HostileLink {
     const splitter = new PduSplitter();
     this.#socket.on('data', (chunk) => {
       for (const pdu of splitter.push(chunk)) {
-        this.received += 1;
+        this.#received += 1;
         const wanted = this.#wanted;
         this.#wanted = undefined;
         if (wanted === undefined) this.onPdu(pdu);
@@ -61,6 +66,29 @@ export class HostileLink {
         resolve();
       });
     });
+  }
+
+  /** Another connection from the same address to the same target: each ends with the other. */
+  beside(): HostileLink {
+    const other = new HostileLink(this.#target, this.#localAddress);
+    this.#beside.push(other);
+    void this.over.then(() => {
+      other.destroy();
+    });
+    void other.over.then(() => {
+      this.destroy();
+    });
+    return other;
+  }
+
+  /** This one, and those beside it. */
+  get connections(): number {
+    return this.#beside.length + 1;
+  }
+
+  /** PDUs that came back, on those beside it too. */
+  get received(): number {
+    return this.#beside.reduce((sum, other) => sum + other.received, this.#received);
   }
 
   send(bytes: Buffer): void {
@@ -96,11 +124,16 @@ export class HostileLink {
   async connect(subsystemNqn: string, hostNqn: string): Promise<boolean> {
     const { sqe, payload } = connectParts(subsystemNqn, hostNqn);
     sqe.dptr = inCapsuleSgl(payload.length);
+    return (await this.command(sqe, payload)) !== null;
+  }
+
+  /** Null: it failed, or the connection ended first. */
+  async command(sqe: SubmissionQueueEntry, payload?: Buffer): Promise<CompletionQueueEntry | null> {
     this.send(capsuleOf(sqe, payload));
     const answer = await this.next();
-    return (
-      answer?.type === PduType.capsuleResp && new CapsuleRespHeader(answer.header).cqe.status === 0
-    );
+    if (answer?.type !== PduType.capsuleResp) return null;
+    const { cqe } = new CapsuleRespHeader(answer.header);
+    return cqe.status === 0 ? cqe : null;
   }
 }
 

@@ -1,12 +1,15 @@
 /**
- * What a hostile peer does with one connection: each kind holds, or floods, one resource of
- * docs/internals/limits.md. A script ends when the connection does.
+ * What a hostile peer does with one connection, or, if it is a host, with all of its connections:
+ * each kind holds, or floods, resources of docs/internals/limits.md, which says which. A script
+ * ends when the connection does.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PduType, discoveryNqn } from '../../src/wire/layout.gen.js';
 import { makeIcReq } from '../host/pdu.js';
 import { transportSgl } from '../host/queue.js';
+import { hostKinds } from './host-kinds.js';
+import { drip, newName } from './hostile-kind.js';
+import type { HostileKind } from './hostile-kind.js';
 import type { HostileLink } from './hostile-link.js';
 import {
   capsuleOf,
@@ -16,16 +19,12 @@ import {
   propertySetCc,
 } from './hostile-link.js';
 
-export interface HostileKind {
-  readonly help: string;
-  /** NQN of an I/O subsystem is needed. */
-  readonly needsSubsystem?: boolean;
-  run(link: HostileLink, subsystemNqn: string): Promise<void>;
-}
-
 const mebibyte = 2 ** 20;
-let names = 0;
-const newName = (): string => `nqn.2026-11.com.example:hostile-${process.pid}-${names++}`;
+
+// A few more than a target lets in of each.
+const strangers = 1100;
+const discoveryControllers = 600;
+const ioControllers = 3800;
 
 /** A discovery controller, enabled. */
 async function discovery(link: HostileLink): Promise<boolean> {
@@ -46,21 +45,17 @@ async function flood(link: HostileLink, depth: number, make: () => Buffer): Prom
 export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   silent: {
     help: 'opens connections and says nothing',
+    scripts: strangers,
     run: (link) => link.over,
   },
   drip: {
     help: 'sends an ICReq, one byte a second',
-    async run(link) {
-      for (const byte of makeIcReq()) {
-        if (link.isOver) return;
-        link.send(Buffer.of(byte));
-        await Promise.race([sleep(1000), link.over]);
-      }
-      await link.over;
-    },
+    scripts: strangers,
+    run: (link) => drip(link, makeIcReq()),
   },
   'connect-half': {
     help: 'sends all of a Connect but its last byte',
+    scripts: strangers,
     async run(link) {
       if (!(await link.initialize())) return;
       const { sqe, payload } = connectParts(discoveryNqn, newName());
@@ -71,6 +66,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   'connect-r2t': {
     help: 'wants to send a Connect of 1 MiB, and then one of 1,024 bytes that never come',
+    scripts: strangers,
     async run(link) {
       if (!(await link.initialize())) return;
       for (const bytes of [mebibyte, 1024]) {
@@ -84,6 +80,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   discovery: {
     help: 'makes discovery controllers without a keep-alive time, and leaves them',
+    scripts: discoveryControllers,
     async run(link) {
       if (await discovery(link)) await link.over;
       else link.destroy();
@@ -91,6 +88,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   'log-unread': {
     help: 'asks for the discovery log a thousand times, 1 MiB each, and reads nothing',
+    scripts: discoveryControllers,
     async run(link) {
       if (!(await discovery(link))) {
         link.destroy();
@@ -103,6 +101,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   'log-small': {
     help: 'reads 16 bytes of the discovery log, again and again',
+    scripts: discoveryControllers,
     async run(link) {
       if (await discovery(link)) await flood(link, 32, () => discoveryLog(16));
       else link.destroy();
@@ -110,6 +109,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   'property-get': {
     help: 'reads CAP, again and again',
+    scripts: discoveryControllers,
     async run(link) {
       if (await discovery(link)) await flood(link, 32, propertyGet);
       else link.destroy();
@@ -117,6 +117,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   'bad-cc': {
     help: 'writes CC with what cannot be and resets, again and again',
+    scripts: discoveryControllers,
     async run(link) {
       if (!(await discovery(link))) {
         link.destroy();
@@ -132,6 +133,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   controllers: {
     help: 'makes I/O controllers under ever new names, and leaves them',
+    scripts: ioControllers,
     needsSubsystem: true,
     async run(link, subsystemNqn) {
       if ((await link.initialize()) && (await link.connect(subsystemNqn, newName()))) {
@@ -141,10 +143,12 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   },
   names: {
     help: 'makes I/O controllers under ever new names, and goes',
+    scripts: strangers,
     needsSubsystem: true,
     async run(link, subsystemNqn) {
       if (await link.initialize()) await link.connect(subsystemNqn, newName());
       link.destroy();
     },
   },
+  ...hostKinds,
 };

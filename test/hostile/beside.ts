@@ -1,0 +1,209 @@
+/**
+ * An honest host beside hostile ones, to be run by hand:
+ *
+ *     node dist/test/hostile/beside.js [KIND…] [--addresses 1,200] [--scripts N]
+ *                                      [--seconds 60] [--json FILE]
+ *
+ * Starts a daemon of its own. For each kind (all, if none is named) and number of addresses it
+ * measures an honest host beside hostile peers for so many seconds, and alone, before and behind
+ * that, for a quarter of the time each. A row shows the 99th percentiles alone (the mean of the
+ * two) and beside; the longest; what failed; how much memory the daemon took, and the kernel for
+ * all TCP sockets of the machine; and which limits held somebody back, how often. The exit status
+ * is 1 if a percentile is more than twice as high as alone, or an honest operation failed.
+ */
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Daemon, configuration, subsystem, subsystemNqn } from '../integration/daemon.js';
+import type { Scraped } from '../integration/metrics.js';
+import { honestOperations, runHonestHost } from './honest-host.js';
+import type { HonestFigures } from './honest-host.js';
+import { HostileProcess } from './hostile-process.js';
+import { hostileKinds } from './kinds.js';
+import { MemoryWatch } from './memory-watch.js';
+
+const ratioMax = 2;
+const disks = [1, 2, 3, 4].map((nsid) => ({ nsid, bdev: `ram${nsid}` }));
+
+interface Run {
+  readonly kind: string;
+  readonly addresses: number;
+  readonly before: HonestFigures;
+  readonly beside: HonestFigures;
+  readonly openMax: number;
+  /** Bytes. */
+  readonly residentMax: number;
+  readonly socketsMax: number;
+  /** Counts that grew, by resource and class. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+interface Row extends Run {
+  readonly after: HonestFigures;
+  readonly ratios: Readonly<Record<string, number>>;
+}
+
+function limitsOf(metrics: Scraped): Map<string, number> {
+  const samples = metrics.samples('capsuled_peer_limit_total');
+  return new Map(
+    samples.map(({ labels, value }) => [`${labels['class']} ${labels['resource']}`, value]),
+  );
+}
+
+class Measurement {
+  readonly #daemon: Daemon;
+  readonly #seconds: number;
+  readonly #scripts: number | undefined;
+  #alone: HonestFigures | undefined;
+
+  constructor(daemon: Daemon, seconds: number, scripts?: number) {
+    this.#daemon = daemon;
+    this.#seconds = seconds;
+    this.#scripts = scripts;
+  }
+
+  async row(kind: string, addresses: number): Promise<Row> {
+    this.#alone ??= await this.#runAlone();
+    const run = await this.#runBeside(kind, addresses, this.#alone);
+    const after = await this.#runAlone();
+    this.#alone = after;
+    const { before, beside } = run;
+    const ratios = honestOperations.map((operation) => {
+      const alone = (before.latencies[operation].p99 + after.latencies[operation].p99) / 2;
+      return [operation, beside.latencies[operation].p99 / alone];
+    });
+    return { ...run, after, ratios: Object.fromEntries(ratios) as Record<string, number> };
+  }
+
+  #runAlone(): Promise<HonestFigures> {
+    return this.#runHonest(Math.max(1, Math.round(this.#seconds / 4)));
+  }
+
+  #runHonest(seconds: number): Promise<HonestFigures> {
+    return runHonestHost({ target: this.#daemon.target(), nqn: subsystemNqn }, seconds);
+  }
+
+  async #runBeside(kind: string, addresses: number, before: HonestFigures): Promise<Run> {
+    const daemon = this.#daemon;
+    const limitsBefore = limitsOf(await daemon.metrics());
+    const hostile = new HostileProcess(daemon.target(), {
+      kind,
+      addresses,
+      scripts: this.#scripts,
+      seconds: this.#seconds * 2 + 120,
+      nqn: subsystemNqn,
+      namespaces: disks.length,
+    });
+    const memory = new MemoryWatch(daemon);
+    const beside = await this.#runHonest(this.#seconds).finally(() => hostile.stop());
+    const { residentMax, socketsMax } = memory.stop();
+    const limits = [...limitsOf(await daemon.metrics())]
+      .map(([name, value]): [string, number] => [name, value - (limitsBefore.get(name) ?? 0)])
+      .filter(([, grown]) => grown > 0);
+    await daemon.idle();
+    const { failure, openMax } = hostile;
+    const failures = failure === undefined ? beside.failures : [...beside.failures, failure];
+    return {
+      kind,
+      addresses,
+      before,
+      beside: { ...beside, failures },
+      openMax,
+      residentMax,
+      socketsMax,
+      limits: Object.fromEntries(limits),
+    };
+  }
+}
+
+const columns = [14, 5, 6, ...honestOperations.map(() => 30), 8, 7, 7] as const;
+
+function line(words: readonly string[]): string {
+  return words.map((word, index) => word.padEnd(columns[index] ?? 0)).join(' ');
+}
+
+function describe(row: Row): string {
+  const latencies = honestOperations.map((operation) => {
+    const { p99, max } = row.beside.latencies[operation];
+    const ratio = row.ratios[operation]!;
+    return `${(p99 / ratio).toFixed(2)} → ${p99.toFixed(2)} (${ratio.toFixed(2)}), ${max.toFixed(1)}`;
+  });
+  const limits = Object.entries(row.limits).map(([name, grown]) => `${name} ${grown}`);
+  const { kind, addresses, openMax, beside } = row;
+  const memory = [row.residentMax, row.socketsMax].map((bytes) => `${Math.round(bytes / 2 ** 20)}`);
+  const numbers = [`${beside.failures.length}`, ...memory, limits.join(', ')];
+  return line([kind, `${addresses}`, `${openMax}`, ...latencies, ...numbers]);
+}
+
+/** What makes the whole a failure. */
+function faults({ kind, addresses, ratios, ...row }: Row): string[] {
+  const failures = [...row.before.failures, ...row.beside.failures, ...row.after.failures];
+  const slow = honestOperations.filter((operation) => !(ratios[operation]! <= ratioMax));
+  const where = `${kind} from ${addresses}`;
+  return [
+    ...new Set(failures.map((failure) => `${where}: ${failure}`)),
+    ...slow.map((name) => `${where}: ${name} is ${ratios[name]!.toFixed(2)} × as slow as alone`),
+  ];
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    addresses: { type: 'string', default: '1,200' },
+    scripts: { type: 'string' },
+    seconds: { type: 'string', default: '60' },
+    json: { type: 'string' },
+  },
+});
+const kinds = positionals.length > 0 ? positionals : Object.keys(hostileKinds);
+for (const kind of kinds) {
+  if (hostileKinds[kind] !== undefined) continue;
+  const names = Object.keys(hostileKinds).join(', ');
+  process.stderr.write(`expected KIND of ${names}, got ${kind}\n`);
+  process.exit(2);
+}
+const teardowns: (() => Promise<void> | void)[] = [];
+const daemon = await Daemon.start(
+  { teardown: (callback) => teardowns.unshift(callback) },
+  configuration({
+    engine: { reactors: 1 },
+    bdevs: disks.map(({ bdev }) => ({
+      name: bdev,
+      kind: 'malloc',
+      size: '64MiB',
+      block_size: 512,
+    })),
+    subsystems: [subsystem({ namespaces: disks })],
+    log: { level: 'info', format: 'json' },
+  }),
+);
+const found: Row[] = [];
+try {
+  const scripts = values.scripts === undefined ? undefined : Number(values.scripts);
+  const measurement = new Measurement(daemon, Number(values.seconds), scripts);
+  const operations = honestOperations.map((name) => `${name}: p99 (ratio), max ms`);
+  const head = [
+    'kind',
+    'from',
+    'open',
+    ...operations,
+    'failures',
+    'RSS MiB',
+    'TCP MiB',
+    'limits met',
+  ];
+  process.stdout.write(`${line(head)}\n`);
+  for (const kind of kinds) {
+    for (const addresses of values.addresses.split(',').map(Number)) {
+      const row = await measurement.row(kind, addresses);
+      found.push(row);
+      if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(found, null, 2));
+      process.stdout.write(`${describe(row)}\n`);
+      for (const fault of faults(row)) process.stdout.write(`  ${fault}\n`);
+    }
+  }
+} finally {
+  if (!daemon.process.isRunning) process.stderr.write(`${daemon.process.tail()}\n`);
+  for (const teardown of teardowns) await teardown();
+}
+process.exitCode = found.some((row) => faults(row).length > 0) ? 1 : 0;
