@@ -14,7 +14,7 @@ const pauseMs = 1000;
 export interface HostileOptions {
   readonly kind: string;
   readonly addresses: number;
-  /** Of all addresses together, if not the kind's own number; at least one of each. */
+  /** Of all addresses together, if not the kind's own number. */
   readonly scripts: number | undefined;
   /** It is ended before. */
   readonly seconds: number;
@@ -34,7 +34,7 @@ export class HostileProcess {
   constructor({ address, port }: Address, options: HostileOptions) {
     const { kind, addresses, seconds, nqn, namespaces } = options;
     const scripts = options.scripts ?? hostileKinds[kind]!.scripts;
-    const connections = Math.max(1, Math.floor(scripts / addresses));
+    const connections = Math.ceil(scripts / addresses);
     const numbers = { addresses, connections, seconds, namespaces, pause: pauseMs };
     const words = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const args = [script, kind, `${port}`, '--nqn', nqn, '--target', address, ...words];
