@@ -54,7 +54,11 @@ const side: OuterSide = {
     owe: async (outer) => {
       const host = new OwingHost(outer);
       outer.notes.set('owing', host);
-      await until('R2Ts for another host', 20, () => (host.r2ts >= ioQueues ? true : undefined));
+      // It has all that it may have, and the rest of its writes waits.
+      await until('all that another host may have', 20, async () => {
+        const parked = (await outer.daemon.metric('capsuled_parked_commands')) ?? 0;
+        return host.r2ts > 0 && parked > 0 ? true : undefined;
+      });
       return undefined;
     },
     'stop-owing': async (outer) => {

@@ -6,9 +6,10 @@
  *                                       [--pause 0] [--seconds 60] [--target 127.0.0.1]
  *
  * Keeps `connections` scripts going from each of `addresses` loopback addresses (127.1.x.y), and
- * begins one again, `pause` milliseconds later on average, when it ends. Some kinds are of hosts: each script then is an admin queue and
- * `queues` I/O queues with `depth` commands each, which take turns among the first `namespaces` of
- * the subsystem. Prints each second how many connections are open, and how many scripts were begun.
+ * begins one again, `pause` milliseconds later on average, when it ends. Some kinds are of hosts:
+ * each script then is an admin queue and `queues` I/O queues with `depth` commands each, which take
+ * turns among the first `namespaces` of the subsystem. Prints each second how many connections are
+ * open, and how many scripts were begun.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
