@@ -90,12 +90,20 @@ async function perf(
 
 async function connectAndRead({ target, nqn }: Served): Promise<void> {
   const host = await TcpHost.connect(target, nqn);
-  await host.admin.logPage({ lid: LogPage.smartHealthInformation, bytes: 512 });
-  await host.disconnect();
+  try {
+    await host.admin.logPage({ lid: LogPage.smartHealthInformation, bytes: 512 });
+    await host.disconnect();
+  } finally {
+    host.kill();
+  }
   const discovery = await AdminQueue.connect(target, makeIdentity(discoveryNqn));
-  await discovery.enable();
-  await discovery.logPage({ lid: LogPage.discovery, bytes: 4096 });
-  await discovery.close();
+  try {
+    await discovery.enable();
+    await discovery.logPage({ lid: LogPage.discovery, bytes: 4096 });
+    await discovery.close();
+  } finally {
+    discovery.link.destroy();
+  }
 }
 
 async function keepConnecting(
