@@ -1,25 +1,28 @@
 // BdevShares: how many buffers the commands of each bdev hold, so that one disk that hangs does not
 // hold all that its hosts may have, and their other disks go on.
 //
-// The bound is not a number but a proportion: commands of a bdev may hold as many buffers as are
-// left for the host whose command it is. So one bdev alone gets half of what a host may have, and
-// each one that hangs besides at most half of the rest. A command within its host's guarantee is
-// not held back, and neither is the first command of a bdev.
+// The bounds are not numbers but proportions: a host's commands of one bdev may hold as many
+// buffers as the host could still take, and all hosts' commands of one bdev as many as are left of
+// the shared part. So one bdev alone gets half, and each one that hangs besides at most half of the
+// rest. A command within its host's guarantee is not held back, and neither is the first command of
+// a bdev.
 //
-// A command that would go over the bound waits in the line of its bdev, as a parked command, for
-// buffers that others of the same bdev hold. Its line is looked at when they give some back, and
-// when one that was let out of the line before it is parked no more, with its buffers or without
-// them. So nobody waits in the line of a bdev that holds nothing.
+// A command that would go over a bound is parked, and waits in the line that its host has for the
+// bdev: nobody waits behind another host's commands. It waits for buffers that others of the same
+// bdev hold. The lines of a bdev are looked at when some of these come back, and when a command
+// that was let out of a line is parked no more, with its buffers or without them. So nobody waits
+// for a bdev that holds nothing.
 //
 // A bdev is its number on this reactor (CoreChannel::number()), which is used again when the bdev
 // is gone: what is still held for that one then counts for the next, until it comes back.
 //
-// Owner: the group. Thread: the reactor's.
+// Owner: the group, and each Peer its holds. Thread: the reactor's.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/intrusive_list.h"
@@ -30,98 +33,163 @@ namespace capsuled::transport {
 /// Small or large buffers.
 inline constexpr size_t kBufferKinds = 2;
 
+struct BdevPart;
+
+/// What one peer holds of the buffers of one kind for one bdev, and its commands that wait for
+/// more.
+struct BdevHoldPart {
+  uint32_t held = 0;
+  BdevPart* all = nullptr;  ///< of the same bdev
+  IntrusiveList<ParkedCommand, &ParkedCommand::bdev_node> line;
+  ListNode node;
+};
+
+/// What all peers hold of it.
+struct BdevPart {
+  uint32_t held = 0;
+  IntrusiveList<BdevHoldPart, &BdevHoldPart::node> waiting;  ///< those that have a line
+  ListNode run_node;
+};
+
+/// What a peer has of one bdev.
+struct BdevHold {
+  std::array<BdevHoldPart, kBufferKinds> parts;
+};
+
+class BdevShares;
+
+/// What a peer has of all bdevs.
+class BdevHolds {
+ public:
+  /// The same one for as long as the peer is there.
+  BdevHold& of(uint32_t bdev, BdevShares& shares) {
+    if (bdev >= holds_.size() || holds_[bdev] == nullptr) [[unlikely]]
+      make(bdev, shares);
+    return *holds_[bdev];
+  }
+  /// Calls `visit(BdevHoldPart&)` for each line in which a command waits.
+  template <typename Visit>
+  void for_each_line(Visit&& visit) {
+    for (const auto& hold : holds_) {
+      if (hold == nullptr) continue;
+      for (BdevHoldPart& part : hold->parts) {
+        if (!part.line.empty()) visit(part);
+      }
+    }
+  }
+
+ private:
+  void make(uint32_t bdev, BdevShares& shares);
+  std::vector<std::unique_ptr<BdevHold>> holds_;  // by the bdev's number
+};
+
+/// What could still be taken beyond the guarantee of a peer.
+struct Room {
+  uint32_t own = 0;     ///< by the peer, if nobody else held anything
+  uint32_t shared = 0;  ///< by anybody
+};
+
 class BdevShares {
  public:
   BdevShares() = default;
   BdevShares(const BdevShares&) = delete;
   BdevShares& operator=(const BdevShares&) = delete;
 
-  /// Whether a command may not take `amount` more for `bdev` now. `room`: what its host could still
-  /// take beyond its guarantee; `taken`: what others of the bdev are about to take.
-  bool over(uint32_t bdev, size_t kind, uint32_t amount, uint32_t room, uint32_t taken = 0) const {
-    if (bdev >= held_.size()) return false;
-    const uint64_t held = uint64_t{held_[bdev][kind]} + taken;
-    return held > 0 && held + amount > room;
-  }
-  /// Whether others of `bdev` wait already.
-  bool has_line(uint32_t bdev, size_t kind) const {
-    return waiting_ > 0 && bdev < lines_.size() && !lines_[bdev]->kinds[kind].commands.empty();
-  }
-  void take(uint32_t bdev, size_t kind, uint32_t amount) {
-    if (bdev >= held_.size()) [[unlikely]]
-      grow(bdev);
-    held_[bdev][kind] += amount;
-  }
-  void give(uint32_t bdev, size_t kind, uint32_t amount) {
-    ASSERT(held_[bdev][kind] >= amount);
-    held_[bdev][kind] -= amount;
-    if (waiting_ > 0) [[unlikely]]
-      run(lines_[bdev]->kinds[kind]);
+  BdevPart& part(uint32_t bdev, size_t kind) {
+    while (bdev >= bdevs_.size()) bdevs_.push_back(std::make_unique<Bdev>());
+    return bdevs_[bdev]->parts[kind];
   }
 
-  /// Puts `command` behind the others, or, if it waited here before, before them: over() said yes.
-  void wait(ParkedCommand& command, size_t kind) {
-    Line& line = line_of(command, kind);
-    if (command.note.waited_for_bdev) {
-      line.commands.push_front(command);
-    } else {
-      line.commands.push_back(command);
+  /// Whether a command may not take `amount` more now. `taken`: what others that were let out of
+  /// the bdev's lines are about to take.
+  static bool over(const BdevHoldPart& part, uint32_t amount, Room room, uint32_t taken = 0) {
+    const uint64_t own = uint64_t{part.held} + taken;
+    if (own > 0 && own + amount > room.own) return true;
+    const uint64_t all = uint64_t{part.all->held} + taken;
+    return all > 0 && all + amount > room.shared;
+  }
+  static void take(BdevHoldPart& part, uint32_t amount) {
+    part.held += amount;
+    part.all->held += amount;
+  }
+  /// `holds`: those of the peer. It may go on within its guarantee with any bdev.
+  void give(BdevHoldPart& part, uint32_t amount, BdevHolds& holds) {
+    ASSERT(part.held >= amount);
+    part.held -= amount;
+    part.all->held -= amount;
+    if (waiting_ > 0) [[unlikely]] {
+      run(*part.all);
+      holds.for_each_line([this](BdevHoldPart& line) { run(*line.all); });
     }
+  }
+
+  /// Puts `command` behind the others of its line, or, if it waited here before, before them:
+  /// over() said yes, or others wait there.
+  void wait(ParkedCommand& command, BdevHoldPart& part) {
+    if (command.waits_in != nullptr) {
+      part.line.push_front(command);
+    } else {
+      part.line.push_back(command);
+    }
+    command.waits_in = &part;
+    if (!part.node.linked()) part.all->waiting.push_back(part);
     ++waiting_;
-    command.note.waited_for_bdev = true;
   }
   /// `command` goes on to the line of its peer.
-  void leave(ParkedCommand& command, size_t kind) {
-    line_of(command, kind).commands.remove(command);
+  void leave(ParkedCommand& command) {
+    BdevHoldPart& part = *command.waits_in;
+    part.line.remove(command);
+    if (part.line.empty()) part.all->waiting.remove(part);
     --waiting_;
   }
   /// `command`, which waits here or did, is parked no more: the next one may go on in its place.
-  void forget(ParkedCommand& command, size_t kind) {
-    if (!command.note.waited_for_bdev) return;
-    if (command.bdev_node.linked()) leave(command, kind);
-    run(line_of(command, kind));
+  void forget(ParkedCommand& command) {
+    if (command.waits_in == nullptr) return;
+    if (command.bdev_node.linked()) leave(command);
+    run(*std::exchange(command.waits_in, nullptr)->all);
   }
 
   /// False: serve() has nothing to do.
   bool runnable() const { return !runnable_.empty(); }
-  /// Calls `go_on(command, taken)` with the first of each line that may have become shorter, until
-  /// it answers 0: the command still waits. Else it took the command out, and answers how many
-  /// buffers that is about to take; `taken` is the sum of those before it.
+  /// For each bdev whose lines may go on, calls `go_on(command, taken)` with the first of one line
+  /// after the other, until all that are left have answered 0: the command still waits. Else it
+  /// took the command out, and answers how many buffers that is about to take; `taken` is the sum
+  /// of those before it.
   template <typename GoOn>
   void serve(GoOn&& go_on) {
-    while (Line* const line = runnable_.pop_front()) {
+    while (BdevPart* const all = runnable_.pop_front()) {
       uint32_t taken = 0;
-      while (ParkedCommand* const command = line->commands.front()) {
-        const uint32_t amount = go_on(*command, taken);
-        if (amount == 0) break;
+      size_t still = 0;
+      while (still < all->waiting.size()) {
+        // To the end, so that each line has its turn.
+        BdevHoldPart& part = *all->waiting.pop_front();
+        all->waiting.push_back(part);
+        const uint32_t amount = go_on(*part.line.front(), taken);
+        still = amount == 0 ? still + 1 : 0;
         taken += amount;
       }
     }
   }
 
  private:
-  struct Line {
-    IntrusiveList<ParkedCommand, &ParkedCommand::bdev_node> commands;
-    ListNode run_node;
+  struct Bdev {
+    std::array<BdevPart, kBufferKinds> parts;
   };
-  struct Lines {
-    std::array<Line, kBufferKinds> kinds;
-  };
-  void grow(uint32_t bdev) {
-    held_.resize(bdev + 1);
-    while (bdev >= lines_.size()) lines_.push_back(std::make_unique<Lines>());
-  }
-  void run(Line& line) {
-    if (!line.commands.empty() && !line.run_node.linked()) runnable_.push_back(line);
-  }
-  Line& line_of(const ParkedCommand& command, size_t kind) {
-    return lines_[command.note.bdev]->kinds[kind];
+  void run(BdevPart& all) {
+    if (!all.waiting.empty() && !all.run_node.linked()) runnable_.push_back(all);
   }
 
-  std::vector<std::array<uint32_t, kBufferKinds>> held_;  // by the bdev's number
-  std::vector<std::unique_ptr<Lines>> lines_;             // by the bdev's number
-  IntrusiveList<Line, &Line::run_node> runnable_;
+  std::vector<std::unique_ptr<Bdev>> bdevs_;  // by number
+  IntrusiveList<BdevPart, &BdevPart::run_node> runnable_;
   uint32_t waiting_ = 0;  // in all lines
 };
+
+inline void BdevHolds::make(uint32_t bdev, BdevShares& shares) {
+  if (bdev >= holds_.size()) holds_.resize(bdev + 1);
+  holds_[bdev] = std::make_unique<BdevHold>();
+  for (size_t kind = 0; kind < kBufferKinds; ++kind) {
+    holds_[bdev]->parts[kind].all = &shares.part(bdev, kind);
+  }
+}
 
 }  // namespace capsuled::transport

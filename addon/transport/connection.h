@@ -152,7 +152,6 @@ class Connection {
 
   // connection_parked.cc
   /// Of BdevShares.
-  static size_t buffer_kind(uint32_t bytes) { return bytes > kSmallBufferBytes ? 1 : 0; }
   static size_t buffer_kind(const Need& need) {
     return need.buffers == Resource::LargeBuffers ? 1 : 0;
   }
@@ -185,10 +184,11 @@ class Connection {
       give_host_wait(request);
   }
   void give_host_wait(TcpRequest& request);
-  bool waits_for_bdev(const Need& need, uint32_t bdev, bool waited) const;
-  ParkedCommand& keep(TcpRequest& request, const Need& need, ParkedList& list);
+  BdevHoldPart* hold_of(const TcpRequest& request, const Need& need) const;
+  bool is_over(const Need& need, const BdevHoldPart& hold, uint32_t taken) const;
+  ParkedCommand& keep(TcpRequest& request, ParkedList& list);
   void park(TcpRequest& request, const Need& need, Shortage shortage);
-  void park_beside(TcpRequest& request, const Need& need);
+  void park_beside(TcpRequest& request);
   CommandNote take_out(ParkedList& list, ParkedCommand& command);
   ParkedCommand* find_parked(ParkedList& list, uint16_t cid);
   void answer_parked(ParkedList& list, ParkedCommand& command, wire::Status status);

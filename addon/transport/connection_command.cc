@@ -309,7 +309,7 @@ void Connection::put_data(TcpRequest& request) {
       const bool small = buffers.bytes <= kSmallBufferBytes;
       const uint32_t count = buffers.count;
       core_.reactor.buffers().put(buffers);
-      core_.bdevs.give(request.bdev, small ? 0 : 1, count);
+      core_.bdevs.give(*request.hold, count, request.peer->bdevs);
       core_.peers.give(*request.peer, small ? Resource::SmallBuffers : Resource::LargeBuffers,
                        count);
       return;

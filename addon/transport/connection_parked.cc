@@ -66,17 +66,20 @@ Connection::Need Connection::need_of(Executor executor, nvmf::Direction directio
   return {lack, Resource::HostWaits};
 }
 
-/// Its bdev has as many buffers as it may have, or others of the same wait already, and `waited`,
-/// that this one did before them, is not so.
-[[gnu::always_inline]] inline bool Connection::waits_for_bdev(const Need& need, uint32_t bdev,
-                                                              bool waited) const {
+/// What the host has of the bdev of a request that was just planned; null: it needs no buffers.
+[[gnu::always_inline]] inline BdevHoldPart* Connection::hold_of(const TcpRequest& request,
+                                                                const Need& need) const {
+  if (need.buffer_count == 0) return nullptr;
+  return &peer_->bdevs.of(nvmf::io_bdev(request), core_.bdevs).parts[buffer_kind(need)];
+}
+
+/// It is beyond its host's guarantee, and its bdev has as many buffers as it may have.
+[[gnu::always_inline]] inline bool Connection::is_over(const Need& need, const BdevHoldPart& hold,
+                                                       uint32_t taken) const {
   const PeerShare& share = peer_->share(need.buffers);
   if (share.held + need.buffer_count <= share.guarantee) return false;
-  const size_t kind = buffer_kind(need);
-  if (!waited && core_.bdevs.has_line(bdev, kind)) [[unlikely]]
-    return true;
-  const uint32_t room = peer_->kind->room(*peer_, need.buffers);
-  return core_.bdevs.over(bdev, kind, need.buffer_count, room);
+  const Room room = peer_->kind->room(*peer_, need.buffers);
+  return BdevShares::over(hold, need.buffer_count, room, taken);
 }
 
 Shortage Connection::take_places() {
@@ -116,7 +119,7 @@ void Connection::use_own_memory(TcpRequest& request) {
     const bool got = core_.reactor.buffers().try_get(request.plan.bytes, request.data.buffers);
     ASSERT_MSG(got, "fewer buffers than are shared out");
     request.data_in = DataIn::Pool;
-    core_.bdevs.take(request.bdev, buffer_kind(need), need.buffer_count);
+    BdevShares::take(*request.hold, need.buffer_count);
   } else {
     use_own_memory(request);
   }
@@ -138,17 +141,17 @@ void Connection::use_own_memory(TcpRequest& request) {
 /// A command that needs memory: begins or is parked.
 void Connection::start(TcpRequest& request) {
   const Need need = need_of(request.executor, request.plan.direction, request.plan.bytes);
+  request.hold = hold_of(request, need);
   const PeerLine& line = peer_->line(need.wait);
   const bool first = !core_.peers.anybody_waits() ||
                      (line.connections.empty() && parked_[size_t(need.wait)].empty());
   Shortage shortage = first ? shortage_of(need) : Shortage{Lack::Own, line.lacks};
   if (!shortage && need.host_data) shortage = claim_places();
   if (!shortage) [[likely]] {
-    if (need.buffer_count == 0) return begin(request, need);
-    request.bdev = nvmf::io_bdev(request);
-    if (!waits_for_bdev(need, request.bdev, false)) [[likely]]
+    if (request.hold == nullptr || (request.hold->line.empty() && !is_over(need, *request.hold, 0)))
+        [[likely]]
       return begin(request, need);
-    return park_beside(request, need);
+    return park_beside(request);
   }
   if (!peer_->kind->possible(*peer_, need.buffers, need.buffer_count)) {
     const auto refused = wire::Status(wire::GenericStatus::kDataSglLengthInvalid);
@@ -167,13 +170,13 @@ void Connection::give_host_wait(TcpRequest& request) {
 }
 
 /// Parks the command in `list`, and gives its request back.
-ParkedCommand& Connection::keep(TcpRequest& request, const Need& need, ParkedList& list) {
+ParkedCommand& Connection::keep(TcpRequest& request, ParkedList& list) {
   ParkedCommand& command = core_.parked.get();
   command.connection = this;
+  command.hold = request.hold;
   command.note = {.sqe = request.sqe,
                   .started_ns = request.started_ns,
                   .bytes = request.plan.bytes,
-                  .bdev = need.buffer_count > 0 ? nvmf::io_bdev(request) : 0,
                   .direction = request.plan.direction,
                   .executor = request.executor,
                   .connect = request.connect,
@@ -186,7 +189,7 @@ ParkedCommand& Connection::keep(TcpRequest& request, const Need& need, ParkedLis
 }
 
 void Connection::park(TcpRequest& request, const Need& need, Shortage shortage) {
-  keep(request, need, parked_[static_cast<size_t>(need.wait)]);
+  keep(request, parked_[static_cast<size_t>(need.wait)]);
   Wait line = need.wait;
   if (const Shortage places = claim_places()) {
     line = Wait::Places;
@@ -197,9 +200,10 @@ void Connection::park(TcpRequest& request, const Need& need, Shortage shortage) 
 }
 
 /// Its bdev has as many buffers as it may have.
-void Connection::park_beside(TcpRequest& request, const Need& need) {
+void Connection::park_beside(TcpRequest& request) {
   count(core_.stats.limit_host_bdev_buffers);
-  core_.bdevs.wait(keep(request, need, beside_), buffer_kind(need));
+  BdevHoldPart& hold = *request.hold;
+  core_.bdevs.wait(keep(request, beside_), hold);
   const Shortage places = claim_places();
   WaitNode& node = wait_node(Wait::Places);
   if (places && !node.node.linked()) {
@@ -208,7 +212,7 @@ void Connection::park_beside(TcpRequest& request, const Need& need) {
 }
 
 CommandNote Connection::take_out(ParkedList& list, ParkedCommand& command) {
-  core_.bdevs.forget(command, buffer_kind(command.note.bytes));
+  core_.bdevs.forget(command);
   CommandNote note = std::move(command.note);
   list.remove(command);
   core_.parked.put(command);
@@ -221,10 +225,8 @@ CommandNote Connection::take_out(ParkedList& list, ParkedCommand& command) {
 uint32_t Connection::resume_beside(ParkedCommand& command, uint32_t taken) {
   const CommandNote& waits = command.note;
   const Need need = need_of(waits.executor, waits.direction, waits.bytes);
-  const uint32_t room = peer_->kind->room(*peer_, need.buffers);
-  const size_t kind = buffer_kind(need);
-  if (core_.bdevs.over(waits.bdev, kind, need.buffer_count, room, taken)) return 0;
-  core_.bdevs.leave(command, kind);
+  if (is_over(need, *command.hold, taken)) return 0;
+  core_.bdevs.leave(command);
   beside_.remove(command);
   parked_[static_cast<size_t>(need.wait)].push_front(command);
   // Without a claim its turn comes with that.
@@ -255,10 +257,13 @@ Turn Connection::resume_parked(Wait wait) {
   const Lack lack = peer_->kind->lack(*peer_, Resource::Requests, 1);
   if (lack != Lack::None) return {.more = true, .shortage = {lack, Resource::Requests}};
   if (const Shortage shortage = shortage_of(need)) return {.more = true, .shortage = shortage};
-  if (need.buffer_count > 0 && waits_for_bdev(need, waits.bdev, waits.waited_for_bdev)) {
+  BdevHoldPart* const hold = command.hold;
+  // Those of its line come after it only if it was there before them.
+  const bool behind = hold != nullptr && command.waits_in == nullptr && !hold->line.empty();
+  if (behind || (hold != nullptr && is_over(need, *hold, 0))) {
     list.remove(command);
     beside_.push_back(command);
-    core_.bdevs.wait(command, buffer_kind(need));
+    core_.bdevs.wait(command, *hold);
     return {.moved = true, .more = !list.empty()};
   }
   begin_parked(take_out(list, command), need);
@@ -281,7 +286,7 @@ void Connection::begin_parked(CommandNote&& command, const Need& need) {
     const auto other = wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat);
     return complete(request, other.do_not_retry());
   }
-  if (need.buffer_count > 0) request.bdev = nvmf::io_bdev(request);
+  request.hold = hold_of(request, need);
   begin(request, need);
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "transport/testing/stepped_target.h"
@@ -61,6 +62,26 @@ class Scene {
     }
     target_.turns(300);
   }
+  /// Four writes of 256 KiB at once, more than what a host is guaranteed.
+  void work_at_once(SteppedHost& honest) {
+    constexpr uint32_t kBytes = 256 * 1024;
+    honest.capsule(make_io(IoOpcode::kFlush, 1, 0, 0));
+    CHECK(honest.receive(PduType::kCapsuleResp).status() == 0);
+    for (uint16_t cid = 10; cid < 14; ++cid)
+      honest.capsule(make_io(IoOpcode::kWrite, cid, 0, kBytes));
+    int answers = 0;
+    CHECK(target_.until([&] {
+      for (Pdu pdu = honest.take(); pdu.type != PduType{0xff}; pdu = honest.take()) {
+        if (pdu.type == PduType::kR2t) {
+          const auto& r2t = pdu.as<wire::R2t>();
+          honest.put(make_h2c_data(r2t.cccid.get(), r2t.ttag.get(), 0, Octets(kBytes), {}, true));
+        } else if (pdu.type == PduType::kCapsuleResp) {
+          ++answers;
+        }
+      }
+      return answers == 4;
+    }));
+  }
   /// Each size and direction, one after the other.
   void work(SteppedHost& honest) {
     for (const uint32_t bytes : {4096u, 256u * 1024}) {
@@ -99,11 +120,12 @@ constexpr std::array kHostile = {
 
 TEST_CASE("whatever hosts hold that stop, a host beside them goes on") {
   for (const Hostile& hostile : kHostile) {
-    CAPTURE(hostile.name);
+    CAPTURE(std::string(hostile.name));
     Scene scene;
     SteppedHost& before = scene.connect(kHonest);
     scene.attack(hostile);
     scene.work(before);
+    scene.work_at_once(before);
     // And one that comes only now.
     scene.work(scene.connect(kHonest + 1));
   }
@@ -119,7 +141,7 @@ constexpr std::array kHanging = {
 
 TEST_CASE("a disk that hangs holds up neither its hosts' other disks nor other hosts") {
   for (const Hostile& hanging : kHanging) {
-    CAPTURE(hanging.name);
+    CAPTURE(std::string(hanging.name));
     Scene scene;
     SteppedTarget& target = scene.target();
     scene.attack(hanging);
@@ -128,7 +150,7 @@ TEST_CASE("a disk that hangs holds up neither its hosts' other disks nor other h
     CHECK(target.stats().commands_parked > 0);
     // Twice: what it gives back goes to nobody of the disk that hangs.
     for (int round = 0; round < 2; ++round) scene.work(scene.connect(1));
-    scene.work(scene.connect(kHonest));
+    scene.work_at_once(scene.connect(kHonest));
     // The disk goes on: all of its commands do.
     const auto all_over = [&] {
       target.held().release_all();

@@ -100,15 +100,20 @@ class LockUpModel {
     if (const Shortage found = lack(queue, pool_of(item), count_of(item))) return found;
     return item.kind == Kind::Write ? lack(queue, Resource::HostWaits, 1) : Shortage{};
   }
-  static size_t buffer_kind(const Item& item) { return item.buffers == 0 ? 0 : 1; }
-  uint32_t room(Queue& queue, const Item& item) {
+  BdevHoldPart& hold_of(Queue& queue, const Item& item) {
+    return queue.peer->bdevs.of(item.bdev, bdevs_).parts[item.buffers == 0 ? 0 : 1];
+  }
+  static Room room(Queue& queue, const Item& item) {
     return queue.peer->kind->room(*queue.peer, pool_of(item));
   }
-  bool waits_for_bdev(Queue& queue, const Item& item, bool waited) {
+  bool is_over(Queue& queue, const Item& item, uint32_t taken) {
     const PeerShare& share = queue.peer->share(pool_of(item));
     if (share.held + count_of(item) <= share.guarantee) return false;
-    if (!waited && bdevs_.has_line(item.bdev, buffer_kind(item))) return true;
-    return bdevs_.over(item.bdev, buffer_kind(item), count_of(item), room(queue, item));
+    return BdevShares::over(hold_of(queue, item), count_of(item), room(queue, item), taken);
+  }
+  bool waits_for_bdev(Queue& queue, const Item& item, bool waited) {
+    if (!waited && !hold_of(queue, item).line.empty()) return true;
+    return is_over(queue, item, 0);
   }
   WaitNode& node_of(Queue& queue, Wait wait) { return queue.nodes[static_cast<size_t>(wait)]; }
   Shortage claim(Queue& queue) {
@@ -133,7 +138,7 @@ class LockUpModel {
   /// Holds its request already.
   void begin(Queue& queue, const Item& item) {
     peers_.take(*queue.peer, pool_of(item), count_of(item));
-    bdevs_.take(item.bdev, buffer_kind(item), count_of(item));
+    BdevShares::take(hold_of(queue, item), count_of(item));
     if (item.kind == Kind::Read) {
       executing_.push_back({&queue, item});
       return;
@@ -173,14 +178,13 @@ class LockUpModel {
     Parked* const parked = new Parked();
     parked->queue = &queue;
     parked->item = item;
-    parked->note.bdev = item.bdev;
     if (beside) {
       queue.beside.push_back(parked);
     } else {
       queue.parked[static_cast<size_t>(wait)].push_back(parked);
     }
     peers_.give(*queue.peer, Resource::Requests, 1);
-    if (beside) bdevs_.wait(*parked, buffer_kind(item));
+    if (beside) bdevs_.wait(*parked, hold_of(queue, item));
     Wait parked_line = wait;
     const Shortage places = claim(queue);
     if (places) {
@@ -196,10 +200,8 @@ class LockUpModel {
   uint32_t leave_bdev(Parked& parked, uint32_t taken) {
     Queue& queue = *parked.queue;
     const Item& item = parked.item;
-    if (bdevs_.over(item.bdev, buffer_kind(item), count_of(item), room(queue, item), taken)) {
-      return 0;
-    }
-    bdevs_.leave(parked, buffer_kind(item));
+    if (is_over(queue, item, taken)) return 0;
+    bdevs_.leave(parked);
     std::erase(queue.beside, &parked);
     const Wait wait = wait_of(item);
     queue.parked[static_cast<size_t>(wait)].push_front(&parked);
@@ -223,7 +225,7 @@ class LockUpModel {
     settle(queue);
   }
   void abort(Queue& queue, Parked& parked) {
-    bdevs_.forget(parked, buffer_kind(parked.item));
+    bdevs_.forget(parked);
     delete &parked;
     --queue.outstanding;
   }
@@ -271,7 +273,7 @@ class LockUpModel {
     const bool had_buffers = item.kind == Kind::Read || item.buffers >= 100;
     if (item.buffers >= 100) item.buffers -= 100;
     if (had_buffers) {
-      bdevs_.give(item.bdev, buffer_kind(item), count_of(item));
+      bdevs_.give(hold_of(*running.queue, item), count_of(item), running.queue->peer->bdevs);
       peers_.give(*running.queue->peer, pool_of(item), count_of(item));
     }
     peers_.give(*running.queue->peer, Resource::Requests, 1);
@@ -296,12 +298,12 @@ class LockUpModel {
       }
       if (const Shortage found = shortage_of(queue, item)) return {.more = true, .shortage = found};
       list.pop_front();
-      if (waits_for_bdev(queue, item, parked.note.waited_for_bdev)) {
+      if (waits_for_bdev(queue, item, parked.waits_in != nullptr)) {
         queue.beside.push_back(&parked);
-        bdevs_.wait(parked, buffer_kind(item));
+        bdevs_.wait(parked, hold_of(queue, item));
         return {.moved = true, .more = !list.empty()};
       }
-      bdevs_.forget(parked, buffer_kind(item));
+      bdevs_.forget(parked);
       delete &parked;
       peers_.take(*queue.peer, Resource::Requests, 1);
       begin(queue, item);

@@ -24,8 +24,6 @@ struct CommandNote {
   wire::SubmissionQueueEntry sqe;
   uint64_t started_ns = 0;
   uint32_t bytes = 0;  ///< of data
-  uint32_t bdev = 0;   ///< the number of its bdev, if it needs buffers
-  bool waited_for_bdev = false;
   nvmf::Direction direction = nvmf::Direction::None;
   Executor executor = Executor::Io;
   bool connect = false;
@@ -36,10 +34,12 @@ struct ParkedCommand {
   ListNode node;       ///< in a list of its connection, or among the free ones
   ListNode bdev_node;  ///< in the line of its bdev
   Connection* connection = nullptr;
+  BdevHoldPart* hold = nullptr;      ///< of its peer on its bdev, if it needs buffers
+  BdevHoldPart* waits_in = nullptr;  ///< whose line it is in or was in, if any
   CommandNote note;
 };
 
-static_assert(sizeof(ParkedCommand) <= 160, "docs/internals/limits.md says how much it is");
+static_assert(sizeof(ParkedCommand) <= 176, "docs/internals/limits.md says how much it is");
 
 using ParkedList = IntrusiveList<ParkedCommand, &ParkedCommand::node>;
 

@@ -23,6 +23,7 @@
 
 #include "base/intrusive_list.h"
 #include "reactor/reactor_stats.h"
+#include "transport/bdev_shares.h"
 #include "transport/share_table.h"
 #include "transport/transport_stats.h"
 
@@ -84,6 +85,7 @@ struct alignas(64) Peer {
   uint64_t key = 0;
   uint32_t references = 0;  ///< connections, and requests that outlived their time here
   std::array<PeerLine, kWaitCount> lines;
+  BdevHolds bdevs;       ///< what its commands of each bdev hold
   uint64_t told_ns = 0;  ///< when the control plane heard of its waiting
 
   PeerShare& share(Resource resource) { return shares[static_cast<size_t>(resource)]; }
@@ -130,10 +132,11 @@ class PeerClass {
     return lack_behind(share, part, amount);
   }
 
-  /// Beyond its guarantee: how much more `peer` could hold now.
-  uint32_t room(const Peer& peer, Resource resource) const {
+  /// Beyond its guarantee: how much more `peer`, and anybody, could hold now.
+  Room room(const Peer& peer, Resource resource) const {
     const auto index = static_cast<size_t>(resource);
-    return parts_[index].table.room(peer.shares[index]);
+    const ShareTable& table = parts_[index].table;
+    return {.own = table.room(peer.shares[index]), .shared = table.shared_free()};
   }
 
   /// The same for LentBytes, which nobody waits for: what is not lent is copied.

@@ -102,9 +102,9 @@ class ShareTable {
     if (after - share.guarantee > plan_.shared_max) return Lack::Own;
     return share.shared_of_last(after, amount) > shared_free_ ? Lack::Shared : Lack::None;
   }
-  /// How much more of the shared part `share` could hold now.
+  /// How much more of the shared part `share` could hold, if nobody else held any of it.
   uint32_t room(const PeerShare& share) const {
-    return std::min(shared_free_, plan_.shared_max - share.beyond(share.held));
+    return plan_.shared_max - share.beyond(share.held);
   }
   /// lack() said None.
   void take(PeerShare& share, uint32_t amount) {

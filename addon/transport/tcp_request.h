@@ -30,6 +30,7 @@
 
 namespace capsuled::transport {
 
+struct BdevHoldPart;
 struct Peer;
 
 enum class RequestState : uint8_t {
@@ -114,7 +115,7 @@ struct TcpRequest : nvmf::Request {
   bool with_control = false;      ///< counts for its connection: the control plane has it
   bool data_answer = false;       ///< counts for its connection: has or will have data of its own
   bool close_after = false;       ///< the connection ends when the answer was sent
-  uint32_t bdev = 0;              ///< the number of the bdev that DataIn::Pool is charged to, too
+  BdevHoldPart* hold = nullptr;   ///< what DataIn::Pool is charged to, too
   uint32_t capsule_bytes = 0;     ///< in-capsule data
   uint32_t host_data_bytes = 0;   ///< of H2CData, announced so far
   uint64_t host_data_due_ns = 0;  ///< all of it, in the host's time (host_debt.h)
