@@ -253,6 +253,7 @@ transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, 
   result.asynchronous_events_max = uint32_of(attach, "asynchronousEventsMax");
   result.discovery = bool_of(attach, "discovery");
   result.host = uint32_of(attach, "host");
+  result.host_is_first = bool_of(attach, "hostIsFirst");
   return result;
 }
 

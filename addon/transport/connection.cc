@@ -146,7 +146,8 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
         this);
     core_.controllers[attach.controller] = controller_.get();
   }
-  become(core_.peers.join(attach.discovery ? PeerKind::Discovery : PeerKind::Host, attach.host));
+  const PeerKind kind = attach.discovery ? PeerKind::Discovery : PeerKind::Host;
+  become(core_.peers.join(kind, attach.host, attach.host_is_first));
   set_state(ConnectionState::Live);
   if (core_.options.admission != nullptr) core_.options.admission->connected(ticket_);
   leave_control(connect);

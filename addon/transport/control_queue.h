@@ -132,8 +132,9 @@ struct QueueAttach {
   bool flow_control_disabled = false;
   uint32_t table = 0;  ///< 0: none
   uint32_t asynchronous_events_max = 4;
-  bool discovery = false;  ///< of a discovery controller
-  uint32_t host = 0;       ///< whose account: the same number, the same host (peers.h)
+  bool discovery = false;     ///< of a discovery controller
+  uint32_t host = 0;          ///< whose account: the same number, the same host (peers.h)
+  bool host_is_first = true;  ///< of its address: see SharePlan::members_further
 };
 
 }  // namespace capsuled::transport

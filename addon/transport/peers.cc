@@ -58,19 +58,20 @@ Peers::Peers(const std::array<PeerPlan, kPeerKindCount>& plans, TransportStats& 
 
 Peers::~Peers() { ASSERT(lines_waiting_ == 0 && runnable_.empty()); }
 
-Peer& Peers::join(PeerKind kind, uint64_t key) {
+Peer& Peers::join(PeerKind kind, uint64_t key, bool first) {
   PeerClass& of_kind = *classes_[static_cast<size_t>(kind)];
   std::unique_ptr<Peer>& peer = of_kind.peers_[key];
   if (peer == nullptr) {
     peer = std::make_unique<Peer>();
     peer->kind = &of_kind;
     peer->key = key;
+    peer->first = first;
     for (size_t wait = 0; wait < kWaitCount; ++wait) {
       peer->lines[wait].peer = peer.get();
       peer->lines[wait].wait = static_cast<Wait>(wait);
     }
     for (size_t index = 0; index < kResourceCount; ++index) {
-      of_kind.parts_[index].table.join(peer->shares[index]);
+      of_kind.parts_[index].table.join(peer->shares[index], first);
     }
   }
   ++peer->references;
@@ -82,7 +83,7 @@ void Peers::leave(Peer& peer) {
   if (--peer.references > 0) return;
   PeerClass& of_kind = *peer.kind;
   for (size_t index = 0; index < kResourceCount; ++index) {
-    of_kind.parts_[index].table.leave(peer.shares[index]);
+    of_kind.parts_[index].table.leave(peer.shares[index], peer.first);
   }
   of_kind.peers_.erase(peer.key);
 }

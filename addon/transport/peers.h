@@ -83,6 +83,7 @@ struct alignas(64) Peer {
   PeerClass* kind = nullptr;
   std::array<PeerShare, kResourceCount> shares;
   uint64_t key = 0;
+  bool first = true;        ///< of its address
   uint32_t references = 0;  ///< connections, and requests that outlived their time here
   std::array<PeerLine, kWaitCount> lines;
   BdevHolds bdevs;       ///< what its commands of each bdev hold
@@ -166,7 +167,8 @@ class Peers {
   ~Peers();
 
   /// The account of `key`, made if it is not there. leave() as often as join().
-  Peer& join(PeerKind kind, uint64_t key);
+  /// `first`: of its address; of others, few have a guarantee.
+  Peer& join(PeerKind kind, uint64_t key, bool first = true);
   void leave(Peer& peer);
 
   /// PeerClass::lack() said None.

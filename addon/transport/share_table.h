@@ -26,6 +26,9 @@ struct SharePlan {
   uint32_t members = 0;     ///< how many have a guarantee
   uint32_t shared_max = 0;  ///< that one member may hold of the shared part
 
+  /// Of those with a guarantee, further ones of an address that has one already: names can be had
+  /// for nothing, addresses cannot.
+  constexpr uint32_t members_further() const { return members / 8; }
   constexpr uint32_t shared() const { return total - guarantee * members; }
 
   /// Up to three quarters are guaranteed to `members_max` members, or to as many as can have
@@ -82,15 +85,22 @@ class ShareTable {
   ShareTable(const ShareTable&) = delete;
   ShareTable& operator=(const ShareTable&) = delete;
 
-  void join(PeerShare& share) {
+  /// `first`: of its address, else a further one.
+  void join(PeerShare& share, bool first = true) {
     ASSERT(share.held == 0 && share.guarantee == 0);
     if (guaranteed_ == plan_.members) return;
+    if (!first && further_ == plan_.members_further()) return;
     ++guaranteed_;
+    if (!first) ++further_;
     share.guarantee = plan_.guarantee;
   }
-  void leave(PeerShare& share) {
+  /// `first`: as at join().
+  void leave(PeerShare& share, bool first = true) {
     ASSERT(share.held == 0);
-    if (share.guarantee > 0) --guaranteed_;
+    if (share.guarantee > 0) {
+      --guaranteed_;
+      if (!first) --further_;
+    }
     share.guarantee = 0;
   }
 
@@ -138,6 +148,7 @@ class ShareTable {
   const SharePlan plan_;
   uint32_t shared_free_;
   uint32_t guaranteed_ = 0;  ///< members that have a guarantee
+  uint32_t further_ = 0;     ///< of these, further ones of their addresses
 };
 
 }  // namespace capsuled::transport

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/prng.h"
 
@@ -117,6 +119,22 @@ TEST_CASE(
       table.leave(shares[index]);
     }
   }
+}
+
+TEST_CASE("ShareTable: an address that has many members leaves guarantees to other addresses") {
+  ShareTable table({.total = 100, .guarantee = 4, .members = 16, .shared_max = 20});
+  std::vector<PeerShare> further(100);
+  for (PeerShare& share : further) table.join(share, false);
+  CHECK(std::ranges::count(further, 4u, &PeerShare::guarantee) == 2);
+  std::vector<PeerShare> first(20);
+  for (PeerShare& share : first) table.join(share, true);
+  CHECK(std::ranges::count(first, 4u, &PeerShare::guarantee) == 14);
+  for (PeerShare& share : further) table.leave(share, false);
+  PeerShare later;
+  table.join(later, false);
+  CHECK(later.guarantee == 4);
+  table.leave(later, false);
+  for (PeerShare& share : first) table.leave(share, true);
 }
 
 }  // namespace capsuled::transport

@@ -197,6 +197,8 @@ export interface QueueAttach {
   readonly discovery: boolean;
   /** Whose account the queue is charged to: the same number for all queues of a host. */
   readonly host: number;
+  /** The account is the one of its address that has a guarantee before those of further hosts. */
+  readonly hostIsFirst: boolean;
 }
 
 /** Where a file lies. */

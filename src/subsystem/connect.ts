@@ -457,6 +457,7 @@ function attach(
     asynchronousEventsMax,
     discovery: subsystem === state.discovery,
     host: connection.account.number,
+    hostIsFirst: connection.account.isFirst,
   };
   command.attach(queue, packBits([ConnectResultBits.cntlid, controller.cntlid]));
 }

@@ -3,8 +3,8 @@
  * admission bounds them): discovery controllers, and the controllers and queues of I/O hosts.
  *
  * A controller is charged for its admin queue and for what it was granted, connected or not: what
- * was granted can be connected until the controller goes. No class can take all, no address all of
- * a class, no host all of an address.
+ * was granted can be connected until the controller goes. No class can take all, no host all of an
+ * address, and each address has a share of its own (address-shares.ts).
  *
  * A controller more than there may be displaces the oldest one of the address that has the most, if
  * that is more than its own address has: of discovery any, of I/O one that has no I/O queue. Nobody
@@ -12,6 +12,8 @@
  */
 
 import type { Engine } from '../engine/engine-types.js';
+import { AddressShares, addressPlan } from './address-shares.js';
+import type { AddressPlan } from './address-shares.js';
 import { hostOf } from '../transport/peer-address.js';
 import type { Controller } from './controller.js';
 
@@ -20,7 +22,7 @@ export interface ShareLimits {
   readonly discoveryMax: number;
   readonly discoveryOfAddressMax: number;
   readonly ioMax: number;
-  readonly ioOfAddressMax: number;
+  readonly ioOfAddress: AddressPlan;
   readonly ioOfHostMax: number;
 }
 
@@ -36,7 +38,7 @@ export function shareLimits(connectionsMax: number): ShareLimits {
     discoveryMax,
     discoveryOfAddressMax: Math.max(Math.floor(discoveryMax / 8), Math.min(discoveryMax, 4)),
     ioMax,
-    ioOfAddressMax: Math.max(Math.floor((ioMax * 3) / 4), Math.min(ioMax, 8)),
+    ioOfAddress: addressPlan(ioMax),
     ioOfHostMax: Math.min(ioMax, part(4, 8)),
   };
 }
@@ -65,11 +67,12 @@ export class ConnectionShares {
   readonly #ioOfHost = new Map<string, number>();
   readonly #ioOfAddress = new Map<string, AddressCharge>();
   readonly #charges = new Map<Controller, number>();
-  #ioCount = 0;
+  readonly #ioShares: AddressShares;
 
   constructor(engine: Engine) {
     this.#engine = engine;
     this.limits = shareLimits(engine.facts.connectionsMax);
+    this.#ioShares = new AddressShares(this.limits.ioOfAddress);
   }
 
   /** Whether one more discovery controller may come from there. */
@@ -87,9 +90,10 @@ export class ConnectionShares {
   ioRoom(hostNqn: string, address: string): Room | ShareFault {
     const host = this.#ioOfHost.get(hostKey(hostNqn, address)) ?? 0;
     if (host + ioChargeMin > this.limits.ioOfHostMax) return 'host';
-    const charge = this.#ioOfAddress.get(hostOf(address))?.charged ?? 0;
-    if (charge + ioChargeMin > this.limits.ioOfAddressMax) return 'address';
-    if (this.#ioCount + ioChargeMin <= this.limits.ioMax) return { displaced: null };
+    const key = hostOf(address);
+    if (this.#ioShares.isFull(key, ioChargeMin)) return 'address';
+    if (this.#ioShares.room(key) >= ioChargeMin) return { displaced: null };
+    const charge = this.#ioShares.held(key);
     const displaced = this.#idleOfMost(charge + ioChargeMin);
     return displaced === undefined ? 'class' : { displaced };
   }
@@ -109,11 +113,9 @@ export class ConnectionShares {
   queuesMax(controller: Controller): number {
     const own = this.#charges.get(controller) ?? 0;
     const host = this.#ioOfHost.get(hostKey(controller.hostNqn, controller.address)) ?? 0;
-    const address = this.#ioOfAddress.get(hostOf(controller.address))?.charged ?? 0;
     const room = Math.min(
       this.limits.ioOfHostMax - host,
-      this.limits.ioOfAddressMax - address,
-      this.limits.ioMax - this.#ioCount,
+      this.#ioShares.room(hostOf(controller.address)),
     );
     return Math.max(own + room - 1, 1);
   }
@@ -167,7 +169,6 @@ export class ConnectionShares {
   #charge(controller: Controller, charge: number): void {
     const growth = charge - (this.#charges.get(controller) ?? 0);
     this.#charges.set(controller, charge);
-    this.#ioCount += growth;
     const host = hostKey(controller.hostNqn, controller.address);
     const ofHost = (this.#ioOfHost.get(host) ?? 0) + growth;
     if (ofHost > 0) this.#ioOfHost.set(host, ofHost);
@@ -180,6 +181,7 @@ export class ConnectionShares {
     };
     this.#ioOfAddress.set(key, address);
     address.charged += growth;
+    this.#ioShares.charge(key, growth);
     this.#settle(controller.address, address);
   }
 

@@ -3,7 +3,8 @@
  * comes from. All queues of a host share one account, however many it opens.
  *
  * An NQN is but a claim, so one address has few accounts of its own: what comes under more names
- * from there shares one more.
+ * from there shares one more. And one account of each address is its first: it has a guarantee
+ * before further ones of any address.
  */
 
 /** A host while it has queues. */
@@ -12,6 +13,7 @@ export interface HostAccount {
   readonly number: number;
   readonly hostNqn: string;
   readonly address: string;
+  readonly isFirst: boolean;
 }
 
 interface OpenAccount extends HostAccount {
@@ -37,7 +39,8 @@ export class HostAccounts {
     const name = known ? hostNqn : '';
     let account = names.get(name);
     if (account === undefined) {
-      account = { number: this.#takeNumber(), hostNqn: name, address, queues: 0 };
+      const isFirst = ![...names.values()].some((other) => other.isFirst);
+      account = { number: this.#takeNumber(), hostNqn: name, address, isFirst, queues: 0 };
       names.set(name, account);
     }
     account.queues += 1;

@@ -29,6 +29,18 @@ t.test('an account ends with its last queue, and its number is used again', (t) 
   t.end();
 });
 
+t.test('one account of each address is its first', (t) => {
+  const accounts = new HostAccounts();
+  const first = accounts.open('nqn.a', '10.0.0.1');
+  const further = accounts.open('nqn.b', '10.0.0.1');
+  t.same([first.isFirst, further.isFirst], [true, false]);
+  t.ok(accounts.open('nqn.b', '10.0.0.2').isFirst);
+  accounts.close(first);
+  t.ok(accounts.open('nqn.c', '10.0.0.1').isFirst, 'another one, when it is gone');
+  t.notOk(accounts.open('nqn.d', '10.0.0.1').isFirst);
+  t.end();
+});
+
 t.test('an address has few accounts, whatever names come from there', (t) => {
   const accounts = new HostAccounts();
   const opened = Array.from({ length: 100 }, (_, index) =>

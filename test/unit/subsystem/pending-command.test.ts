@@ -45,6 +45,7 @@ const queue = {
   asynchronousEventsMax: 4,
   discovery: false,
   host: 1,
+  hostIsFirst: true,
 };
 
 t.test('a command is answered, refused or attached, and then done', async (t) => {
