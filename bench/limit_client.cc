@@ -117,7 +117,7 @@ int run(char** argv) {
   for (uint64_t now = begin_ns; measured_from_ns == 0 || now - measured_from_ns < length_ns;
        now = now_ns()) {
     if (measured_from_ns == 0 && now - begin_ns > warm_ns) {
-      latency->reset();
+      *latency = perf::LatencyHistogram();
       measured_from_ns = now;
     }
     for (const auto& connection : connections) {
