@@ -1,6 +1,6 @@
 /** The daemon that is measured: one bdev, one subsystem, from start to stop. */
 
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { type Program, capsuled, serverCore } from './programs.js';
@@ -71,7 +71,8 @@ export class Daemon {
   static async start(options: DaemonOptions): Promise<Daemon> {
     const { kind, poll = 'adaptive', directory } = options;
     const nqn = `nqn.2026-11.io.capsuled:bench-${kind}`;
-    const file = join(directory, `${kind}-${poll}.yaml`);
+    // Beside its configuration is its state, which is no other daemon's.
+    const file = join(mkdtempSync(join(directory, `${kind}-${poll}-`)), 'config.yaml');
     writeFileSync(file, configuration(options, nqn));
     const program = capsuled(['serve', '--config', file]);
     const line = await program.line((text) => text.includes('"msg":"ready"'));
