@@ -447,7 +447,8 @@ function attach(
   controller.queueOpened(qid, connection);
   state.shares.queueOpened(controller);
   const { hostNqn, subsystem } = controller;
-  connection.account = state.hostAccounts.open(hostNqn, hostOf(connection.peer.address));
+  const address = hostOf(connection.peer.address);
+  connection.account = state.hostAccounts.open(hostNqn, address, subsystem.kind);
   const queue: QueueAttach = {
     controller: controller.handle,
     qid,

@@ -3,8 +3,8 @@
  * comes from. All queues of a host share one account, however many it opens.
  *
  * An NQN is but a claim, so one address has few accounts of its own: what comes under more names
- * from there shares one more. And one account of each address is its first: it has a guarantee
- * before further ones of any address.
+ * from there shares one more. And in each class one account of each address is its first: it has
+ * a guarantee before further ones of any address.
  */
 
 /** A host while it has queues. */
@@ -12,6 +12,7 @@ export interface HostAccount {
   /** Above 0; no two living accounts have the same one. */
   readonly number: number;
   readonly hostNqn: string;
+  /** With its class. */
   readonly address: string;
   readonly isFirst: boolean;
 }
@@ -29,7 +30,9 @@ export class HostAccounts {
   #numberNext = 1;
 
   /** A queue more of this host. */
-  open(hostNqn: string, address: string): HostAccount {
+  open(hostNqn: string, from: string, kind: 'io' | 'discovery' = 'io'): HostAccount {
+    // What it has of one class says nothing about the other.
+    const address = `${kind} ${from}`;
     let names = this.#accounts.get(address);
     if (names === undefined) {
       names = new Map();

@@ -38,6 +38,7 @@ t.test('one account of each address is its first', (t) => {
   accounts.close(first);
   t.ok(accounts.open('nqn.c', '10.0.0.1').isFirst, 'another one, when it is gone');
   t.notOk(accounts.open('nqn.d', '10.0.0.1').isFirst);
+  t.ok(accounts.open('nqn.d', '10.0.0.1', 'discovery').isFirst, 'and one of each class');
   t.end();
 });
 
