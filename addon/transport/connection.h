@@ -192,7 +192,7 @@ class Connection {
   CommandNote take_out(ParkedList& list, ParkedCommand& command);
   ParkedCommand* find_parked(ParkedList& list, uint16_t cid);
   void answer_parked(ParkedList& list, ParkedCommand& command, wire::Status status);
-  void begin_parked(CommandNote&& command, const Need& need);
+  TcpRequest& unpark(ParkedList& list, ParkedCommand& command);
   Turn resume_parked(Wait wait);
   Turn resume_stream();
   Turn resume_places();

@@ -177,6 +177,7 @@ ParkedCommand& Connection::keep(TcpRequest& request, ParkedList& list) {
   command.note = {.sqe = request.sqe,
                   .started_ns = request.started_ns,
                   .bytes = request.plan.bytes,
+                  .table_version = request.table_version,
                   .direction = request.plan.direction,
                   .executor = request.executor,
                   .connect = request.connect,
@@ -266,28 +267,27 @@ Turn Connection::resume_parked(Wait wait) {
     core_.bdevs.wait(command, *hold);
     return {.moved = true, .more = !list.empty()};
   }
-  begin_parked(take_out(list, command), need);
+  begin(unpark(list, command), need);
   settle_places();
   return {.moved = true, .more = !list.empty()};
 }
 
-void Connection::begin_parked(CommandNote&& command, const Need& need) {
-  TcpRequest& request = take_request(command.sqe, 0);
-  request.owed = std::move(command.owed);
-  request.started_ns = command.started_ns;
-  request.executor = command.executor;
-  request.connect = command.connect;
-  // What was right when it came may not be right any more.
-  request.plan =
-      command.executor == Executor::Io ? nvmf::io_plan(request, 0) : control_plan(command.sqe, 0);
-  request.plan.lent = false;
-  if (!request.plan.status.is_success()) return complete(request, request.plan.status);
-  if (request.plan.bytes != command.bytes) {
-    const auto other = wire::Status(wire::GenericStatus::kInvalidNamespaceOrFormat);
-    return complete(request, other.do_not_retry());
-  }
-  request.hold = hold_of(request, need);
-  begin(request, need);
+/// A request for a command that is parked no more.
+TcpRequest& Connection::unpark(ParkedList& list, ParkedCommand& command) {
+  BdevHoldPart* const hold = command.hold;
+  CommandNote note = take_out(list, command);
+  TcpRequest& request = take_request(note.sqe, 0);
+  request.owed = std::move(note.owed);
+  request.started_ns = note.started_ns;
+  request.executor = note.executor;
+  request.connect = note.connect;
+  request.hold = hold;
+  // It is planned only once. What has changed since then io_execute() finds by the version: a
+  // command that was meant for one disk must not be taken for one that is meant for another.
+  request.plan.direction = note.direction;
+  request.plan.bytes = note.bytes;
+  request.table_version = note.table_version;
+  return request;
 }
 
 ParkedCommand* Connection::find_parked(ParkedList& list, uint16_t cid) {
@@ -313,12 +313,7 @@ bool Connection::abort_parked(uint16_t cid) {
 }
 
 void Connection::answer_parked(ParkedList& list, ParkedCommand& command, wire::Status status) {
-  CommandNote note = take_out(list, command);
-  TcpRequest& request = take_request(note.sqe, 0);
-  request.owed = std::move(note.owed);
-  request.started_ns = note.started_ns;
-  request.executor = note.executor;
-  request.connect = note.connect;
+  TcpRequest& request = unpark(list, command);
   for (size_t wait = 0; wait < parked_.size(); ++wait) {
     if (parked_[wait].empty()) {
       core_.peers.cancel(*peer_, static_cast<Wait>(wait), wait_nodes_[wait]);

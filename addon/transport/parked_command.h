@@ -23,7 +23,8 @@ namespace capsuled::transport {
 struct CommandNote {
   wire::SubmissionQueueEntry sqe;
   uint64_t started_ns = 0;
-  uint32_t bytes = 0;  ///< of data
+  uint32_t bytes = 0;          ///< of data
+  uint32_t table_version = 0;  ///< for which content it was meant: see io_execute()
   nvmf::Direction direction = nvmf::Direction::None;
   Executor executor = Executor::Io;
   bool connect = false;

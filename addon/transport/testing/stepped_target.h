@@ -112,6 +112,13 @@ class SteppedTarget {
     changed_.wait(lock, [this] { return task_ == nullptr && waiting_; });
   }
 
+  /// Namespace 1 becomes another RAM disk, which is empty.
+  void replace_ram() {
+    const uint32_t since = nvmf::take_table_version();
+    ASSERT(registry_->add(make_malloc_bdev(env_, {.name = "ram2", .bytes = 2 << 20}).value()).ok());
+    on_reactor([&] { publish("ram2", since); });
+  }
+
   FakeSocket& socket(int fd) { return env_.ring().socket(fd); }
   void advance(uint64_t ns) { env_.advance(ns); }
   Group& group() { return *group_; }
@@ -192,13 +199,15 @@ class SteppedTarget {
     }
   }
 
-  void publish() {
+  /// `ram`: what namespace 1 is, since then.
+  void publish(const char* ram = "ram", uint32_t since = 0) {
     std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
-    for (const char* name : {"ram", "held", "zeros"}) {
+    for (const char* name : {ram, "held", "zeros"}) {
       auto entry = std::make_shared<nvmf::NamespaceEntry>();
       entry->nsid = static_cast<uint32_t>(entries.size() + 1);
       entry->bdev = registry_->find(name);
       entry->stats = {&namespace_stats_};
+      if (name == ram) entry->since_version = since;
       entries.push_back(entry);
     }
     table_->publish(entries, [] {});
