@@ -9,22 +9,15 @@
 
 #include "base/prng.h"
 #include "transport/bdev_shares.h"
-#include "transport/peer_plans.h"
 #include "transport/peers.h"
+#include "transport/testing/small_plans.h"
 
 namespace capsuled::transport {
+
+using testing::name;
+using testing::small_plans;
+
 namespace {
-
-std::array<PeerPlan, kPeerKindCount> small_plans() {
-  GroupOptions options;
-  options.requests_max = 96;
-  options.queue_entries_max = 8;
-  options.peers_max = 4;
-  return peer_plans(options, 24, 16);
-}
-
-/// Stands for a connection: Peers never looks into one.
-Connection* name(uintptr_t number) { return reinterpret_cast<Connection*>(number); }
 
 /// The rules of connection_parked.cc with hosts that send whatever they like, in any order: each
 /// queue is a stream in which the data of an R2T stand behind all commands that were sent before.

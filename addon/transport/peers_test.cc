@@ -8,22 +8,12 @@
 #include <vector>
 
 #include "transport/peer_plans.h"
+#include "transport/testing/small_plans.h"
 
 namespace capsuled::transport {
-namespace {
 
-std::array<PeerPlan, kPeerKindCount> small_plans() {
-  GroupOptions options;
-  options.requests_max = 96;
-  options.queue_entries_max = 8;
-  options.peers_max = 4;
-  return peer_plans(options, 24, 16);
-}
-
-/// Stands for a connection: Peers never looks into one.
-Connection* name(uintptr_t number) { return reinterpret_cast<Connection*>(number); }
-
-}  // namespace
+using testing::name;
+using testing::small_plans;
 
 TEST_CASE("peer_plans: every host can do 256 KiB and 4 KiB, whoever else is there") {
   for (const uint64_t memory_mib : {2u, 16u, 128u, 1024u}) {
