@@ -9,11 +9,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <future>
@@ -88,6 +91,37 @@ TEST_CASE("env: a thread has its name and core, runs, takes no signals, and is j
   CHECK(sigismember(&mask, SIGTERM) == 1);
   CHECK(env->start_thread("x", 1023, [] {}).error().errnum == EINVAL);
   CHECK(env->start_thread("x", 100'000, [] {}).error().errnum == EINVAL);
+}
+
+TEST_CASE("env: a thread asks for short slices, and keeps the priority that the process has") {
+  // Of the kernel's `struct sched_attr`, whose header cannot be included beside sched.h.
+  struct Attributes {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime;
+    uint64_t deadline;
+    uint64_t period;
+  };
+  const auto attributes_here = [] {
+    Attributes attributes = {};
+    CHECK(::syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) == 0);
+    return attributes;
+  };
+  auto env = make_linux_env().value();
+  Attributes there = {};
+  {
+    auto thread = env->start_thread("slices", -1, [&] { there = attributes_here(); });
+    REQUIRE(thread.ok());
+  }
+  const Attributes here = attributes_here();
+  CHECK(there.policy == here.policy);
+  CHECK(there.nice == here.nice);
+  // Linux tells the slice, and does as it is asked, from 6.12 on.
+  const bool tells = here.runtime > 0;
+  CHECK(there.runtime == (tells ? 100'000u : 0u));
 }
 
 TEST_CASE("env: IPv4 and IPv6 listen on the same port, and a taken one is refused") {
