@@ -89,6 +89,10 @@ class Env {
   /// TCP_NODELAY of a connection; and its end when the peer has vanished, after a minute without an
   /// answer of the peer's kernel. Its buffer sizes are left to the kernel, which adapts them.
   virtual void prepare_connection(int fd) = 0;
+  /// Of what is sent on `fd`, how much the machine may keep that TCP cannot send yet, because the
+  /// peer does not read or the network is slower than we are. What is on its way to the peer is not
+  /// counted. Without a limit the kernel keeps some megabytes for each connection.
+  virtual void limit_unsent(int fd, uint32_t bytes) = 0;
   /// Both directions: pending receives and sends of `fd` complete, later ones fail.
   virtual void shutdown(int fd) = 0;
   virtual void close(int fd) = 0;

@@ -90,6 +90,7 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   debt_ = HostDebt{};
   peer_ = &core_.peers.join(PeerKind::Stranger,
                             std::hash<std::string>{}(Admission::host_of(peer.address)));
+  core_.reactor.env().limit_unsent(fd_, kUnsentBytesMax);
   qpair_ = nvmf::Qpair{};
   entries_ = kEntriesBeforeConnect;
   writer_ = PduWriter{};
@@ -130,6 +131,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
   qpair_.controller = attach.controller;
   qpair_.table = table;
   qpair_.stats = stats;
+  if (attach.qid != 0) core_.reactor.env().limit_unsent(fd_, kUnsentIoBytesMax);
   if (attach.qid == 0) {
     controller_ = std::make_unique<nvmf::Controller>(
         core_.reactor, attach.controller, attach.asynchronous_events_max,

@@ -194,6 +194,20 @@ TEST_CASE("a queue that owes nothing goes on beside one of the same host with an
   scene.work(scene.connect(1));
 }
 
+TEST_CASE("only of I/O queues does the machine keep much that their host does not take") {
+  SteppedTarget target(1, 16 << 20, large_group());
+  SteppedHost stranger(target);
+  target.turns(4);
+  CHECK(stranger.socket().unsent_max == 128 * 1024);
+  SteppedHost admin(target);
+  admin.connect(1, 0, 1);
+  SteppedHost queue(target);
+  queue.connect(1, 1, 1);
+  target.turns(20);
+  CHECK(admin.socket().unsent_max == 128 * 1024);
+  CHECK(queue.socket().unsent_max == 1024 * 1024);
+}
+
 TEST_CASE("Keep Alives and single bytes do not renew the time of data that are owed") {
   GroupOptions group = large_group();
   group.pdu_timeout_ns = 30 * kSecond;

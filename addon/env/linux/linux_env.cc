@@ -73,6 +73,12 @@ class LinuxEnv final : public Env {
         (kVanishedIdleS + kVanishedProbes * kVanishedIntervalS) * 1000);
   }
 
+  void limit_unsent(int fd, uint32_t bytes) override {
+    const auto value = static_cast<int>(bytes);
+    // Setting an option fails if the peer has gone already, and then nothing is sent any more.
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, sizeof(value));
+  }
+
   void shutdown(int fd) override { (void)::shutdown(fd, SHUT_RDWR); }
   void close(int fd) override { ASSERT(::close(fd) == 0 || errno != EBADF); }
 

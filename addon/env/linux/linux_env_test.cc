@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -261,6 +263,27 @@ TEST_CASE("env: a connection whose peer vanished ends, though nobody speaks on i
   CHECK(option(IPPROTO_TCP, TCP_USER_TIMEOUT) == (idle + probing) * 1000);
   CHECK(option(IPPROTO_TCP, TCP_NODELAY) == 1);
   env->close(fd);
+}
+
+TEST_CASE("env: the kernel keeps little for a peer that does not read") {
+  const auto env = make_linux_env().value();
+  const int listener = env->listen({"127.0.0.1", 0}, 1).value();
+  const SocketAddress target = env->resolve(env->local_endpoint(listener).value()).value();
+  const int peer = env->make_socket(target).value();
+  REQUIRE(::connect(peer, target.raw(), target.length) == 0);
+  const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  REQUIRE(fd >= 0);
+  env->limit_unsent(fd, 128 * 1024);
+  const std::vector<std::byte> much(size_t{1} << 20);
+  size_t sends = 0;
+  while (sends < 1000 && ::send(fd, much.data(), much.size(), MSG_DONTWAIT) > 0) ++sends;
+  CHECK(sends < 1000);
+  int unsent = -1;
+  REQUIRE(::ioctl(fd, SIOCOUTQNSD, &unsent) == 0);
+  // The limit is looked at once for each piece of a send, of 64 KiB or so.
+  CHECK(unsent > 0);
+  CHECK(unsent <= (128 + 64) * 1024);
+  for (const int each : {fd, peer, listener}) env->close(each);
 }
 
 TEST_CASE("env: the limit of open files is raised to what the process may have") {

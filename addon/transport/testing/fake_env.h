@@ -45,6 +45,7 @@ struct FakeSocket {
   bool host_reads = true;    ///< else sends wait
   bool shut_down = false;    ///< by the target
   bool closed = false;       ///< by the target
+  uint32_t unsent_max = 0;   ///< as the target said; not kept here, where `host_reads` says it
   /// Open again when the send ended.
   SendEnd send_end = SendEnd::Open;
 };
@@ -91,6 +92,7 @@ class FakeRing : public env::Ring {
   }
   void shut_down(int fd) { sockets_.at(fd).shut_down = true; }
   void close_now(int fd) { sockets_.at(fd).closed = true; }
+  void limit_unsent(int fd, uint32_t bytes) { sockets_.at(fd).unsent_max = bytes; }
   /// Bytes that one receive or send moves at most, until changed.
   uint32_t piece_max = 64 * 1024;
   /// `drive` is no work: the reactor may sleep between two calls of it.
@@ -356,6 +358,7 @@ class FakeEnv : public env::Env {
   Result<env::Endpoint> local_endpoint(int) override { return env::Endpoint{"127.0.0.1", 4420}; }
   Result<env::Endpoint> peer_endpoint(int) override { return env::Endpoint{"127.0.0.1", 50000}; }
   void prepare_connection(int) override {}
+  void limit_unsent(int fd, uint32_t bytes) override { ring_->limit_unsent(fd, bytes); }
   void shutdown(int fd) override { ring_->shut_down(fd); }
   void close(int fd) override { ring_->close_now(fd); }
   Result<env::FileFacts> open_file(const env::FileOpen&) override { return Error{ENOSYS, "fake"}; }

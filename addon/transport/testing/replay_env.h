@@ -256,6 +256,7 @@ class ReplayEnv final : public env::Env {
   Result<env::Endpoint> local_endpoint(int) override { UNREACHABLE(); }
   Result<env::Endpoint> peer_endpoint(int) override { UNREACHABLE(); }
   void prepare_connection(int) override {}
+  void limit_unsent(int, uint32_t) override {}
   void shutdown(int) override { ring_->shut_down(); }
   void close(int) override {}
   Result<env::FileFacts> open_file(const env::FileOpen&) override { UNREACHABLE(); }
