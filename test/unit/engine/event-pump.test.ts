@@ -7,24 +7,37 @@ function event(controller: number): EngineEvent {
 }
 
 /** A pump over a queue, in turns that the test runs; each event takes `eventMs`. */
-function makePump(eventMs: number) {
+function makePump(
+  eventMs: number,
+  sink: (events: readonly EngineEvent[]) => void = () => undefined,
+) {
   const queue: EngineEvent[] = [];
   const handled: EngineEvent[] = [];
   const turns: (() => void)[] = [];
+  const microtasks: (() => void)[] = [];
   let nowMs = 0;
   const pump = new EventPump(
     (limit) => queue.splice(0, limit),
     (events) => {
       handled.push(...events);
       nowMs += eventMs * events.length;
+      sink(events);
     },
-    { soon: (run) => turns.push(run), nowMs: () => nowMs },
+    {
+      soon: (run) => turns.push(run),
+      behindPromises: (run) => microtasks.push(run),
+      nowMs: () => nowMs,
+    },
   );
-  return { pump, queue, handled, turns };
+  function turn(): void {
+    turns.shift()?.();
+    while (microtasks.length > 0) microtasks.shift()?.();
+  }
+  return { pump, queue, handled, turns, turn };
 }
 
 t.test('a flood of events is handed over in turns of bounded time, in order', async (t) => {
-  const { pump, queue, handled, turns } = makePump(0.25);
+  const { pump, queue, handled, turns, turn } = makePump(0.25);
   const flood = Array.from({ length: 1000 }, (_, index) => event(index));
   queue.push(...flood);
   pump.wake();
@@ -33,7 +46,7 @@ t.test('a flood of events is handed over in turns of bounded time, in order', as
   let count = 0;
   while (turns.length > 0) {
     const before = handled.length;
-    turns.shift()?.();
+    turn();
     t.ok(turns.length <= 1);
     t.ok(handled.length - before <= 2 * EventPump.batchMax, 'the time of a turn and one batch');
     count += 1;
@@ -43,27 +56,57 @@ t.test('a flood of events is handed over in turns of bounded time, in order', as
 });
 
 t.test('slow events give way to the loop after each batch', async (t) => {
-  const { pump, queue, handled, turns } = makePump(50);
+  const { pump, queue, handled, turns, turn } = makePump(50);
   queue.push(...Array.from({ length: 40 }, (_, index) => event(index)));
   pump.wake();
-  turns.shift()?.();
+  turn();
   t.equal(handled.length, EventPump.batchMax);
   t.equal(turns.length, 1);
 });
 
-t.test('a sink that throws loses no turn', async (t) => {
-  const queue = Array.from({ length: EventPump.batchMax + 1 }, (_, index) => event(index));
-  const turns: (() => void)[] = [];
-  const pump = new EventPump(
-    (limit) => queue.splice(0, limit),
-    () => {
-      throw new Error('a defect');
-    },
-    { soon: (run) => turns.push(run), nowMs: () => 0 },
-  );
+t.test('a sink that throws loses no event behind it', async (t) => {
+  let throws = true;
+  const { pump, queue, handled, turn } = makePump(0, () => {
+    if (throws) throw new Error('a defect');
+  });
+  queue.push(...Array.from({ length: EventPump.batchMax + 1 }, (_, index) => event(index)));
   pump.wake();
-  t.throws(() => turns.shift()?.());
-  t.equal(turns.length, 1);
+  t.throws(turn);
+  throws = false;
+  turn();
+  t.equal(handled.length, EventPump.batchMax + 1);
+});
+
+t.test('what a batch leaves to promises goes on between the batches', async (t) => {
+  const batches = 50;
+  const flood = Array.from({ length: batches * EventPump.batchMax }, (_, index) => event(index));
+  let handled = 0;
+  const goneOn: number[] = [];
+  const steps = 4;
+  async function inSteps(): Promise<void> {
+    for (let step = 0; step < steps; step += 1) {
+      await Promise.resolve();
+      goneOn.push(handled);
+    }
+  }
+  await new Promise<void>((resolve) => {
+    const pump = new EventPump(
+      (limit) => flood.splice(0, limit),
+      (events) => {
+        if (handled === 0) void inSteps();
+        handled += events.length;
+        if (flood.length === 0) resolve();
+      },
+      // Without time, all of it is one turn.
+      { soon: setImmediate, behindPromises: queueMicrotask, nowMs: () => 0 },
+    );
+    pump.wake();
+  });
+  t.equal(goneOn.length, steps);
+  t.ok(
+    goneOn.at(-1)! <= (steps + 1) * EventPump.batchMax,
+    `${goneOn.join(', ')} were handled then`,
+  );
 });
 
 t.test('the real loop serves timers while events flood', async (t) => {
