@@ -88,8 +88,8 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   ASSERT(with_control_ == 0 && data_answers_ == 0 && awaiting_post_.empty());
   r2ts_ = 0;
   debt_ = HostDebt{};
-  peer_ = &core_.peers.join(PeerKind::Stranger,
-                            std::hash<std::string>{}(Admission::host_of(peer.address)));
+  address_key_ = std::hash<std::string>{}(Admission::host_of(peer.address));
+  peer_ = &core_.peers.join(PeerKind::Stranger, address_key_);
   core_.reactor.env().limit_unsent(fd_, kUnsentBytesMax);
   qpair_ = nvmf::Qpair{};
   entries_ = kEntriesBeforeConnect;
@@ -101,9 +101,7 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   set_state(ConnectionState::AwaitIcReq);
   received_ns_ = core_.now_ns();
 
-  auto event = std::make_unique<ControlEvent>();
-  event->type = ControlEventType::ConnectionOpened;
-  event->connection = id_;
+  auto event = make_event(ControlEventType::ConnectionOpened);
   event->listener = listener;
   event->reactor = core_.reactor.index();
   event->local = local;
@@ -137,11 +135,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
         core_.reactor, attach.controller, attach.asynchronous_events_max,
         [](nvmf::Controller&, void* argument) {
           auto& connection = *static_cast<Connection*>(argument);
-          auto event = std::make_unique<ControlEvent>();
-          event->type = ControlEventType::KeepAliveExpired;
-          event->connection = connection.id_;
-          event->controller = connection.qpair_.controller;
-          connection.core_.post(std::move(event));
+          connection.core_.post(connection.make_event(ControlEventType::KeepAliveExpired));
           count(connection.core_.stats.keep_alive_expired);
           connection.terminate("keep_alive_expired");
         },
@@ -155,6 +149,19 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
   leave_control(connect);
   connect.cqe.dw0.set(attach.dw0);
   complete(connect, wire::GenericStatus::kSuccess);
+}
+
+/// Of this connection, as it is now. Names cost nothing on discovery, so there an address has one
+/// line.
+std::unique_ptr<ControlEvent> Connection::make_event(ControlEventType type) const {
+  auto event = std::make_unique<ControlEvent>();
+  event->type = type;
+  event->kind = peer_->kind->kind();
+  event->account = event->kind == PeerKind::Host ? peer_->key : address_key_;
+  event->connection = id_;
+  event->controller = qpair_.controller;
+  event->qid = qpair_.qid;
+  return event;
 }
 
 /// Another account from now on; what is held now stays with the one before until it is given back.
@@ -323,11 +330,7 @@ void Connection::drain_join() {
 void Connection::drain_closed() {
   fd_ = -1;
   if (core_.options.admission != nullptr) core_.options.admission->leave(ticket_);
-  auto event = std::make_unique<ControlEvent>();
-  event->type = ControlEventType::ConnectionClosed;
-  event->connection = id_;
-  event->controller = qpair_.controller;
-  event->qid = qpair_.qid;
+  auto event = make_event(ControlEventType::ConnectionClosed);
   event->reason = reason_;
   core_.post(std::move(event));
   if (controller_ != nullptr) {

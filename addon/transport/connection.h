@@ -50,6 +50,8 @@ class Connection {
   /// SQ entries, or as many commands as may be under way before there is a queue.
   uint32_t entries() const { return entries_; }
 
+  std::unique_ptr<ControlEvent> make_event(ControlEventType type) const;
+
   // From the control plane.
   void attach(TcpRequest& connect, const QueueAttach& attach, nvmf::NamespaceTable* table,
               nvmf::QueueStats* stats);
@@ -201,6 +203,7 @@ class Connection {
 
   // connection_send.cc
   void complete(TcpRequest& request, wire::Status status);
+  void tell_failure(TcpRequest& request, wire::Status status);
   void respond(TcpRequest& request);
   void queue(SendItem& item);
   void on_sent(SendBatch& batch, env::Completion completion);
@@ -226,6 +229,7 @@ class Connection {
   PduReader<Connection> reader_;
   wire::PduType pdu_type_ = {};    // of the PDU that is being received
   TcpRequest* current_ = nullptr;  // whose data are being received
+  uint64_t address_key_ = 0;       // the same for connections of one address
   Peer* peer_ = nullptr;           // whose account it is
   uint32_t outstanding_ = 0;       // commands whose answer was not queued
   uint32_t with_control_ = 0;      // commands that the control plane has and has not answered

@@ -216,12 +216,8 @@ void Connection::post_commands() {
 }
 
 void Connection::post_command(TcpRequest& request) {
-  auto event = std::make_unique<ControlEvent>();
-  event->type = ControlEventType::Command;
-  event->connection = id_;
-  event->controller = qpair_.controller;
+  auto event = make_event(ControlEventType::Command);
   event->token = make_handle(core_.reactor.index(), request.index, request.generation);
-  event->qid = qpair_.qid;
   event->sqe = request.sqe;
   if (request.plan.direction == nvmf::Direction::ControllerToHost) {
     event->data_bytes_max = request.plan.bytes;

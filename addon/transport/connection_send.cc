@@ -54,6 +54,19 @@ void Connection::complete(TcpRequest& request, wire::Status status) {
   respond(request);
 }
 
+/// Says More in the answer if the control plane, which keeps the Error Information log page, was
+/// told.
+void Connection::tell_failure(TcpRequest& request, wire::Status status) {
+  if (!core_.failure_reports.may_tell(core_.now_ns())) return;
+  const uint16_t with_more = status.with_more().pack();
+  auto event = make_event(ControlEventType::CommandFailed);
+  event->sqe = request.sqe;
+  event->status = with_more;
+  if (!core_.control.try_push(event)) return;
+  core_.failure_reports.note_told();
+  request.cqe.status.set(with_more);
+}
+
 /// `cqe` has status and dwords: makes the answer of it and queues it.
 void Connection::respond(TcpRequest& request) {
   end_host_wait(request);
@@ -73,11 +86,8 @@ void Connection::respond(TcpRequest& request) {
   core_.requests->set_state(request, RequestState::Responding);
   wire::CompletionQueueEntry& cqe = request.cqe;
   const auto status = wire::Status::unpack(cqe.status.get());
-  if (request.executor == Executor::Io && !status.is_success() &&
-      core_.failure_reports.tell(core_.control, core_.now_ns(), id_, qpair_.controller, qpair_.qid,
-                                 request.sqe, status.with_more())) {
-    cqe.status.set(status.with_more().pack());
-  }
+  if (request.executor == Executor::Io && !status.is_success()) [[unlikely]]
+    tell_failure(request, status);
   cqe.cid = request.sqe.cid;
   cqe.sqid = {};
   // Without flow control SQHD is reserved, but FFFFh in the answer to Connect that agrees to it.

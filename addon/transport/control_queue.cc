@@ -6,8 +6,18 @@
 
 namespace capsuled::transport {
 
+namespace {
+
+/// So many times what the queue holds may wait in lines: more than all connections may ask.
+constexpr size_t kSortedPerCapacity = 4;
+
+}  // namespace
+
 ControlQueue::ControlQueue(uint32_t capacity, void (*notify)(void* argument), void* argument)
-    : ring_(std::bit_ceil(std::max(capacity, 2u))), notify_(notify), argument_(argument) {}
+    : ring_(std::bit_ceil(std::max(capacity, 2u))),
+      sorted_max_(capacity * kSortedPerCapacity),
+      notify_(notify),
+      argument_(argument) {}
 
 bool ControlQueue::try_push(std::unique_ptr<ControlEvent>& event) {
   if (!ring_.try_push(std::move(event))) return false;
@@ -21,12 +31,13 @@ std::vector<std::unique_ptr<ControlEvent>> ControlQueue::drain(uint32_t limit) {
   // Before looking: what is pushed from here on notifies again. An exchange, so that it reads the
   // last raise of the flag and with it sees the event that raised it.
   (void)notified_.exchange(false, std::memory_order_acq_rel);
-  std::vector<std::unique_ptr<ControlEvent>> events;
   std::unique_ptr<ControlEvent> event;
-  while (events.size() < limit && ring_.try_pop(event)) events.push_back(std::move(event));
+  while (lines_.size() < sorted_max_ && ring_.try_pop(event)) lines_.push(std::move(event));
+  std::vector<std::unique_ptr<ControlEvent>> events;
+  while (events.size() < limit && lines_.size() > 0) events.push_back(lines_.pop());
   // Cut short: nobody else would ask for the rest.
-  if (events.size() == limit && !ring_.empty() &&
-      !notified_.exchange(true, std::memory_order_acq_rel)) {
+  const bool all = lines_.size() == 0 && ring_.empty();
+  if (events.size() == limit && !all && !notified_.exchange(true, std::memory_order_acq_rel)) {
     notify_(argument_);
   }
   return events;

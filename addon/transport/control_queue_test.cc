@@ -4,16 +4,26 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 namespace capsuled::transport {
 namespace {
 
 void add(void* argument) { ++*static_cast<std::atomic<int>*>(argument); }
 
-std::unique_ptr<ControlEvent> make_event(uint32_t number) {
+std::unique_ptr<ControlEvent> make_event(uint32_t number, PeerKind kind = PeerKind::Stranger,
+                                         uint64_t account = 0) {
   auto event = std::make_unique<ControlEvent>();
   event->controller = number;
+  event->kind = kind;
+  event->account = account;
   return event;
+}
+
+std::vector<uint32_t> numbers_of(const std::vector<std::unique_ptr<ControlEvent>>& events) {
+  std::vector<uint32_t> numbers;
+  for (const auto& event : events) numbers.push_back(event->controller);
+  return numbers;
 }
 
 }  // namespace
@@ -62,6 +72,36 @@ TEST_CASE("ControlQueue: no event is lost between a push and a drain") {
     for (const auto& event : queue.drain(16)) REQUIRE(event->controller == expected++);
   }
   producer.join();
+}
+
+TEST_CASE("ControlQueue: peers take turns, whoever sends most") {
+  std::atomic<int> notified{0};
+  ControlQueue queue(64, add, &notified);
+  const auto push = [&](uint32_t number, PeerKind kind, uint64_t account) {
+    auto event = make_event(number, kind, account);
+    REQUIRE(queue.try_push(event));
+  };
+  // A flood on discovery and one of strangers, and behind them one command of everybody else.
+  for (uint32_t number = 0; number < 20; ++number) push(number, PeerKind::Discovery, 1);
+  for (uint32_t number = 20; number < 40; ++number) push(number, PeerKind::Stranger, 1);
+  push(100, PeerKind::Discovery, 2);
+  push(101, PeerKind::Stranger, 2);
+  push(102, PeerKind::Host, 1);
+  CHECK(numbers_of(queue.drain(5)) == std::vector<uint32_t>{20, 0, 102, 101, 100});
+  SUBCASE("what comes later has its turn in the next round") {
+    push(103, PeerKind::Host, 1);
+    CHECK(numbers_of(queue.drain(3)) == std::vector<uint32_t>{103, 21, 1});
+  }
+  SUBCASE("the flood comes out whole and in order") {
+    const auto rest = numbers_of(queue.drain(100));
+    std::vector<uint32_t> expected;
+    for (uint32_t number = 1; number < 20; ++number) {
+      expected.push_back(number + 20);
+      expected.push_back(number);
+    }
+    CHECK(rest == expected);
+  }
+  // What is left goes with the queue.
 }
 
 }  // namespace capsuled::transport

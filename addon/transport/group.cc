@@ -112,9 +112,8 @@ void Group::Impl::tell_limits() {
     Peer& peer = *line.peer;
     if (now_ns - line.since_ns < kLimitToldAfterNs) return;
     if (peer.told_ns != 0 && now_ns - peer.told_ns < kLimitToldAgainNs) return;
-    auto event = std::make_unique<ControlEvent>();
-    event->type = ControlEventType::PeerLimited;
-    event->connection = line.connections.front()->connection->id();
+    const Connection& waiting = *line.connections.front()->connection;
+    auto event = waiting.make_event(ControlEventType::PeerLimited);
     event->reason = resource_word(line.lacks);
     // Nobody needs to hear of it: if the queue is full, the next scan tries again.
     if (core.control.try_push(event)) peer.told_ns = now_ns;

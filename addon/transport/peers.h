@@ -24,6 +24,7 @@
 #include "base/intrusive_list.h"
 #include "reactor/reactor_stats.h"
 #include "transport/bdev_shares.h"
+#include "transport/peer_kind.h"
 #include "transport/share_table.h"
 #include "transport/transport_stats.h"
 
@@ -45,9 +46,6 @@ inline constexpr size_t kResourceCount = 6;
 
 /// As metrics and logs have it.
 const char* resource_word(Resource resource);
-
-enum class PeerKind : uint8_t { Stranger, Discovery, Host };
-inline constexpr size_t kPeerKindCount = 3;
 
 /// How every resource is divided among the peers of one kind.
 using PeerPlan = std::array<SharePlan, kResourceCount>;
