@@ -4,12 +4,16 @@
  *     node dist/test/hostile/beside.js [KIND…] [--addresses 1,200] [--scripts N]
  *                                      [--seconds 60] [--json FILE]
  *
- * Starts a daemon of its own. For each kind (all, if none is named) and number of addresses it
- * measures an honest host beside hostile peers for so many seconds, and alone, before and behind
- * that, for a quarter of the time each. A row shows the 99th percentiles alone (the mean of the
- * two) and beside; the longest; what failed; how much memory the daemon took, and the kernel for
- * all TCP sockets of the machine; and which limits held somebody back, how often. The exit status
- * is 1 if a percentile is more than twice as high as alone, or an honest operation failed.
+ * Starts two daemons of its own. For each kind (all, if none is named) and number of addresses it
+ * measures an honest host for so many seconds while hostile peers are at its daemon; and before and
+ * behind that, for a quarter of the time each, while the same peers are at the other daemon. So
+ * what they, and what serves them, take of the machine's processors is in both, and the difference
+ * is what one daemon lets them do to others. Once, in the first row, nobody is hostile.
+ *
+ * A row shows the 99th percentiles apart (the mean of the two) and beside; the longest; what
+ * failed; how much memory the daemon took, and the kernel for all TCP sockets of the machine; and
+ * which limits held somebody back, how often. The exit status is 1 if a percentile is more than
+ * twice as high beside as apart, or an honest operation failed.
  */
 
 import { writeFileSync } from 'node:fs';
@@ -28,7 +32,6 @@ const disks = [1, 2, 3, 4].map((nsid) => ({ nsid, bdev: `ram${nsid}` }));
 interface Run {
   readonly kind: string;
   readonly addresses: number;
-  readonly before: HonestFigures;
   readonly beside: HonestFigures;
   readonly openMax: number;
   /** Bytes. */
@@ -39,6 +42,7 @@ interface Run {
 }
 
 interface Row extends Run {
+  readonly before: HonestFigures;
   readonly after: HonestFigures;
   readonly ratios: Readonly<Record<string, number>>;
 }
@@ -52,48 +56,43 @@ function limitsOf(metrics: Scraped): Map<string, number> {
 
 class Measurement {
   readonly #daemon: Daemon;
+  readonly #other: Daemon;
   readonly #seconds: number;
   readonly #scripts: number | undefined;
-  #alone: HonestFigures | undefined;
 
-  constructor(daemon: Daemon, seconds: number, scripts?: number) {
+  constructor(daemon: Daemon, other: Daemon, seconds: number, scripts?: number) {
     this.#daemon = daemon;
+    this.#other = other;
     this.#seconds = seconds;
     this.#scripts = scripts;
   }
 
   async row(kind: string, addresses: number): Promise<Row> {
-    this.#alone ??= await this.#runAlone();
-    const run = await this.#runBeside(kind, addresses, this.#alone);
-    const after = await this.#runAlone();
-    this.#alone = after;
-    const { before, beside } = run;
+    const before = await this.#runApart(kind, addresses);
+    const run = await this.#runBeside(kind, addresses);
+    const after = await this.#runApart(kind, addresses);
     const ratios = honestOperations.map((operation) => {
-      const alone = (before.latencies[operation].p99 + after.latencies[operation].p99) / 2;
-      return [operation, beside.latencies[operation].p99 / alone];
+      const apart = (before.latencies[operation].p99 + after.latencies[operation].p99) / 2;
+      return [operation, run.beside.latencies[operation].p99 / apart];
     });
-    return { ...run, after, ratios: Object.fromEntries(ratios) as Record<string, number> };
+    return { ...run, before, after, ratios: Object.fromEntries(ratios) as Record<string, number> };
   }
 
-  #runAlone(): Promise<HonestFigures> {
-    return this.#runHonest(Math.max(1, Math.round(this.#seconds / 4)));
+  runAlone(): Promise<HonestFigures> {
+    return this.#runHonest(this.#seconds / 4);
   }
 
-  #runHonest(seconds: number): Promise<HonestFigures> {
-    return runHonestHost({ target: this.#daemon.target(), nqn: subsystemNqn }, seconds);
+  async #runApart(kind: string, addresses: number): Promise<HonestFigures> {
+    const hostile = this.#startHostile(this.#other, kind, addresses);
+    const figures = await this.#runHonest(this.#seconds / 4).finally(() => hostile.stop());
+    await this.#other.idle();
+    return figures;
   }
 
-  async #runBeside(kind: string, addresses: number, before: HonestFigures): Promise<Run> {
+  async #runBeside(kind: string, addresses: number): Promise<Run> {
     const daemon = this.#daemon;
     const limitsBefore = limitsOf(await daemon.metrics());
-    const hostile = new HostileProcess(daemon.target(), {
-      kind,
-      addresses,
-      scripts: this.#scripts,
-      seconds: this.#seconds * 2 + 120,
-      nqn: subsystemNqn,
-      namespaces: disks.length,
-    });
+    const hostile = this.#startHostile(daemon, kind, addresses);
     const memory = new MemoryWatch(daemon);
     const beside = await this.#runHonest(this.#seconds).finally(() => hostile.stop());
     const { residentMax, socketsMax } = memory.stop();
@@ -109,13 +108,28 @@ class Measurement {
     return {
       kind,
       addresses,
-      before,
       beside: { ...beside, failures },
       openMax,
       residentMax,
       socketsMax,
       limits: Object.fromEntries(limits),
     };
+  }
+
+  #startHostile(at: Daemon, kind: string, addresses: number): HostileProcess {
+    return new HostileProcess(at.target(), {
+      kind,
+      addresses,
+      scripts: this.#scripts,
+      seconds: this.#seconds * 2 + 120,
+      nqn: subsystemNqn,
+      namespaces: disks.length,
+    });
+  }
+
+  #runHonest(seconds: number): Promise<HonestFigures> {
+    const served = { target: this.#daemon.target(), nqn: subsystemNqn };
+    return runHonestHost(served, Math.max(1, Math.round(seconds)));
   }
 }
 
@@ -145,7 +159,7 @@ function faults({ kind, addresses, ratios, ...row }: Row): string[] {
   const where = `${kind} from ${addresses}`;
   return [
     ...new Set(failures.map((failure) => `${where}: ${failure}`)),
-    ...slow.map((name) => `${where}: ${name} is ${ratios[name]!.toFixed(2)} × as slow as alone`),
+    ...slow.map((name) => `${where}: ${name} is ${ratios[name]!.toFixed(2)} × as slow as apart`),
   ];
 }
 
@@ -166,24 +180,30 @@ for (const kind of kinds) {
   process.exit(2);
 }
 const teardowns: (() => Promise<void> | void)[] = [];
-const daemon = await Daemon.start(
-  { teardown: (callback) => teardowns.unshift(callback) },
-  configuration({
-    engine: { reactors: 1 },
-    bdevs: disks.map(({ bdev }) => ({
-      name: bdev,
-      kind: 'malloc',
-      size: '64MiB',
-      block_size: 512,
-    })),
-    subsystems: [subsystem({ namespaces: disks })],
-    log: { level: 'info', format: 'json' },
-  }),
-);
+
+function startDaemon(): Promise<Daemon> {
+  return Daemon.start(
+    { teardown: (callback) => teardowns.unshift(callback) },
+    configuration({
+      engine: { reactors: 1 },
+      bdevs: disks.map(({ bdev }) => ({
+        name: bdev,
+        kind: 'malloc',
+        size: '64MiB',
+        block_size: 512,
+      })),
+      subsystems: [subsystem({ namespaces: disks })],
+      log: { level: 'info', format: 'json' },
+    }),
+  );
+}
+
+const daemon = await startDaemon();
+const other = await startDaemon();
 const found: Row[] = [];
 try {
   const scripts = values.scripts === undefined ? undefined : Number(values.scripts);
-  const measurement = new Measurement(daemon, Number(values.seconds), scripts);
+  const measurement = new Measurement(daemon, other, Number(values.seconds), scripts);
   const operations = honestOperations.map((name) => `${name}: p99 (ratio), max ms`);
   const head = [
     'kind',
@@ -196,6 +216,12 @@ try {
     'limits met',
   ];
   process.stdout.write(`${line(head)}\n`);
+  const alone = await measurement.runAlone();
+  const quiet = honestOperations.map((operation) => {
+    const { p99, max } = alone.latencies[operation];
+    return `${p99.toFixed(2)}, ${max.toFixed(1)}`;
+  });
+  process.stdout.write(`${line(['nobody', '', '', ...quiet, `${alone.failures.length}`])}\n`);
   for (const kind of kinds) {
     for (const addresses of values.addresses.split(',').map(Number)) {
       const row = await measurement.row(kind, addresses);
