@@ -28,7 +28,7 @@ connect_all() {
     fio_verify --bs=4k --size=256k --iodepth=4
   done
   into /tmp/disconnect "$1" disconnect-all
-  wait_until 10 "no controller left" no_controllers
+  wait_until 60 "no controller left" no_controllers
 }
 
 # port_of_daemon NQN  as the ready line has it

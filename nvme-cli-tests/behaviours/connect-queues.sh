@@ -19,7 +19,7 @@ try() {
   disconnect
   if [ "$ADMIN_PORT" ]; then
     no_connections() { [ "$(metric capsuled_connections)" = 0 ]; }
-    wait_until 5 "no connections" no_connections
+    wait_until 60 "no connections" no_connections
   fi
 }
 

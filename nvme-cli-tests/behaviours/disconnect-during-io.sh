@@ -7,7 +7,7 @@ for round in 1 2 3; do
   fio --name=load --filename="$device" --rw=randrw --bs=64k --iodepth=32 --ioengine=libaio \
     --direct=1 --time_based --runtime=60 --minimal > /tmp/load 2>&1 &
   load=$!
-  wait_until 20 "I/O under way" completed_over "$device" $((before + 50))
+  wait_until 60 "I/O under way" completed_over "$device" $((before + 50))
   begin=$(date +%s)
   disconnect
   [ $(($(date +%s) - begin)) -le 10 ] || fail "the disconnect took $(($(date +%s) - begin)) s"

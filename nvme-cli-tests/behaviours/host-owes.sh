@@ -13,7 +13,7 @@ before=$(completed "$device")
 fio --name=load --filename="$device" --rw=randrw --bs=256k --size=32M --number_ios=400 --iodepth=4 \
   --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --minimal > /tmp/load 2>&1 &
 load=$!
-wait_until 10 "I/O goes on" completed_over "$device" "$before"
+wait_until 60 "I/O goes on" completed_over "$device" "$before"
 step "a Connect beside it"
 into /tmp/log nvme discover -t tcp -a $address -s "$DISCOVERY_PORT"
 grep -q "subnqn: *$nqn" /tmp/log || fail "discovery has no $nqn"

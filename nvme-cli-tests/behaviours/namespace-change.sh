@@ -17,7 +17,7 @@ load=$!
 for round in 1 2; do
   step "added, round $round"
   outer add-namespace
-  wait_until 10 "$second appears" present
+  wait_until 60 "$second appears" present
   expect "its size" "$(blockdev --getsize64 "$second")" $((32 << 20))
   dd if=/dev/urandom of=/tmp/random bs=1M count=4 status=none
   dd if=/tmp/random of="$second" bs=1M oflag=direct status=none || fail "write to $second"
@@ -26,7 +26,7 @@ for round in 1 2; do
 
   step "removed, round $round"
   outer remove-namespace
-  wait_until 10 "$second vanishes" absent
+  wait_until 60 "$second vanishes" absent
 done
 kill -0 $load 2>/dev/null || fail "I/O on $device ended: $(tail -n 5 /tmp/load)"
 kill -INT $load
