@@ -30,6 +30,7 @@ import type { ConnectRejectReason } from './counters.js';
 import type { DiscoverySubsystem } from './discovery-subsystem.js';
 import { roundedKeepAliveMs, watchedKeepAliveMs } from './features.js';
 import { asynchronousEventsMax } from './identify-controller.js';
+import { hostPath } from './host-paths.js';
 import { hostName, nqnFault } from './nqn.js';
 import type { PendingCommand } from './pending-command.js';
 import type { Subsystem } from './subsystem.js';
@@ -321,14 +322,15 @@ function checkAccess(
 
 function createController(
   state: TargetState,
-  { peer }: Connection,
+  connection: Connection,
   subsystem: Subsystem | DiscoverySubsystem,
   { hostNqn, hostId, keepAliveTimeoutMs }: ConnectRequest,
 ): Controller {
   const cntlid = subsystem.allocateCntlid();
   const { ioQueuesMax } = state.limits;
-  const { address } = peer;
-  const parts = { subsystem, hostNqn, hostId, address, keepAliveTimeoutMs, ioQueuesMax };
+  const { address } = connection.peer;
+  const path = hostPath(hostNqn, hostId, connection);
+  const parts = { subsystem, hostNqn, hostId, address, path, keepAliveTimeoutMs, ioQueuesMax };
   const controller = cntlid === null ? null : state.controllers.create({ ...parts, cntlid });
   if (controller !== null) return controller;
   const code = FabricsStatus.connectControllerBusy;

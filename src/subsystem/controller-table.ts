@@ -23,6 +23,8 @@ export interface ControllerTableParts {
   readonly peerLines: PeerLines;
   readonly shares: ConnectionShares;
   readonly onEnding: ControllerEnding | undefined;
+  /** In the turn in which a controller's end begins, before it does. */
+  readonly beforeEnd: (controller: Controller) => void;
 }
 
 export class ControllerTable implements Iterable<Controller> {
@@ -32,17 +34,19 @@ export class ControllerTable implements Iterable<Controller> {
   readonly #peerLines: PeerLines;
   readonly #shares: ConnectionShares;
   readonly #onEnding: ControllerEnding;
+  readonly #beforeEnd: (controller: Controller) => void;
   readonly #byHandle = new Map<number, Controller>();
   #handleNext = 1;
 
   constructor(parts: ControllerTableParts) {
-    const { engine, logger, limits, peerLines, shares, onEnding } = parts;
+    const { engine, logger, limits, peerLines, shares, onEnding, beforeEnd } = parts;
     this.#engine = engine;
     this.#logger = logger;
     this.#limits = limits;
     this.#peerLines = peerLines;
     this.#shares = shares;
     this.#onEnding = onEnding ?? (() => () => undefined);
+    this.#beforeEnd = beforeEnd;
   }
 
   get size(): number {
@@ -95,6 +99,7 @@ export class ControllerTable implements Iterable<Controller> {
   }
 
   async #terminateJoin(controller: Controller, reason: string): Promise<void> {
+    this.#beforeEnd(controller);
     controller.setState('terminating');
     const { handle, cntlid, hostName: hostNqn, address } = controller;
     const subsystem = controller.subsystem.nqn;

@@ -57,6 +57,8 @@ export interface ControllerParts {
   readonly hostId: Buffer;
   /** Where its admin queue comes from. */
   readonly address: string;
+  /** As `hostPath()` has it. */
+  readonly path: string;
   readonly ioQueuesMax: number;
   readonly keepAliveTimeoutMs: number;
 }
@@ -72,6 +74,8 @@ export class Controller {
   readonly hostId: Buffer;
   /** Where its admin queue comes from. */
   readonly address: string;
+  /** As `hostPath()` has it. */
+  readonly path: string;
   readonly connectedAt = new Date();
   /** By QID. */
   readonly queues = new Map<number, Connection>();
@@ -112,6 +116,7 @@ export class Controller {
     this.hostNqn = parts.hostNqn;
     this.hostId = parts.hostId;
     this.address = parts.address;
+    this.path = parts.path;
     this.events = new AsynchronousEvents(noticesSupported(parts.subsystem.kind));
     this.keepAliveTimeoutMs = parts.keepAliveTimeoutMs;
     this.ioQueuesGranted = parts.ioQueuesMax;

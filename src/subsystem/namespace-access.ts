@@ -14,6 +14,10 @@
  * reading Identify Namespace (CNS 00h): nobody can use what is there without its size and block
  * format
  *
+ * A new controller begins with what its host may have in mind from earlier ones of the same path
+ * (`host-paths.ts`): a namespace is open at once only if its content never was another one, or if
+ * the host is sure to know the one that is there.
+ *
  * The engine is told which namespaces are withheld; I/O is not asked anything.
  */
 
@@ -36,9 +40,6 @@ export const retryDelay100Ms = 5;
  */
 const lookAgainMs = 2000;
 
-/** Hosts of which it is remembered what they have identified; of others it is asked anew. */
-const hostsMax = 4096;
-
 export class NamespaceAccess {
   readonly #engine: Engine;
   readonly #contents: Contents;
@@ -54,14 +55,22 @@ export class NamespaceAccess {
 
   /** Behind its Connect, before it can have I/O queues. */
   controllerCreated(subsystem: Subsystem, controller: Controller): void {
+    const beliefs = subsystem.hostPaths.opened(controller, this.#clock.nowMs());
+    for (const [nsid, content] of beliefs) controller.known.set(nsid, content);
     for (const { nsid, content } of subsystem.namespaces.values()) {
       if (subsystem.arriving.has(nsid)) controller.access.set(nsid, 'hidden');
-      else if (this.#mayBelieveOther(subsystem, controller, nsid, content)) {
-        controller.access.set(nsid, 'listed');
-      } else controller.known.set(nsid, content);
+      else if (controller.known.get(nsid) === content) continue;
+      else if (this.#isNeverAnother(subsystem, nsid)) controller.known.set(nsid, content);
+      else controller.access.set(nsid, 'listed');
     }
     for (const nsid of subsystem.arriving) controller.access.set(nsid, 'hidden');
     if (controller.access.size > 0) void this.#withhold(subsystem, controller);
+  }
+
+  /** Before its end begins. */
+  controllerEnds(controller: Controller): void {
+    const { subsystem } = controller;
+    if (subsystem.kind === 'io') subsystem.hostPaths.ended(controller, this.#clock.nowMs());
   }
 
   /**
@@ -138,7 +147,6 @@ export class NamespaceAccess {
     { nsid, content }: Namespace,
   ): Promise<void> {
     if (subsystem.arriving.has(nsid)) return;
-    rememberIdentified(subsystem, controller, nsid, content);
     if (controller.access.get(nsid) !== 'listed') return;
     controller.access.delete(nsid);
     controller.known.set(nsid, content);
@@ -152,19 +160,12 @@ export class NamespaceAccess {
     if (controller.known.get(nsid) === content) return;
     if (controller.known.has(nsid)) controller.access.set(nsid, 'hidden');
     else if (controller.access.has(nsid)) return;
-    else if (this.#mayBelieveOther(subsystem, controller, nsid, content)) {
-      controller.access.set(nsid, 'listed');
-    } else controller.known.set(nsid, content);
+    else if (this.#isNeverAnother(subsystem, nsid)) controller.known.set(nsid, content);
+    else controller.access.set(nsid, 'listed');
   }
 
-  #mayBelieveOther(
-    subsystem: Subsystem,
-    controller: Controller,
-    nsid: number,
-    content: string,
-  ): boolean {
-    if (this.#contents.historyOf(subsystem.nqn, nsid) === 'same') return false;
-    return subsystem.identifiedBy.get(hostKey(controller))?.get(nsid) !== content;
+  #isNeverAnother(subsystem: Subsystem, nsid: number): boolean {
+    return this.#contents.historyOf(subsystem.nqn, nsid) === 'same';
   }
 
   #notify(controller: Controller, nsid: number): void {
@@ -188,24 +189,4 @@ export class NamespaceAccess {
   #tellEngine({ handle, withheld, retriesLater }: Controller): Promise<void> {
     return this.#engine.controllerWithhold(handle, withheld, retriesLater ? 1 : 0);
   }
-}
-
-function hostKey({ hostNqn, hostId }: Controller): string {
-  return `${hostNqn}\0${hostId.toString('hex')}`;
-}
-
-function rememberIdentified(
-  { identifiedBy }: Subsystem,
-  controller: Controller,
-  nsid: number,
-  content: string,
-): void {
-  const key = hostKey(controller);
-  const known = identifiedBy.get(key) ?? new Map<number, string>();
-  known.set(nsid, content);
-  // The host that came longest ago is forgotten first.
-  identifiedBy.delete(key);
-  identifiedBy.set(key, known);
-  const oldest = identifiedBy.keys().next();
-  if (identifiedBy.size > hostsMax && oldest.done !== true) identifiedBy.delete(oldest.value);
 }

@@ -11,6 +11,7 @@ import type { Controller } from './controller.js';
 import { noUsage } from './health.js';
 import type { Usage } from './health.js';
 import type { Host } from './host.js';
+import { HostPaths } from './host-paths.js';
 import type { Namespace } from './namespace.js';
 
 export class Subsystem {
@@ -30,8 +31,8 @@ export class Subsystem {
   retiredUsage: Usage = noUsage;
   /** NSIDs whose content is about to become another one. */
   readonly arriving = new Set<number>();
-  /** By host: the content that it has identified under each NSID. Bounded by who writes it. */
-  readonly identifiedBy = new Map<string, Map<number, string>>();
+  /** What hosts may have in mind when they come again; written by `namespace-access.ts` alone. */
+  readonly hostPaths = new HostPaths();
   readonly #serialDefault: string;
   #parameters: SubsystemParameters;
   #cntlids: CntlidAllocator;

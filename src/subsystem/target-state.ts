@@ -87,6 +87,9 @@ export class TargetState {
     this.controllers = new ControllerTable({
       ...{ engine, logger, limits, peerLines, shares },
       onEnding: options.onControllerEnding,
+      beforeEnd: (controller) => {
+        this.access.controllerEnds(controller);
+      },
     });
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
     const { stateDirectory = new MemoryState(), machineFile } = options;

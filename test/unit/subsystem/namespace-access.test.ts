@@ -3,16 +3,30 @@ import t from 'tap';
 import { MemoryState } from '../../../src/identity/state-directory.js';
 import { permissions } from '../../../src/subsystem/change.js';
 import type { TargetConfiguration } from '../../../src/subsystem/configuration.js';
+import { comesAgainMs } from '../../../src/subsystem/host-paths.js';
+import { endpointText } from '../../../src/transport/listener.js';
+import { packBits } from '../../../src/wire/bits.js';
 import {
   AdminOpcode,
+  CcBits,
   Cns,
   Feature,
   HostBehaviorSupport,
   IdentifyController,
   LogPage,
   NamespaceList,
+  Property,
 } from '../../../src/wire/layout.gen.js';
-import { Bed, FakeHost, configuration, dataOf, hostId, subsystem } from './fake-host.js';
+import {
+  Bed,
+  FakeHost,
+  configuration,
+  dataOf,
+  enabledConfiguration,
+  hostId,
+  loopback,
+  subsystem,
+} from './fake-host.js';
 
 const zeros = Buffer.alloc(4096);
 const allowed = { allow: permissions };
@@ -118,12 +132,177 @@ t.test('a host that comes after the change must identify first, another time not
   t.same(await activeNsids(host), [1], 'it is shown at once: it may believe nothing');
   await identify(host);
   t.same(withheld(bed, host), []);
+  bed.engine.close(host.connection, 'peer_closed');
   const again = await FakeHost.ready(bed);
   t.same(withheld(bed, again), [], 'the same host knows it');
   const other = await FakeHost.ready(bed, { hostid: Buffer.alloc(hostId.length, 9) });
   t.same(withheld(bed, other), [1], 'another one does not');
   await bed.target.apply(serving('ram0'), allowed);
   t.same(withheld(bed, again), [1], 'nor does anybody know the next disk');
+});
+
+/** A host that comes from that address to that listener. */
+async function from(bed: Bed, peer: string, local = loopback): Promise<FakeHost> {
+  return FakeHost.ready(bed, {}, bed.open(local.port, local, peer));
+}
+
+function lost(bed: Bed, ...hosts: FakeHost[]): void {
+  for (const { connection } of hosts) bed.engine.close(connection, 'peer_closed');
+}
+
+/** Hosts on one path, as `nvme connect --duplicate-connect` makes them, that know ram0. */
+async function duplicates(bed: Bed): Promise<[FakeHost, FakeHost]> {
+  const [first, second] = [await FakeHost.ready(bed), await FakeHost.ready(bed)];
+  await identify(first);
+  await identify(second);
+  return [first, second];
+}
+
+/** Told that ram0 is gone, it finds ram1. */
+async function learns(host: FakeHost): Promise<void> {
+  await activeNsids(host);
+  await identify(host);
+}
+
+t.test('what one path has identified opens no other path of its host', async (t) => {
+  const other = { address: '127.0.0.2', port: 4420 };
+  const atPort = { address: '127.0.0.1', port: 4421 };
+  const listeners = [loopback, other, atPort];
+  const serves = (bdev: string): TargetConfiguration =>
+    configuration({
+      subsystems: [subsystem({ listeners, namespaces: [{ nsid: 1, bdev, readOnly: false }] })],
+    });
+  const paths: [string, typeof loopback][] = [
+    ['127.0.0.9', loopback],
+    ['127.0.0.8', other],
+    ['127.0.0.8', atPort],
+  ];
+  for (const [peer, local] of paths) {
+    const bed = await Bed.with(serves('ram0'));
+    const first = await from(bed, '127.0.0.8');
+    const second = await from(bed, peer, local);
+    await identify(first);
+    await identify(second);
+    lost(bed, second);
+    await bed.target.apply(serves('ram1'), allowed);
+    await learns(first);
+    lost(bed, first);
+    t.same(withheld(bed, await from(bed, '127.0.0.8')), [], 'it has looked');
+    t.same(withheld(bed, await from(bed, peer, local)), [1], `${peer} to ${endpointText(local)}`);
+  }
+});
+
+t.test('of several controllers on one path, none opens it for another', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const [first, second] = await duplicates(bed);
+  lost(bed, first);
+  await bed.target.apply(serving('ram1'), allowed);
+  await learns(second);
+  const again = await FakeHost.ready(bed);
+  t.same(withheld(bed, again), [1], 'it did not live through the change');
+  await learns(again);
+  lost(bed, second, again);
+  t.same(withheld(bed, await FakeHost.ready(bed)), [], 'both know it');
+  t.same(withheld(bed, await FakeHost.ready(bed)), []);
+});
+
+t.test('who of several on one path comes again is not guessed', async (t) => {
+  for (const order of ['known first', 'known last']) {
+    const bed = await Bed.with(serving('ram0'));
+    const [first, second] = await duplicates(bed);
+    await bed.target.apply(serving('ram1'), allowed);
+    await learns(second);
+    if (order === 'known first') lost(bed, second, first);
+    else lost(bed, first, second);
+    const either = await FakeHost.ready(bed);
+    t.same(withheld(bed, either), [1], order);
+    await learns(either);
+    t.same(withheld(bed, await FakeHost.ready(bed)), [1], `${order}, the other one`);
+  }
+});
+
+t.test('a path that is new says nothing of what its host believes there', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  await bed.target.apply(serving('ram1'), allowed);
+  const first = await from(bed, '127.0.0.8');
+  await learns(first);
+  bed.clock.advance(comesAgainMs);
+  t.same(withheld(bed, await from(bed, '127.0.0.9')), [1], 'the other one lives');
+  lost(bed, first);
+  t.same(withheld(bed, await from(bed, '127.0.0.10')), [1], 'the other one is away');
+});
+
+t.test('who does not come while its path works is not waited for', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const [first, second] = await duplicates(bed);
+  lost(bed, first);
+  await bed.target.apply(serving('ram1'), allowed);
+  await learns(second);
+  bed.clock.advance(comesAgainMs - 1);
+  lost(bed, second);
+  const early = await FakeHost.ready(bed);
+  t.same(withheld(bed, early), [1]);
+  await learns(early);
+  bed.clock.advance(comesAgainMs);
+  lost(bed, early);
+  t.same(withheld(bed, await FakeHost.ready(bed)), []);
+});
+
+t.test('a host whose earlier end is not seen yet goes on, once its path is known', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  await bed.target.apply(serving('ram1'), allowed);
+  const host = await FakeHost.ready(bed);
+  await learns(host);
+  t.same(withheld(bed, await FakeHost.ready(bed)), [1], 'another one may have been away');
+  const later = await Bed.with(serving('ram0'));
+  await later.target.apply(serving('ram1'), allowed);
+  await learns(await FakeHost.ready(later));
+  later.clock.advance(comesAgainMs);
+  t.same(withheld(later, await FakeHost.ready(later)), []);
+});
+
+t.test('a host that has done with its controller is not waited for', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const [first, second] = await duplicates(bed);
+  const shutDown = packBits([CcBits.shn, 1]);
+  await first.setProperty(Property.cc, enabledConfiguration | shutDown);
+  lost(bed, first);
+  await bed.target.apply(serving('ram1'), allowed);
+  await learns(second);
+  lost(bed, second);
+  t.same(withheld(bed, await FakeHost.ready(bed)), []);
+});
+
+t.test('a reset on the same connection changes nothing of what a host knows', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  await identify(host);
+  const reset = async (): Promise<void> => {
+    await host.setProperty(Property.cc, 0);
+    await host.setProperty(Property.cc, enabledConfiguration);
+  };
+  await bed.target.apply(serving('ram1'), allowed);
+  await reset();
+  t.same(withheld(bed, host), [1]);
+  await learns(host);
+  await reset();
+  t.same(withheld(bed, host), []);
+  lost(bed, host);
+  t.same(withheld(bed, await FakeHost.ready(bed)), []);
+});
+
+t.test('a disk that was missing when its host came again is not taken for the next', async (t) => {
+  const bed = await Bed.with(serving('ram0'));
+  const host = await FakeHost.ready(bed);
+  await identify(host);
+  lost(bed, host);
+  await bed.target.namespaceRemove(subsystem().nqn, 1, allowed);
+  const again = await FakeHost.ready(bed);
+  await bed.target.apply(serving('ram1'), allowed);
+  t.same(withheld(bed, again), [1]);
+  t.ok((await identify(again)).equals(zeros), 'the old one is gone first');
+  await identify(again);
+  t.same(withheld(bed, again), []);
 });
 
 /** Advanced Command Retry Enable, as Linux sets it before it looks for namespaces. */
