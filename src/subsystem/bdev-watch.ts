@@ -7,7 +7,7 @@
  * of them, so that a failing disk writes a line each interval and no more.
  */
 
-import type { BdevFailure, BdevHealth } from '../engine/engine-types.js';
+import type { BdevDescription, BdevFailure, BdevHealth } from '../engine/engine-types.js';
 import type { BdevState } from './bdev-condition.js';
 import { criticalWarning, soundHealth, stateText, statesOf } from './bdev-condition.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -15,6 +15,8 @@ import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
 interface Told {
+  /** Of whom: a bdev that is opened anew may have the same names. */
+  readonly description: BdevDescription;
   states: ReadonlySet<BdevState>;
   hungSinceMs: number;
   /** Of the engine's count. */
@@ -28,10 +30,10 @@ export class BdevWatch {
   static readonly intervalMs = 10_000;
 
   readonly #state: TargetState;
-  /** By the engine's name. */
+  /** By configured name. */
   readonly #told = new Map<string, Told>();
-  /** Critical warnings that hosts were told of, by NQN. */
-  readonly #warnings = new Map<string, number>();
+  /** Critical warnings that hosts were told of. */
+  readonly #warnings = new WeakMap<Subsystem, number>();
   #cancel: (() => void) | null = null;
 
   constructor(state: TargetState) {
@@ -53,11 +55,7 @@ export class BdevWatch {
 
   look(): void {
     const { bdevs, subsystems } = this.#state;
-    const open = new Set([...bdevs.values()].map(({ description }) => description.name));
-    for (const name of this.#told.keys()) if (!open.has(name)) this.#told.delete(name);
-    for (const name of this.#warnings.keys()) {
-      if (!subsystems.has(name)) this.#warnings.delete(name);
-    }
+    for (const name of this.#told.keys()) if (!bdevs.has(name)) this.#told.delete(name);
     for (const bdev of bdevs.values()) this.#lookAt(bdev);
     for (const subsystem of subsystems.values()) this.#warn(subsystem);
   }
@@ -69,15 +67,34 @@ export class BdevWatch {
   #lookAt({ parameters, description }: OpenBdev): void {
     const bdev = parameters.name;
     const health = this.#health(description.name);
-    const told = this.#told.get(description.name) ?? {
+    const told = this.#toldOf(bdev, description);
+    this.#tellFailures(bdev, health, told);
+    this.#tellStates(bdev, health, told);
+  }
+
+  #toldOf(bdev: string, description: BdevDescription): Told {
+    const before = this.#told.get(bdev);
+    if (before?.description === description) return before;
+    if (before !== undefined) this.#tellAnew(bdev, before);
+    const told: Told = {
+      description,
       states: new Set<BdevState>(['ok']),
       hungSinceMs: 0,
       failureCount: 0,
       quietUntilMs: null,
     };
-    this.#told.set(description.name, told);
-    this.#tellFailures(bdev, health, told);
-    this.#tellStates(bdev, health, told);
+    this.#told.set(bdev, told);
+    return told;
+  }
+
+  /** What was said of the one that is closed holds no more. */
+  #tellAnew(bdev: string, { states, quietUntilMs }: Told): void {
+    const { logger } = this.#state;
+    for (const state of states) {
+      if (state !== 'ok') logger.info({ bdev, state }, 'this is over: the bdev was opened anew');
+    }
+    if (quietUntilMs === null) return;
+    logger.info({ bdev }, 'its disk errors were before it was opened anew');
   }
 
   #tellStates(bdev: string, health: BdevHealth, told: Told): void {
@@ -125,8 +142,8 @@ export class BdevWatch {
     const { controllers } = this.#state;
     const healths = [...subsystem.namespaces.values()].map(({ bdev }) => this.#health(bdev.name));
     const warning = criticalWarning(healths);
-    const raised = warning & ~(this.#warnings.get(subsystem.nqn) ?? 0);
-    this.#warnings.set(subsystem.nqn, warning);
+    const raised = warning & ~(this.#warnings.get(subsystem) ?? 0);
+    this.#warnings.set(subsystem, warning);
     if (raised === 0) return;
     for (const controller of subsystem.controllers.values()) {
       controllers.notifyHealth(controller, raised);

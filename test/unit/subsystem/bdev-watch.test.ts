@@ -150,6 +150,36 @@ t.test('a bdev that is made anew starts anew', async (t) => {
   t.match(found(watch, failures(1)), [{ count: 1 }]);
 });
 
+/** ram0 is closed, and made anew under the same name of the engine before anybody looks. */
+async function exchanged({ bed }: Awaited<ReturnType<typeof watched>>): Promise<void> {
+  const bdevs = configuration().bdevs.map((bdev) =>
+    bdev.name === 'ram0' ? { ...bdev, size: 2n << 20n } : bdev,
+  );
+  const { bdevs: before } = configuration();
+  const without = configuration({ bdevs: before.slice(1), subsystems: [] });
+  await bed.target.apply(without, { allow: permissions });
+  await bed.target.apply(configuration({ bdevs }), { allow: permissions });
+}
+
+t.test('a bdev that takes another’s place between two looks starts anew', async (t) => {
+  const watch = await watched();
+  found(watch, { ...failures(500), faults: ['lost_flush'] });
+  await exchanged(watch);
+  watch.lines.length = 0;
+  t.match(found(watch, failures(400)), [
+    { level: 'info', state: 'lost_flush', message: /opened anew/ },
+    { level: 'info', message: /opened anew/ },
+    { level: 'warn', op: 'write', count: 400 },
+  ]);
+  await exchanged(watch);
+  watch.lines.length = 0;
+  t.match(found(watch, { ...failures(900), faults: ['lost_flush'] }), [
+    { level: 'info', message: /opened anew/ },
+    { level: 'warn', op: 'write', count: 900 },
+    { level: 'error', state: 'lost_flush' },
+  ]);
+});
+
 t.test('a stopped target looks no more', async (t) => {
   const watch = await watched();
   await watch.bed.target.stop();
@@ -191,6 +221,20 @@ t.test('a host that asked hears of lost reliability, again after it has read', a
   t.equal(await warning(host, 0xffff_ffff), 0);
   found(watch, { oldestMs: 10_000 });
   t.same(events, [{ controller: host.controller, dw0: reliabilityEvent }]);
+});
+
+t.test('a subsystem that takes another’s place between two looks starts anew', async (t) => {
+  const { watch } = await asking();
+  const { bed } = watch;
+  found(watch, { faults: ['lost_flush'] });
+  await bed.target.apply(configuration({ subsystems: [] }), { allow: permissions });
+  await bed.target.apply(configuration(), { allow: permissions });
+  const host = await FakeHost.ready(bed);
+  const cdw10 = Feature.asynchronousEventConfiguration;
+  await host.admin(AdminOpcode.setFeatures, { cdw10, cdw11: degraded });
+  bed.engine.events.length = 0;
+  found(watch, { faults: ['lost_flush'] });
+  t.same(bed.engine.events, [{ controller: host.controller, dw0: reliabilityEvent }]);
 });
 
 t.test('a warning that was not read about is not raised again', async (t) => {
