@@ -82,9 +82,10 @@ function invalidParameter(
   where: Where,
   field: { readonly offset: number },
   message: string,
+  retry: Retry = 'doNotRetry',
 ): ConnectError {
   const code = FabricsStatus.connectInvalidParameters;
-  return fabricsError(reason, code, message, 'doNotRetry', invalidAt(where, field));
+  return fabricsError(reason, code, message, retry, invalidAt(where, field));
 }
 
 /** Dword 0 of a refusal: where the parameter at fault is. */
@@ -289,24 +290,37 @@ function subsystemFor(
   { subsystemNqn, hostNqn }: ConnectRequest,
 ): Subsystem | DiscoverySubsystem {
   if (subsystemNqn === discoveryNqn) return state.discovery;
+  return ioSubsystemFor(state, connection, subsystemNqn, hostNqn);
+}
+
+/** For every queue: what is offered to whom may have changed since the controller was made. */
+function ioSubsystemFor(
+  state: TargetState,
+  connection: Connection,
+  subsystemNqn: string,
+  hostNqn: string,
+): Subsystem {
   const subsystem = state.subsystems.get(subsystemNqn);
-  if (!subsystem?.accepting) {
+  if (subsystem === undefined) {
     const message = `there is no subsystem ${subsystemNqn}`;
     throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message);
+  }
+  if (!subsystem.accepting) {
+    // The change may fail yet, and the subsystem stay.
+    const message = `the subsystem ${subsystemNqn} is being removed`;
+    throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message, 'retry');
   }
   checkAccess(state, connection, subsystem, hostNqn);
   return subsystem;
 }
 
-/** For every queue: what is offered to whom may have changed since the controller was made. */
 function checkAccess(
   state: TargetState,
   connection: Connection,
   subsystem: Subsystem,
   hostNqn: string,
 ): void {
-  const endpoint = state.endpointOf(connection);
-  if (endpoint === null || !subsystem.offeredOn(endpoint)) {
+  if (!state.isOfferedOn(subsystem, connection)) {
     const message = `${subsystem.nqn} is not offered on this listener`;
     throw invalidParameter('subsystem_not_offered', 'data', dataFields.subnqn, message);
   }
@@ -389,12 +403,7 @@ function controllerFor(
     const message = 'a discovery controller has no I/O queues';
     throw invalidParameter('qid_invalid', 'command', commandFields.qid, message);
   }
-  const subsystem = state.subsystems.get(subsystemNqn);
-  if (!subsystem?.accepting) {
-    const message = `there is no subsystem ${subsystemNqn}`;
-    throw invalidParameter('subsystem_unknown', 'data', dataFields.subnqn, message);
-  }
-  checkAccess(state, connection, subsystem, hostNqn);
+  const subsystem = ioSubsystemFor(state, connection, subsystemNqn, hostNqn);
   const controller = subsystem.controllers.get(cntlid);
   if (!controller?.living) {
     const message = `there is no controller ${cntlid}`;

@@ -4,11 +4,12 @@
  * one exception: controllers, whose end the engine may announce at any time.
  */
 
-import type { Endpoint, Engine } from '../engine/engine-types.js';
+import type { Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { Contents } from '../identity/contents.js';
 import { MemoryState } from '../identity/state-directory.js';
 import type { Connection } from '../transport/connection.js';
+import { reaches } from '../transport/listener.js';
 import { ListenerTable } from '../transport/listener-table.js';
 import { emptyConfiguration } from './configuration.js';
 import type {
@@ -143,9 +144,18 @@ export class TargetState {
     return table;
   }
 
-  /** The endpoint, as configured, that a connection came in on; null if its listener is unknown. */
-  endpointOf(connection: Connection): Endpoint | null {
-    return this.listeners.byNumber(connection.listener)?.configured ?? null;
+  /**
+   * Whether a connection has reached a subsystem: its listener serves it. If that one was closed
+   * since, the listener that takes over the address that the host has reached.
+   */
+  isOfferedOn(subsystem: Subsystem, { listener: number, local }: Connection): boolean {
+    const listener = this.listeners.byNumber(number);
+    if (listener !== undefined && subsystem.offeredOn(listener.configured)) return true;
+    if (listener !== undefined && this.listeners.get(listener.configured) === listener)
+      return false;
+    return [...subsystem.listeners.values()].some((endpoint) =>
+      reaches(this.listeners.get(endpoint)?.actual ?? endpoint, local),
+    );
   }
 
   /** Something changed that the discovery log shows to some host. */

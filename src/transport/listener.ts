@@ -24,6 +24,11 @@ export function overlap(left: Endpoint, right: Endpoint): boolean {
   return covers(left.address, right.address) || covers(right.address, left.address);
 }
 
+/** Whether a listener on `endpoint` is reached at `local`, a connection's address and port. */
+export function reaches(endpoint: Endpoint, local: Endpoint): boolean {
+  return endpoint.port === local.port && covers(endpoint.address, local.address);
+}
+
 /** `::` takes IPv4 too, `0.0.0.0` takes all of IPv4, any other address takes itself. */
 function covers(address: string, other: string): boolean {
   if (isWildcard(address)) return isIPv6(address) || !isIPv6(other);

@@ -1,5 +1,7 @@
 import t from 'tap';
 
+import { permissions } from '../../../src/subsystem/change.js';
+import type { TargetConfiguration } from '../../../src/subsystem/configuration.js';
 import type { ConnectRejectReason } from '../../../src/subsystem/counters.js';
 import { LogLimit } from '../../../src/subsystem/log-limit.js';
 import { packBits } from '../../../src/wire/bits.js';
@@ -204,6 +206,62 @@ t.test('a subsystem is offered on its own listeners only', async (t) => {
   const answer = await host.connect({}, bed.open(8009));
   t.match(answer, { status: invalid, dw0: inData + 256 });
   t.equal(bed.target.counters.connectRejectedTotal.get('subsystem_not_offered'), 1);
+});
+
+t.test('who has reached an address is let in by the listener that takes it over', async (t) => {
+  const at = (address: string, port = 4420): TargetConfiguration =>
+    configuration({ subsystems: [subsystem({ listeners: [{ address, port }] })] });
+  const cases: [string, string, string, boolean][] = [
+    ['127.0.0.1', '0.0.0.0', '127.0.0.1', true],
+    ['127.0.0.1', '::', '127.0.0.1', true],
+    ['::', '::1', '::1', true],
+    ['0.0.0.0', '127.0.0.2', '127.0.0.2', true],
+    ['0.0.0.0', '127.0.0.2', '127.0.0.1', false],
+    ['::1', '0.0.0.0', '::1', false],
+  ];
+  for (const [before, after, address, isIn] of cases) {
+    const bed = await Bed.with(at(before));
+    const connection = bed.open(4420, { address });
+    await bed.target.apply(at(after), { allow: permissions });
+    const { status } = await new FakeHost(bed).connect({}, connection);
+    t.equal(status, isIn ? 0 : invalid, `${before} to ${after}, at ${address}`);
+  }
+  const bed = await Bed.with(at('127.0.0.1', 0));
+  const [, { port } = { port: 0 }] = [...bed.engine.openListeners].at(-1) ?? [];
+  const connection = bed.open(port);
+  await bed.target.apply(at('0.0.0.0', port), { allow: permissions });
+  t.equal((await new FakeHost(bed).connect({}, connection)).status, 0, 'a port that was chosen');
+});
+
+t.test('no listener lets in who has reached another one', async (t) => {
+  const wide = { address: '0.0.0.0', port: 4420 };
+  const disk1 = 'nqn.2026-11.com.example:disk1';
+  const shared = subsystem({ nqn: disk1, listeners: [wide], namespaces: [] });
+  const bed = await Bed.with(configuration());
+  const old = bed.open(4420, { address: '127.0.0.1' });
+  const moved = subsystem({ listeners: [{ address: '127.0.0.1', port: 4421 }] });
+  await bed.target.apply(configuration({ subsystems: [moved, shared] }), { allow: permissions });
+  t.equal((await new FakeHost(bed, disk1).connect({}, old)).status, 0);
+  const late = bed.open(4420, { address: '127.0.0.1' });
+  t.equal((await new FakeHost(bed).connect({}, late)).status, invalid);
+});
+
+t.test('while it is not sure that a subsystem goes, a host may try again', async (t) => {
+  const disk1 = 'nqn.2026-11.com.example:disk1';
+  const goes = subsystem({ nqn: disk1, namespaces: [] });
+  const bed = await Bed.with(configuration({ subsystems: [subsystem(), goes] }));
+  let refusePublication = (_reason: Error): void => undefined;
+  bed.engine.published = new Promise((_resolve, reject) => (refusePublication = reject));
+  const after = configuration({ subsystems: [subsystem({ namespaces: [] })] });
+  bed.engine.calls.length = 0;
+  const applied = bed.target.apply(after, { allow: permissions });
+  while (!bed.engine.calls.includes('publish ')) await new Promise(setImmediate);
+  const { status } = await new FakeHost(bed, disk1).connect();
+  t.equal(status, connectStatus(FabricsStatus.connectInvalidParameters, 'retry'));
+  bed.engine.published = null;
+  refusePublication(new Error('refused'));
+  await t.rejects(applied);
+  t.equal((await new FakeHost(bed, disk1).connect()).status, 0);
 });
 
 t.test('discovery is offered on every listener, to every host', async (t) => {
