@@ -80,6 +80,12 @@ const char* kind_word(env::ContentKind kind) {
   return "other";
 }
 
+/// "EIO"; empty: no error.
+const char* errno_word(int errnum) {
+  const char* const word = errnum == 0 ? nullptr : strerrorname_np(errnum);
+  return word == nullptr ? "" : word;
+}
+
 Napi::Object names_object(Napi::Env env, const env::DeviceNames& names) {
   Napi::Object object = Napi::Object::New(env);
   for (const auto& [name, value] : names) object.Set(name, value);
@@ -117,9 +123,8 @@ Napi::Object content_facts(Napi::Env env, const env::ContentFacts& facts) {
   file_system.Set("mountPoint", facts.file_system.mount_point);
   object.Set("fileSystem", file_system);
   object.Set("identity", facts.identity);
-  const char* const errno_name =
-      facts.identity_errnum == 0 ? nullptr : strerrorname_np(facts.identity_errnum);
-  object.Set("identityError", errno_name == nullptr ? "" : errno_name);
+  object.Set("identityError", errno_word(facts.identity_errnum));
+  object.Set("namesError", errno_word(facts.names_errnum));
   object.Set("names", names_object(env, facts.names));
   object.Set("diskNames", names_object(env, facts.disk_names));
   object.Set("backing", backing_object(env, facts.backing.get()));

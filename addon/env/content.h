@@ -18,7 +18,8 @@ enum class ContentKind : uint8_t { File, BlockDevice, Directory, Other };
 /// Where a file lies.
 struct FileSystemFacts {
   /// The same for as long as the file system exists, over mounts and restarts: its type's magic
-  /// number and its own identifier, or what it is mounted from where it has none.
+  /// number and its own identifier, or what it is mounted from where it has none. Empty: it cannot
+  /// be told now.
   std::string id;
   std::string type;         ///< "ext4"; empty: not found
   std::string source;       ///< "/dev/sda1", "server:/export"
@@ -32,7 +33,7 @@ struct BackingFile {
   std::string path;
   uint64_t offset = 0;
   uint64_t limit = 0;                         ///< bytes; 0: up to the end
-  std::shared_ptr<const ContentFacts> facts;  ///< null: the file is not found at `path`
+  std::shared_ptr<const ContentFacts> facts;  ///< null: we find no file at `path`
 };
 
 /// What a block device says of itself, by the names that Linux gives it in sysfs: "wwid", "serial",
@@ -52,6 +53,9 @@ struct ContentFacts {
   /// Why the attribute cannot be read, an errno value; 0: it can, or there is none. ENOTSUP: the
   /// file system has no extended attributes.
   int identity_errnum = 0;
+  /// Why it is not known what a block device says of itself, an errno value; 0: it is. What is
+  /// missing in `names`, `disk_names` and `backing` may be there then.
+  int names_errnum = 0;
   DeviceNames names;                           ///< of a block device
   DeviceNames disk_names;                      ///< of a partition: what the whole disk says
   std::shared_ptr<const BackingFile> backing;  ///< of a loop device

@@ -228,8 +228,10 @@ export interface ContentFacts {
   readonly fileSystem: FileSystemFacts;
   /** What is recorded with a file, see `src/identity/content-record.ts`; empty: nothing. */
   readonly identity: string;
-  /** Why that cannot be read: `ENOTSUP`; empty: it can. */
+  /** Why that cannot be read: `ENOTSUP`; empty: it can, or there is none. */
   readonly identityError: string;
+  /** Why it is not known what a block device says of itself: `EMFILE`; empty: it is. */
+  readonly namesError: string;
   /** What a block device says of itself: `wwid`, `serial`, `partition_uuid`, … */
   readonly names: Readonly<Record<string, string>>;
   /** Of a partition: what the whole disk says. */

@@ -15,8 +15,10 @@ import type {
   ContentFacts,
   Engine,
 } from '../engine/engine-types.js';
+import { TargetError } from '../errors.js';
 import { namedUuid } from '../subsystem/identity.js';
 import type { Logger } from '../subsystem/logger.js';
+import { fileReason } from '../system-error.js';
 import { ContentIdentity } from './content-identity.js';
 import type { RecordHolder } from './content-identity.js';
 import { formatRecord, isSamePlace, parseRecord } from './content-record.js';
@@ -40,6 +42,16 @@ const cannotCarry: ReadonlySet<string> = new Set([
   'ERANGE',
   'ENOSYS',
   'EINVAL',
+]);
+
+/** Reasons why a record cannot be read that tell of a file without one; others may pass. */
+const hasNone: ReadonlySet<string> = new Set([
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  // We may not write into such a file either.
+  'EACCES',
+  'EPERM',
 ]);
 
 export interface IdentityParts {
@@ -68,6 +80,9 @@ export class ContentIdentities {
         new ContentIdentity({ source: 'random', detail: 'in memory', uuid, content: uuid }),
       );
     }
+    if (content.namesError !== '') {
+      throw unreadable(`what the machine says of ${path}`, content.namesError);
+    }
     if (content.kind === 'file') {
       return this.#ofFile({ path, facts: content, readOnly: description.readOnly });
     }
@@ -77,6 +92,7 @@ export class ContentIdentities {
   }
 
   async #ofFile(file: OpenFile): Promise<ContentIdentity> {
+    if (file.facts.fileSystem.id === '') throw unknownFileSystem(file.path);
     const place = this.#placeOf(file.facts);
     const inState = this.#stateHolder(
       { fileSystem: place.fileSystem, inode: place.inode, born: file.facts.bornNs.toString() },
@@ -209,8 +225,11 @@ export class ContentIdentities {
 
   /** What the file carries; null: nothing. */
   #carried({ path, facts }: OpenFile): ContentRecord | null {
-    if (facts.identity === '') return null;
     const where = `the attribute ${attribute} of ${path}`;
+    const { identityError } = facts;
+    if (identityError === 'ERANGE') throw tooLong(where, removeAttribute(path));
+    if (identityError !== '' && !hasNone.has(identityError)) throw unreadable(where, identityError);
+    if (facts.identity === '') return null;
     return parseRecord(facts.identity, where, removeAttribute(path));
   }
 
@@ -283,6 +302,30 @@ export class ContentIdentities {
     if (name === undefined || text === null) return null;
     return parseRecord(text, state.pathOf(name), holder.remedy);
   }
+}
+
+/** It may be there: a new identity in its place would be another disk for hosts. */
+function unreadable(what: string, code: string): TargetError {
+  const reason = fileReason({ code, message: 'the kernel says no more' });
+  return new TargetError(
+    'state_unusable',
+    `${what} cannot be read (${code}: ${reason}), so that it is not known which disk it is`,
+  );
+}
+
+function tooLong(where: string, remedy: string): TargetError {
+  return new TargetError(
+    'state_unusable',
+    `expected the identity of a disk in ${where}, got more bytes than any has (ERANGE); ` +
+      `if the disk may have a new identity, remove it: ${remedy}`,
+  );
+}
+
+function unknownFileSystem(path: string): TargetError {
+  return new TargetError(
+    'state_unusable',
+    `the file system of ${path} cannot be told, so that it is not known whether this is a copy`,
+  );
 }
 
 function contentFile(key: Readonly<Record<string, string>>): string {

@@ -7,6 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import { TargetError } from '../errors.js';
+import { fileReason } from '../system-error.js';
 import type { StateDirectory } from './state-directory.js';
 
 const machineIdFile = '/etc/machine-id';
@@ -41,11 +42,20 @@ export class Machine {
   }
 }
 
+/** Empty if there is none. */
 function machineId(file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
+  } catch (thrown) {
+    const { code = '' } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return '';
+    // It may be there: another one in its place would make other disks of all that it names.
+    throw new TargetError(
+      'state_unusable',
+      `expected the identifier of this machine in ${file}, but it cannot be read (${code}): ` +
+        fileReason(thrown),
+      { cause: thrown },
+    );
   }
 }
 

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -91,6 +93,39 @@ TEST_CASE("content: what is recorded with a file goes with it, and only into the
   CHECK(env->inspect(path).value().identity.empty());
   CHECK(env->record_identity(folder.path("moved"), facts.device, facts.inode, "").ok());
   CHECK(env->inspect(folder.path("moved")).value().identity.empty());
+}
+
+TEST_CASE("content: a device whose names cannot be read now is told from one that has none") {
+  const auto env = make_linux_env().value();
+  int fd = -1;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev")) {
+    if (!entry.is_block_file()) continue;
+    fd = ::open(entry.path().c_str(), O_PATH | O_CLOEXEC);
+    if (fd >= 0) break;
+  }
+  if (fd < 0) return;  // no devices here
+  const ContentFacts facts = env->inspect_open(fd).value();
+  CHECK(facts.names_errnum == 0);
+  struct rlimit files = {};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  const struct rlimit none = {.rlim_cur = 0, .rlim_max = files.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const Result<ContentFacts> unread = env->inspect_open(fd);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
+  CHECK(unread.value().names_errnum == EMFILE);
+  ::close(fd);
+}
+
+TEST_CASE("content: a longer attribute than ours is an error, not none") {
+  const auto env = make_linux_env().value();
+  const ContentFolder folder;
+  const std::string path = folder.file("disk", 4096);
+  // Room for it is not on every file system.
+  const std::string longer(kIdentityBytesMax + 1, 'x');
+  if (::setxattr(path.c_str(), kIdentityAttribute, longer.data(), longer.size(), 0) != 0) return;
+  const ContentFacts facts = env->inspect(path).value();
+  CHECK(facts.identity.empty());
+  CHECK(facts.identity_errnum == ERANGE);
 }
 
 TEST_CASE("content: a FIFO is looked at without being opened") {

@@ -1,12 +1,16 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <fstream>
+#include <sstream>
 
+#include "env/linux/descriptor.h"
 #include "env/linux/linux_parts.h"
 
 namespace capsuled::env {
@@ -14,6 +18,8 @@ namespace {
 
 /// A line that is longer than this is not a name.
 constexpr size_t kNameBytesMax = 512;
+/// As much as sysfs gives of any file.
+constexpr size_t kTextBytesMax = 4096;
 
 std::string trimmed(const std::string& text) {
   const size_t first = text.find_first_not_of(" \t\n");
@@ -21,18 +27,81 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(" \t\n") - first + 1);
 }
 
-/// The first line of a file of sysfs; empty if there is no such file.
-std::string line_of(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!file || !std::getline(file, line) || line.size() > kNameBytesMax) return "";
-  return trimmed(line);
+/// Whether a file that could not be read may have something to say another time. The other errors
+/// are how the kernel says that a device has no such name, or that we may not know it.
+bool may_pass(int errnum) {
+  switch (errnum) {
+    case ENOENT:
+    case ENOTDIR:
+    case EINVAL:
+    case ENODATA:
+    case ENXIO:
+    case ENOTSUP:
+    case EACCES:
+    case EPERM: return false;
+    default: return true;
+  }
 }
 
-std::string real_path(const std::string& path) {
-  std::array<char, PATH_MAX> buffer;
-  return ::realpath(path.c_str(), buffer.data()) == nullptr ? "" : buffer.data();
-}
+/// Reads what sysfs says of a device, and keeps in mind whether it could.
+class NameReader {
+ public:
+  /// Why something could not be read that may be there, an errno value; 0: all could.
+  int errnum() const { return errnum_; }
+
+  void failed(int errnum) {
+    if (errnum_ == 0 && may_pass(errnum)) errnum_ = errnum;
+  }
+
+  /// The whole of a short file; empty if there is none.
+  std::string text_of(const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text(kTextBytesMax, '\0');
+    const ssize_t length = file.get() < 0 ? -1 : ::read(file.get(), text.data(), text.size());
+    if (length < 0) failed(errno);
+    text.resize(length < 0 ? 0 : static_cast<size_t>(length));
+    return text;
+  }
+
+  /// The first line of a file; empty if there is none.
+  std::string line_of(const std::string& path) {
+    const std::string text = text_of(path);
+    const std::string line = text.substr(0, text.find('\n'));
+    return line.size() > kNameBytesMax ? "" : trimmed(line);
+  }
+
+  uint64_t number_of(const std::string& path) {
+    return std::strtoull(line_of(path).c_str(), nullptr, 10);
+  }
+
+  std::string real_path(const std::string& path) {
+    std::array<char, PATH_MAX> buffer;
+    if (::realpath(path.c_str(), buffer.data()) != nullptr) return buffer.data();
+    failed(errno);
+    return "";
+  }
+
+  /// The name of the link in `folder` that leads to a block device; empty if there is none.
+  std::string link_to(uint64_t device, const std::string& folder) {
+    DIR* const links = ::opendir(folder.c_str());
+    if (links == nullptr) {
+      failed(errno);
+      return "";
+    }
+    std::string found;
+    while (const dirent* const link = ::readdir(links)) {
+      struct stat status = {};
+      if (link->d_name[0] == '.') continue;
+      if (::stat((folder + "/" + link->d_name).c_str(), &status) != 0) continue;
+      if (S_ISBLK(status.st_mode) && status.st_rdev == device) found = link->d_name;
+    }
+    ::closedir(links);
+    return found;
+  }
+
+ private:
+  int errnum_ = 0;
+};
 
 void add(DeviceNames& names, const char* name, const std::string& value) {
   if (!value.empty()) names.emplace_back(name, value);
@@ -41,27 +110,17 @@ void add(DeviceNames& names, const char* name, const std::string& value) {
 /// The PARTUUID: for a GPT, the UUID of the partition; for an MBR, the signature of the disk and
 /// the number of the partition. Newer kernels name it in sysfs; with older ones, udev makes a link
 /// whose name it is.
-std::string partition_uuid(const std::string& folder, uint64_t device) {
-  std::ifstream uevent(folder + "/uevent");
+std::string partition_uuid(NameReader& reader, const std::string& folder, uint64_t device) {
+  std::istringstream uevent(reader.text_of(folder + "/uevent"));
   for (std::string line; std::getline(uevent, line);) {
     if (line.starts_with("PARTUUID=")) return trimmed(line.substr(sizeof("PARTUUID=") - 1));
   }
-  const std::string by_uuid = "/dev/disk/by-partuuid";
-  DIR* const links = ::opendir(by_uuid.c_str());
-  if (links == nullptr) return "";
-  std::string found;
-  while (const dirent* const link = ::readdir(links)) {
-    struct stat status = {};
-    if (link->d_name[0] == '.') continue;
-    if (::stat((by_uuid + "/" + link->d_name).c_str(), &status) != 0) continue;
-    if (S_ISBLK(status.st_mode) && status.st_rdev == device) found = link->d_name;
-  }
-  ::closedir(links);
-  return found;
+  return reader.link_to(device, "/dev/disk/by-partuuid");
 }
 
 /// `folder`: the folder of a whole disk in sysfs.
-DeviceNames disk_names(const std::string& folder) {
+DeviceNames disk_names(NameReader& reader, const std::string& folder) {
+  const auto line_of = [&reader](const std::string& path) { return reader.line_of(path); };
   DeviceNames names;
   add(names, "uuid", line_of(folder + "/uuid"));
   add(names, "nguid", line_of(folder + "/nguid"));
@@ -77,40 +136,46 @@ DeviceNames disk_names(const std::string& folder) {
   return names;
 }
 
-uint64_t number_of(const std::string& path) {
-  return std::strtoull(line_of(path).c_str(), nullptr, 10);
-}
-
-std::shared_ptr<const BackingFile> backing_file(const std::string& folder) {
-  const std::string path = line_of(folder + "/loop/backing_file");
+std::shared_ptr<const BackingFile> backing_file(NameReader& reader, const std::string& folder) {
+  const std::string path = reader.line_of(folder + "/loop/backing_file");
   if (path.empty()) return nullptr;
   auto backing = std::make_shared<BackingFile>();
   backing->path = path;
-  backing->offset = number_of(folder + "/loop/offset");
-  backing->limit = number_of(folder + "/loop/sizelimit");
+  backing->offset = reader.number_of(folder + "/loop/offset");
+  backing->limit = reader.number_of(folder + "/loop/sizelimit");
   Result<ContentFacts> facts = linux_inspect(path);
-  if (facts.ok()) backing->facts = std::make_shared<ContentFacts>(std::move(facts).value());
+  if (facts.ok()) {
+    backing->facts = std::make_shared<ContentFacts>(std::move(facts).value());
+  } else {
+    reader.failed(facts.error().errnum);
+  }
   return backing;
+}
+
+void read_names(NameReader& reader, uint64_t device, ContentFacts& facts) {
+  const std::string folder = reader.real_path("/sys/dev/block/" + std::to_string(major(device)) +
+                                              ":" + std::to_string(minor(device)));
+  if (folder.empty()) return;
+  // sysfs counts in sectors of 512 bytes, however large the sectors of the device are.
+  facts.bytes = reader.number_of(folder + "/size") * 512;
+  const std::string number = reader.line_of(folder + "/partition");
+  if (number.empty()) {
+    facts.names = disk_names(reader, folder);
+    facts.backing = backing_file(reader, folder);
+    return;
+  }
+  add(facts.names, "partition", number);
+  add(facts.names, "partition_uuid", partition_uuid(reader, folder, device));
+  add(facts.names, "sysfs_path", folder);
+  facts.disk_names = disk_names(reader, folder.substr(0, folder.rfind('/')));
 }
 
 }  // namespace
 
 void linux_device_names(uint64_t device, ContentFacts& facts) {
-  const std::string folder = real_path("/sys/dev/block/" + std::to_string(major(device)) + ":" +
-                                       std::to_string(minor(device)));
-  if (folder.empty()) return;
-  // sysfs counts in sectors of 512 bytes, however large the sectors of the device are.
-  facts.bytes = number_of(folder + "/size") * 512;
-  const std::string number = line_of(folder + "/partition");
-  if (number.empty()) {
-    facts.names = disk_names(folder);
-    facts.backing = backing_file(folder);
-    return;
-  }
-  add(facts.names, "partition", number);
-  add(facts.names, "partition_uuid", partition_uuid(folder, device));
-  add(facts.names, "sysfs_path", folder);
-  facts.disk_names = disk_names(folder.substr(0, folder.rfind('/')));
+  NameReader reader;
+  read_names(reader, device, facts);
+  facts.names_errnum = reader.errnum();
 }
 
 }  // namespace capsuled::env

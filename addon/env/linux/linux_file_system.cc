@@ -3,13 +3,15 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 
+#include "env/linux/descriptor.h"
 #include "env/linux/linux_parts.h"
 
 namespace capsuled::env {
@@ -60,12 +62,21 @@ std::string unescaped(const std::string& text) {
 }
 
 /// Finds type, source and mount point of the mount through which `fd` was opened (proc(5),
-/// mountinfo).
-void find_mount(int fd, FileSystemFacts& facts) {
+/// mountinfo). False: it may be there, but cannot be looked up now.
+bool find_mount(int fd, FileSystemFacts& facts) {
   struct statx status = {};
-  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) return;
-  if ((status.stx_mask & STATX_MNT_ID) == 0) return;
-  std::ifstream mounts("/proc/self/mountinfo");
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) return false;
+  if ((status.stx_mask & STATX_MNT_ID) == 0) return true;
+  const Descriptor file(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return errno == ENOENT;
+  std::string text;
+  std::array<char, 4096> part;
+  ssize_t length = 0;
+  while ((length = ::read(file.get(), part.data(), part.size())) > 0) {
+    text.append(part.data(), static_cast<size_t>(length));
+  }
+  if (length < 0) return false;
+  std::istringstream mounts(text);
   for (std::string line; std::getline(mounts, line);) {
     std::istringstream words(line);
     uint64_t id = 0;
@@ -79,8 +90,9 @@ void find_mount(int fd, FileSystemFacts& facts) {
     std::string source;
     words >> facts.type >> source;
     facts.source = unescaped(source);
-    return;
+    return true;
   }
+  return true;
 }
 
 /// The file system's own identifier; empty if the file system has none that lasts.
@@ -104,12 +116,13 @@ std::string own_identifier(int fd, const struct statfs& status) {
 
 FileSystemFacts linux_file_system(int fd) {
   FileSystemFacts facts;
-  find_mount(fd, facts);
+  const bool looked = find_mount(fd, facts);
   struct statfs status = {};
   if (::fstatfs(fd, &status) != 0) return facts;
   char magic[20];
   std::snprintf(magic, sizeof magic, "%lx", static_cast<unsigned long>(status.f_type));
   const std::string own = own_identifier(fd, status);
+  if (own.empty() && !looked) return facts;
   facts.id = std::string(magic) + ":" + (own.empty() ? facts.source : own);
   return facts;
 }

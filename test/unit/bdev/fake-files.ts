@@ -12,6 +12,7 @@ const nothing: ContentFacts = {
   fileSystem: { id: 'ef53:0011', type: 'ext4', source: '/dev/vda', mountPoint: '/srv' },
   identity: '',
   identityError: '',
+  namesError: '',
   names: {},
   diskNames: {},
   backing: null,

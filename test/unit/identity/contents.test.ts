@@ -1,5 +1,8 @@
+import { tmpdir } from 'node:os';
+
 import t from 'tap';
 
+import { MemoryState } from '../../../src/identity/state-directory.js';
 import { nguidOf } from '../../../src/subsystem/identity.js';
 import { ContentBed, machineFile, nqn, uuidA, uuidB } from './bed.js';
 
@@ -182,6 +185,68 @@ t.test('a damaged record is an error that names it, never a new identity', async
   const name = [...bed.state.files.keys()].find((each) => each.startsWith('contents/')) ?? '';
   bed.state.files.set(name, '');
   await t.rejects(bed.restarted().file(path), { code: 'state_unusable', message: name });
+});
+
+t.test('a record that cannot be read now is an error, never a new identity', async (t) => {
+  for (const code of ['EIO', 'ENOMEM', 'ERANGE', 'ESTALE', 'EMFILE']) {
+    const bed = ContentBed.on(t);
+    bed.engine.disk.put(path);
+    const first = await bed.export(await bed.file(path));
+    const served = bed.engine.disk.get(path) ?? {};
+    bed.engine.disk.put(path, { ...served, identity: '', identityError: code });
+    const again = bed.restarted();
+    await t.rejects(again.file(path), {
+      code: 'state_unusable',
+      message: new RegExp(`the attribute user.capsuled.identity of ${path}.*${code}`),
+    });
+    const recorded = [...bed.state.files.keys()].filter((name) => name.startsWith('contents/'));
+    t.same(recorded, []);
+    bed.engine.disk.put(path, served);
+    t.same(await again.export(await again.file(path)), first, code);
+  }
+});
+
+t.test('a file that can have no record is known by the state directory', async (t) => {
+  for (const identityError of ['ENOTSUP', 'EOPNOTSUPP', 'EACCES', 'EPERM', 'ENOSYS']) {
+    const bed = ContentBed.on(t);
+    bed.engine.disk.put(path, { identityError });
+    const first = await bed.export(await bed.file(path));
+    const again = bed.restarted();
+    t.same(await again.export(await again.file(path)), first, identityError);
+    t.equal(bed.engine.disk.get(path)?.identity, '');
+  }
+});
+
+t.test('a file whose file system cannot be told is not taken for a copy', async (t) => {
+  const bed = ContentBed.on(t);
+  const facts = bed.engine.disk.put(path);
+  await bed.export(await bed.file(path));
+  const served = bed.engine.disk.get(path) ?? facts;
+  bed.engine.disk.put(path, { ...served, fileSystem: { ...served.fileSystem, id: '' } });
+  await t.rejects(bed.restarted().file(path), {
+    code: 'state_unusable',
+    message: `file system of ${path}`,
+  });
+});
+
+t.test('a device that cannot say now which one it is gets no new identity', async (t) => {
+  const bed = ContentBed.on(t);
+  const device = { kind: 'block_device', inode: 0n, names: { sysfs_path: '/sys/vda' } } as const;
+  bed.engine.disk.put('/dev/vda', { ...device, namesError: 'EMFILE' });
+  await t.rejects(bed.file('/dev/vda'), { code: 'state_unusable', message: /\/dev\/vda .*EMFILE/ });
+  bed.engine.disk.put('/dev/vda', device);
+  await bed.export(await bed.file('/dev/vda'));
+});
+
+t.test('a machine’s identifier that cannot be read now is no reason for a new one', async (t) => {
+  const state = new MemoryState();
+  // A folder cannot be read as a file, whoever asks.
+  const bed = new ContentBed(tmpdir(), { state });
+  await t.rejects(bed.contents.ready(), {
+    code: 'state_unusable',
+    message: /cannot be read \(EISDIR\)/,
+  });
+  t.equal(state.files.size, 0);
 });
 
 t.test('what an operator wrote is recorded first, and then held to', async (t) => {
