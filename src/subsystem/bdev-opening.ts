@@ -9,15 +9,22 @@ import { TargetError } from '../errors.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { TargetState } from './target-state.js';
 
+/** What an opening may differ in, and who hears what it leaves behind. */
+export interface Opening {
+  readonly changed?: Partial<BdevParameters>;
+  /** A file was made. It stays, whatever becomes of the opening. */
+  readonly onMade?: (path: string) => void;
+}
+
 export async function openBdev(
   state: TargetState,
   parameters: BdevParameters,
-  changed: Partial<BdevParameters> = {},
+  { changed = {}, onMade = () => undefined }: Opening = {},
 ): Promise<OpenBdev> {
   const { contents, engine } = state;
   const opening = { ...parameters, ...changed };
   await contents.beforeCreate(opening);
-  const bdev = { parameters, description: await openInTime(state, opening) };
+  const bdev = { parameters, description: await openInTime(state, opening, onMade) };
   try {
     await contents.opened(bdev);
     return bdev;
@@ -30,9 +37,13 @@ export async function openBdev(
   }
 }
 
-function openInTime(state: TargetState, parameters: BdevParameters): Promise<BdevDescription> {
-  const { clock, engine, limits, opening } = state;
-  const { name } = parameters;
+function openInTime(
+  state: TargetState,
+  parameters: BdevParameters,
+  onMade: (path: string) => void,
+): Promise<BdevDescription> {
+  const { clock, engine, limits, logger, opening } = state;
+  const { name, path } = parameters;
   if (opening.has(name)) {
     return Promise.reject(new TargetError('in_use', `an earlier try to open ${name} hangs`));
   }
@@ -42,8 +53,14 @@ function openInTime(state: TargetState, parameters: BdevParameters): Promise<Bde
   const opened = engine.bdevCreate({ ...parameters, name: engineName });
   const ended = opened
     .then(
-      async () => {
-        if (!isLate) return;
+      async ({ created }) => {
+        const made = created ? path : undefined;
+        if (!isLate) {
+          if (made !== undefined) onMade(made);
+          return;
+        }
+        // Whoever asked was told that it failed, and has gone on.
+        if (made !== undefined) logger.warn({ bdev: name }, `the new file ${made} came too late`);
         await engine.bdevDelete(engineName);
         state.freeEngineName(engineName);
       },

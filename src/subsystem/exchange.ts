@@ -135,7 +135,10 @@ export class Exchange {
     const { bdevs, unavailable } = this.#state;
     try {
       // It was there: an empty one in its place would be another disk.
-      bdevs.set(parameters.name, await openBdev(this.#state, parameters, { create: false }));
+      bdevs.set(
+        parameters.name,
+        await openBdev(this.#state, parameters, { changed: { create: false } }),
+      );
       return true;
     } catch (thrown) {
       bdevs.delete(parameters.name);

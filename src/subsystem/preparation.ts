@@ -4,8 +4,6 @@
  * given back as if it had never been.
  */
 
-import { access } from 'node:fs/promises';
-
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
@@ -90,11 +88,10 @@ export class Preparation {
   }
 
   async #openBdev({ item, key }: Place<BdevParameters>, missing: Missing): Promise<void> {
-    const { name, path, create } = item;
-    const isNew = create === true && path !== undefined && !(await exists(path));
+    const { name } = item;
+    const onMade = (path: string): void => void this.#created.push(path);
     try {
-      this.bdevs.set(name, await openBdev(this.#state, item));
-      if (isNew) this.#created.push(path);
+      this.bdevs.set(name, await openBdev(this.#state, item, { onMade }));
     } catch (thrown) {
       const error = failure(key, `open bdev ${name}`, thrown);
       if (missing === 'refuse') throw error;
@@ -110,15 +107,6 @@ export class Preparation {
       if (missing === 'refuse') throw error;
       this.missingEndpoints.push({ item, key, error });
     }
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 

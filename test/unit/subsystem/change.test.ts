@@ -8,6 +8,7 @@ import type { TargetConfiguration } from '../../../src/subsystem/configuration.j
 import { RetryTimer } from '../../../src/subsystem/retry-timer.js';
 import { limitsDefault } from '../../../src/subsystem/target-options.js';
 import { AdminOpcode, Cns, NamespaceList } from '../../../src/wire/layout.gen.js';
+import { contentFacts } from '../bdev/fake-files.js';
 import { Bed, FakeHost, configuration, dataOf, diskNqn, hostNqn, subsystem } from './fake-host.js';
 
 const otherNqn = 'nqn.2026-11.com.example:disk1';
@@ -544,6 +545,31 @@ t.test(
     t.equal(bed.target.bdevs.length, 3);
   },
 );
+
+t.test('a file that was made for a bdev that fails then is named', async (t) => {
+  const bed = await Bed.with();
+  const path = '/new.img';
+  const desired = configuration({
+    bdevs: [...configuration().bdevs, file({ path, create: true, size: 1n << 20n })],
+  });
+  bed.engine.bdevFields = { content: contentFacts({ identityError: 'EIO' }) };
+  const { message } = await failure(bed.target.apply(desired));
+  t.match(message, /EIO.*; nothing has changed; the new file \/new.img stays$/);
+  t.not(bed.engine.disk.get(path), null);
+  t.notMatch((await failure(bed.target.apply(desired))).message, /stays/, 'it was there');
+
+  const late = await Bed.with();
+  const slow = gate();
+  late.engine.onCall = () => slow.promise;
+  const failed = failure(late.target.apply(desired));
+  await turn();
+  late.clock.advance(limitsDefault.openDeadlineMs);
+  await failed;
+  slow.open();
+  await turn();
+  await turn();
+  t.match(late.warnings.at(-1)?.message, /the new file \/new.img came too late/);
+});
 
 t.test('a disk that hangs when it is brought back holds up nothing else', async (t) => {
   const bed = await Bed.with(withFile());
