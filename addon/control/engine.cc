@@ -40,9 +40,7 @@ transport::GroupOptions group_options(const EngineOptions& options, uint64_t mem
 }  // namespace
 
 Engine::Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument)
-    : env_(std::move(env)),
-      completions_(notify, argument),
-      queue_(kControlQueueCapacity, notify, argument) {}
+    : env_(std::move(env)), completions_(notify, argument), notify_(notify), argument_(argument) {}
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options,
                                                void (*notify)(void* argument), void* argument) {
@@ -62,6 +60,8 @@ Result<void> Engine::start(const EngineOptions& options) {
   const auto limits = transport::AdmissionLimits::of(connections_max_);
   const uint32_t slots = connections_max_ + limits.leaving_max;
   admission_ = std::make_unique<transport::Admission>(limits);
+  queue_ = std::make_unique<transport::ControlQueue>(
+      kControlQueueCapacity, size_t{transport::kControlEventsMax} * slots, notify_, argument_);
   for (uint32_t index = 0; index < count; index++) {
     auto lane = std::make_unique<Lane>();
     ReactorOptions reactor_options;
@@ -75,7 +75,7 @@ Result<void> Engine::start(const EngineOptions& options) {
     if (!reactor) return reactor.error();
     lane->reactor = std::move(reactor).value();
     auto group = transport::Group::create(
-        *lane->reactor, group_options(options, memory_bytes, slots, *admission_), queue_);
+        *lane->reactor, group_options(options, memory_bytes, slots, *admission_), *queue_);
     if (!group) return group.error();
     lane->group = std::move(group).value();
     lanes_.push_back(std::move(lane));
@@ -110,7 +110,7 @@ Engine::~Engine() {
 
 std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t limit) {
   completions_.run();
-  auto events = queue_.drain(limit);
+  auto events = queue_->drain(limit);
   for (const auto& event : events) {
     switch (event->type) {
       case transport::ControlEventType::ConnectionOpened:
@@ -118,6 +118,7 @@ std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t lim
         break;
       case transport::ControlEventType::ConnectionClosed:
         connection_closed(event->connection);
+        admission_->leave(event->ticket);
         break;
       case transport::ControlEventType::Command:
         // Only a command before Connect can become one.
@@ -304,7 +305,7 @@ void Engine::refuse(int fd, uint32_t listener, const env::Endpoint& peer, bool o
   event->listener = listener;
   event->peer = peer;
   event->refused = refused_;
-  if (!queue_.try_push(event)) return;
+  if (!queue_->try_push(event)) return;
   refused_ = 0;
   refused_told_ns_ = now_ns;
 }

@@ -204,11 +204,13 @@ class Engine {
 
   std::unique_ptr<env::Env> env_;
   Completions completions_;
-  transport::ControlQueue queue_;
+  void (*const notify_)(void* argument);
+  void* const argument_;
   std::atomic<uint64_t> page_bytes_{0};  // outlives the reactors, which free pages too
   uint32_t connections_max_ = 0;
   uint64_t open_files_max_ = 0;
   std::unique_ptr<transport::Admission> admission_;
+  std::unique_ptr<transport::ControlQueue> queue_;
   uint32_t refused_ = 0;  // first reactor's: since it was told
   uint64_t refused_told_ns_ = 0;
   uint32_t page_next_ = 1;

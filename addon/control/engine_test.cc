@@ -444,6 +444,40 @@ TEST_CASE("strangers of one address or of many keep no host out") {
   });
 }
 
+TEST_CASE("who connects and ends faster than the control thread hears of it waits for that") {
+  Target target;
+  const auto opened = [&] { return total(target, &transport::TransportStats::connections_total); };
+  const auto arrived = [&] {
+    return opened() + total(target, &transport::TransportStats::connections_rejected);
+  };
+  const auto come_and_go = [&](uint32_t from) {
+    const uint64_t before = arrived();
+    const int fd = target.dial(from);
+    REQUIRE(await([&] { return arrived() == before + 1; }));
+    ::close(fd);
+    REQUIRE(await(
+        [&] { return total(target, &transport::TransportStats::connection_await_icreq) == 0; }));
+    REQUIRE(await([&] {
+      return total(target, &transport::TransportStats::connection_draining) == 0 &&
+             total(target, &transport::TransportStats::connection_closing) == 0;
+    }));
+  };
+  // Of 64 connections an address may have half of 16 that ended before Connect.
+  for (int index = 0; index < 50; index++) come_and_go(INADDR_LOOPBACK + 1);
+  CHECK(opened() == 8);
+  SUBCASE("and others do not") {
+    come_and_go(INADDR_LOOPBACK + 2);
+    CHECK(opened() == 9);
+    target.with_host([](TestHost& host) { CHECK(host.connect(1, 16) == 0); });
+  }
+  SUBCASE("and comes in again then") {
+    target.serve_until([&] { return target.closed.size() == 8; });
+    for (int index = 0; index < 50; index++) come_and_go(INADDR_LOOPBACK + 1);
+    CHECK(opened() == 16);
+  }
+  CHECK(target.refused == 0);
+}
+
 TEST_CASE("connections that cannot be had are refused, and the control thread hears of it") {
   Target target;
   std::vector<std::unique_ptr<TestHost>> hosts;

@@ -49,7 +49,7 @@ uint32_t Admission::beyond_reserve(const Host& host) {
   return strangers - std::min(strangers, host.reserve);
 }
 
-/// After each change of its strangers or its reserve: moves it in the index, or forgets it.
+/// After each change of what it holds or its reserve: moves it in the index, or forgets it.
 void Admission::rank(Hosts::iterator host) {
   Host& here = host->second;
   if (std::get<0>(here.rank) > 0) index_.erase(here.rank);
@@ -58,7 +58,8 @@ void Admission::rank(Hosts::iterator host) {
   if (beyond > 0) {
     here.rank = {beyond, UINT64_MAX - places_[here.strangers.front()].arrival};
     index_[here.rank] = host;
-  } else if (here.strangers.empty() && here.reserve == 0) {
+  } else if (here.strangers.empty() && here.reserve + here.connected + here.leaving == 0 &&
+             here.ended == 0) {
     hosts_.erase(host);
   }
 }
@@ -71,67 +72,64 @@ Admission::Ticket Admission::oldest_opened(const Host& host) const {
   return 0;
 }
 
+/// Of the address that has the most strangers, if one of them can be shown out; else of the next.
+Admission::Ticket Admission::oldest_of_most() const {
+  for (auto most = index_.rbegin(); most != index_.rend(); ++most) {
+    if (const Ticket oldest = oldest_opened(most->second->second); oldest != 0) return oldest;
+  }
+  return 0;
+}
+
 Admission::Verdict Admission::enter(const std::string& address) {
   const std::lock_guard lock(mutex_);
-  const auto host = hosts_.try_emplace(host_of(address)).first;
-  const bool granted = host->second.strangers.size() < host->second.reserve;
-  const bool host_full =
-      !granted && beyond_reserve(host->second) >= limits_.strangers_per_address_max;
+  const auto found = hosts_.try_emplace(host_of(address)).first;
+  Host& host = found->second;
+  const bool granted = host.strangers.size() < host.reserve;
+  const bool host_full = !granted && beyond_reserve(host) >= limits_.strangers_per_address_max;
   const bool full =
       present_ >= limits_.connections_max || (!granted && strangers_ >= limits_.strangers_max);
+  const bool leaves_most = host.leaving >= limits_.leaving_max / 2;
   Verdict verdict;
-  verdict.own_limit = host_full;
-  if (free_.empty()) {
-    rank(host);
+  verdict.own_limit = host_full || leaves_most;
+  const uint32_t held = beyond_reserve(host) + host.leaving + host.ended;
+  bool refused = leaves_most || free_.empty() || (held > 0 && held >= free_.size());
+  if (!refused && (host_full || full)) {
+    const Ticket goes = host_full ? oldest_opened(host) : oldest_of_most();
+    refused = goes == 0;
+    if (!refused) verdict.displaced = show_out(goes);
+  }
+  if (refused) {
+    rank(found);
     return verdict;
   }
-  if (host_full || full) {
-    // An address that floods leaves half of this to the others.
-    const uint32_t leaving_max = host_full ? limits_.leaving_max / 2 : limits_.leaving_max;
-    if (leaving_ >= leaving_max) {
-      rank(host);
-      return verdict;
-    }
-    Ticket goes = 0;
-    if (host_full) {
-      goes = oldest_opened(host->second);
-    } else {
-      for (auto most = index_.rbegin(); most != index_.rend() && goes == 0; ++most) {
-        goes = oldest_opened(most->second->second);
-      }
-    }
-    if (goes == 0) {
-      rank(host);
-      return verdict;
-    }
-    verdict.displaced = show_out(goes);
-  }
-  // show_out() may have forgotten it, when it was the last of its address.
-  const auto here = hosts_.try_emplace(host_of(address)).first;
   verdict.ticket = free_.back();
   free_.pop_back();
   Place& place = places_[verdict.ticket];
   place.state = PlaceState::Stranger;
   place.arrival = ++arrivals_;
-  place.host = here;
-  place.at = here->second.strangers.insert(here->second.strangers.end(), verdict.ticket);
+  place.host = found;
+  place.at = host.strangers.insert(host.strangers.end(), verdict.ticket);
   ++present_;
   ++strangers_;
-  rank(here);
+  rank(found);
   return verdict;
 }
 
 ConnectionId Admission::show_out(Ticket ticket) {
-  Place& place = places_[ticket];
-  ASSERT(place.state == PlaceState::Stranger && place.connection != 0);
-  forget(ticket);
-  --present_;
-  place.state = PlaceState::Leaving;
-  ++leaving_;
-  return place.connection;
+  ASSERT(places_[ticket].state == PlaceState::Stranger && places_[ticket].connection != 0);
+  depart(ticket);
+  return places_[ticket].connection;
 }
 
-/// It is no stranger any more.
+void Admission::depart(Ticket ticket) {
+  ++places_[ticket].host->second.leaving;
+  forget(ticket);
+  --present_;
+  places_[ticket].state = PlaceState::Leaving;
+}
+
+/// It is no stranger any more. What else it becomes is counted before, lest its address be
+/// forgotten.
 void Admission::forget(Ticket ticket) {
   Place& place = places_[ticket];
   place.host->second.strangers.erase(place.at);
@@ -151,23 +149,39 @@ void Admission::connected(Ticket ticket) {
   const std::lock_guard lock(mutex_);
   // It may have been shown out in this moment, and ends all the same.
   if (places_[ticket].state != PlaceState::Stranger) return;
+  ++places_[ticket].host->second.connected;
   forget(ticket);
   places_[ticket].state = PlaceState::Connected;
+}
+
+void Admission::closed(Ticket ticket) {
+  if (ticket == 0) return;
+  const std::lock_guard lock(mutex_);
+  Place& place = places_[ticket];
+  switch (place.state) {
+    case PlaceState::Stranger: return depart(ticket);
+    case PlaceState::Connected:
+      --place.host->second.connected;
+      ++place.host->second.ended;
+      --present_;
+      place.state = PlaceState::Ended;
+      return;
+    case PlaceState::Leaving: return;
+    case PlaceState::Ended:
+    case PlaceState::Free: break;
+  }
+  UNREACHABLE();
 }
 
 void Admission::leave(Ticket ticket) {
   if (ticket == 0) return;
   const std::lock_guard lock(mutex_);
   Place& place = places_[ticket];
-  switch (place.state) {
-    case PlaceState::Stranger:
-      forget(ticket);
-      --present_;
-      break;
-    case PlaceState::Connected: --present_; break;
-    case PlaceState::Leaving: --leaving_; break;
-    case PlaceState::Free: UNREACHABLE();
-  }
+  if (place.state == PlaceState::Stranger) depart(ticket);
+  Host& host = place.host->second;
+  ASSERT(place.state == PlaceState::Leaving || place.state == PlaceState::Ended);
+  --(place.state == PlaceState::Leaving ? host.leaving : host.ended);
+  rank(place.host);
   place = Place{};
   free_.push_back(ticket);
 }

@@ -5,13 +5,18 @@
 // the address that has the most. So whoever holds less than others is never the one that goes, from
 // however many addresses the others come. What is more than a stranger by now goes for nobody.
 //
+// What ended keeps its place until the control plane has heard of its end: so however fast a peer
+// connects and resets, what it has waiting there is bounded. An address gets no place while it
+// holds as many, beside its queues, as are left: so there is one for whoever holds none, from
+// however many addresses the others come.
+//
 // An address whose hosts were granted queues that are not connected yet has that many strangers
 // more than its share, and they do not count in the choice of who goes.
 //
 // An address is a host's IPv4 address or the first 64 bits of its IPv6 address, of which a host may
 // have any number; but the whole of it where it is link-local, or IPv4 inside IPv6.
 //
-//   Free ─► Stranger ─► Connected ─► Free
+//   Free ─► Stranger ─► Connected ─► Ended ─► Free
 //              └─► Leaving ─► Free
 //
 // Owner: the engine. Threads: any; a mutex is right here, since connections come and go rarely
@@ -36,7 +41,7 @@ struct AdmissionLimits {
   uint32_t connections_max = 0;            ///< of all classes
   uint32_t strangers_max = 0;              ///< before Connect
   uint32_t strangers_per_address_max = 0;  ///< of these
-  uint32_t leaving_max = 0;                ///< that were shown out and are not closed yet
+  uint32_t leaving_max = 0;  ///< beside those; half of them for an address's strangers that ended
 
   static AdmissionLimits of(uint32_t connections_max);
 };
@@ -58,6 +63,10 @@ class Admission {
   void opened(Ticket ticket, ConnectionId connection);
   /// It is a queue now.
   void connected(Ticket ticket);
+  /// Its socket is closed.
+  void closed(Ticket ticket);
+  /// The control plane has heard that it was closed, or there is nothing to be heard since it did
+  /// not begin.
   void leave(Ticket ticket);
   /// Connections of this address that were granted and are still to come.
   void set_reserve(const std::string& address, uint32_t count);
@@ -68,13 +77,17 @@ class Admission {
  private:
   enum class PlaceState : uint8_t {
     Free,       ///< enter() moves it on
-    Stranger,   ///< before Connect: connected() or leave() moves it on, or enter() of another
-    Connected,  ///< a queue: leave() moves it on
-    Leaving,    ///< was shown out: leave() moves it on
+    Stranger,   ///< before Connect: connected(), closed() or leave(), or enter() of another
+    Connected,  ///< a queue: closed() moves it on
+    Leaving,    ///< was shown out, or closed as a stranger: leave() moves it on
+    Ended,      ///< was a queue: leave() moves it on
   };
   struct Host {
     std::list<Ticket> strangers;  ///< oldest first
     uint32_t reserve = 0;
+    uint32_t connected = 0;
+    uint32_t leaving = 0;
+    uint32_t ended = 0;
     std::tuple<uint32_t, uint64_t> rank{};  ///< its place in the index; 0 strangers: none
   };
   using Hosts = std::map<std::string, Host>;
@@ -89,7 +102,9 @@ class Admission {
   static uint32_t beyond_reserve(const Host& host);
   void rank(Hosts::iterator host);
   Ticket oldest_opened(const Host& host) const;
+  Ticket oldest_of_most() const;
   ConnectionId show_out(Ticket ticket);
+  void depart(Ticket ticket);
   void forget(Ticket ticket);
 
   const AdmissionLimits limits_;
@@ -102,7 +117,6 @@ class Admission {
   uint64_t arrivals_ = 0;
   uint32_t present_ = 0;  // strangers and connected ones
   uint32_t strangers_ = 0;
-  uint32_t leaving_ = 0;
 };
 
 }  // namespace capsuled::transport

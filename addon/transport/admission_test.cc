@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "base/prng.h"
 
@@ -92,7 +95,7 @@ TEST_CASE("admission: what was granted to an address comes in beside its strange
   admission.set_reserve("10.0.0.1", 0);
 }
 
-TEST_CASE("admission: only so many leave at once, and who is on the way cannot be shown out") {
+TEST_CASE("admission: only so many of an address leave at once, not those on the way") {
   Admission admission({.connections_max = 64,
                        .strangers_max = 2,
                        .strangers_per_address_max = 2,
@@ -101,18 +104,71 @@ TEST_CASE("admission: only so many leave at once, and who is on the way cannot b
   const auto second = enter(admission, "10.0.0.1");
   const auto third = enter(admission, "10.0.0.1");
   CHECK(third.displaced == second.ticket);  // the first has no connection yet
-  // The address that floods is refused first, and that is its own fault.
   const auto flood = enter(admission, "10.0.0.1");
   CHECK(flood.ticket == 0);
   CHECK(flood.own_limit);
   admission.opened(first.ticket, 77);
   CHECK(enter(admission, "10.0.0.2").displaced == 77);
-  const auto other = enter(admission, "10.0.0.3");
-  CHECK(other.ticket == 0);
-  CHECK(!other.own_limit);
+  // Others come in all the same.
+  CHECK(enter(admission, "10.0.0.3").displaced == third.ticket);
   admission.connected(first.ticket);  // too late: it leaves
-  admission.leave(first.ticket);
-  CHECK(enter(admission, "10.0.0.3").ticket != 0);
+  for (const auto& leaves : {first, second, third}) {
+    CHECK(enter(admission, "10.0.0.1").ticket == 0);
+    admission.closed(leaves.ticket);
+    CHECK(enter(admission, "10.0.0.1").ticket == 0);
+    admission.leave(leaves.ticket);
+  }
+  CHECK(enter(admission, "10.0.0.1").ticket != 0);
+}
+
+TEST_CASE("admission: what ended is counted until it was heard, and leaves places to others") {
+  constexpr AdmissionLimits kFlooded = {.connections_max = 64,
+                                        .strangers_max = 16,
+                                        .strangers_per_address_max = 8,
+                                        .leaving_max = 16};
+  constexpr uint32_t kPlaces = 64 + 16;
+  Admission admission(kFlooded);
+  std::vector<Admission::Ticket> ended;
+  const auto flood = [&](const std::string& address) {
+    const auto verdict = enter(admission, address);
+    CHECK(verdict.displaced == 0);
+    if (verdict.ticket == 0) return false;
+    admission.closed(verdict.ticket);
+    ended.push_back(verdict.ticket);
+    return true;
+  };
+  SUBCASE("one address") {
+    for (int index = 0; index < 8; ++index) CHECK(flood("10.0.0.1"));
+    CHECK(!flood("10.0.0.1"));
+    CHECK(enter(admission, "10.0.0.1").own_limit);
+    CHECK(enter(admission, "10.0.0.2").ticket != 0);
+    for (int index = 0; index < 5; ++index) {
+      admission.leave(ended.back());
+      ended.pop_back();
+      CHECK(flood("10.0.0.1"));
+    }
+  }
+  SUBCASE("twenty addresses, in turn") {
+    for (int round = 0; round < 100; ++round) {
+      for (int host = 0; host < 20; ++host) flood("10.0.1." + std::to_string(host));
+    }
+    CHECK(ended.size() < kPlaces);
+    CHECK(enter(admission, "10.0.0.2").ticket != 0);
+    CHECK(!enter(admission, "10.0.1.1").own_limit);
+  }
+  SUBCASE("queues that end") {
+    for (int index = 0; index < 64; ++index) {
+      const auto verdict = enter(admission, "10.0.0.1");
+      admission.connected(verdict.ticket);
+      ended.push_back(verdict.ticket);
+    }
+    for (const Admission::Ticket ticket : ended) admission.closed(ticket);
+    // Its host holds more than is left; others may come.
+    CHECK(enter(admission, "10.0.0.1").ticket == 0);
+    CHECK(enter(admission, "10.0.0.2").ticket != 0);
+    for (const Admission::Ticket ticket : ended) admission.leave(ticket);
+    CHECK(enter(admission, "10.0.0.1").ticket != 0);
+  }
 }
 
 TEST_CASE("admission: an IPv6 host has all of its /64, a link-local or mapped one its address") {
@@ -130,11 +186,17 @@ TEST_CASE("admission: whatever comes and goes, nobody is lost and the limits hol
                        .strangers_max = 12,
                        .strangers_per_address_max = 4,
                        .leaving_max = 6});
+  enum class Is { Stranger, Queue, Leaving, Ended };
   struct Peer {
-    bool queue = false;
-    bool leaving = false;
+    std::string address;
+    Is is = Is::Stranger;
   };
   std::map<Admission::Ticket, Peer> peers;
+  const auto count = [&](Is is, const std::string& address = {}) {
+    return std::count_if(peers.begin(), peers.end(), [&](const auto& peer) {
+      return peer.second.is == is && (address.empty() || peer.second.address == address);
+    });
+  };
   for (int step = 0; step < 20'000; ++step) {
     const std::string address = "10.0.0." + std::to_string(prng.below(6));
     const auto some = [&] {
@@ -142,42 +204,40 @@ TEST_CASE("admission: whatever comes and goes, nobody is lost and the limits hol
       std::advance(at, static_cast<ptrdiff_t>(prng.below(peers.size())));
       return at;
     };
-    switch (prng.below(5)) {
-      case 0:
-      case 1: {
-        const auto verdict = enter(admission, address);
-        if (verdict.displaced != 0) {
-          Peer& goes = peers.at(static_cast<Admission::Ticket>(verdict.displaced));
-          CHECK((!goes.queue && !goes.leaving));
-          goes.leaving = true;
-        }
-        if (verdict.ticket != 0) CHECK(peers.emplace(verdict.ticket, Peer{}).second);
-        break;
+    const uint64_t what = prng.below(6);
+    if (what < 2) {
+      const auto verdict = enter(admission, address);
+      if (verdict.displaced != 0) {
+        Peer& goes = peers.at(static_cast<Admission::Ticket>(verdict.displaced));
+        CHECK(goes.is == Is::Stranger);
+        goes.is = Is::Leaving;
       }
-      case 2:
-        if (peers.empty()) break;
-        if (const auto at = some(); !at->second.queue) {
-          admission.connected(at->first);
-          if (!at->second.leaving) at->second.queue = true;
-        }
-        break;
-      case 3:
-        if (peers.empty()) break;
-        if (const auto at = some(); true) {
-          admission.leave(at->first);
-          peers.erase(at);
-        }
-        break;
-      case 4: admission.set_reserve(address, static_cast<uint32_t>(prng.below(5))); break;
+      if (verdict.ticket != 0) CHECK(peers.emplace(verdict.ticket, Peer{address}).second);
+    } else if (what == 2) {
+      admission.set_reserve(address, static_cast<uint32_t>(prng.below(5)));
+    } else if (!peers.empty()) {
+      const auto at = some();
+      Is& is = at->second.is;
+      if (what == 3 && is != Is::Queue && is != Is::Ended) {
+        admission.connected(at->first);
+        if (is == Is::Stranger) is = Is::Queue;
+      } else if (what == 4 && is != Is::Ended) {
+        admission.closed(at->first);
+        is = is == Is::Queue ? Is::Ended : Is::Leaving;
+      } else if (what == 5 && is != Is::Queue) {
+        admission.leave(at->first);
+        peers.erase(at);
+      }
     }
-    size_t present = 0;
-    size_t leaving = 0;
-    for (const auto& [ticket, peer] : peers) (peer.leaving ? leaving : present)++;
-    CHECK(present <= 40);
-    CHECK(leaving <= 6);
+    CHECK(count(Is::Stranger) + count(Is::Queue) <= 40);
+    CHECK(peers.size() <= 46);
+    // What closed of strangers that were present when this was reached comes on top.
+    CHECK(count(Is::Leaving, address) <= 3 + 4 + 4);
   }
   while (!peers.empty()) {
-    admission.leave(peers.begin()->first);
+    const auto [ticket, peer] = *peers.begin();
+    if (peer.is == Is::Queue) admission.closed(ticket);
+    admission.leave(ticket);
     peers.erase(peers.begin());
   }
   for (int host = 0; host < 6; ++host) admission.set_reserve("10.0.0." + std::to_string(host), 0);

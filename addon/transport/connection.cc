@@ -329,9 +329,10 @@ void Connection::drain_join() {
 
 void Connection::drain_closed() {
   fd_ = -1;
-  if (core_.options.admission != nullptr) core_.options.admission->leave(ticket_);
   auto event = make_event(ControlEventType::ConnectionClosed);
   event->reason = reason_;
+  event->ticket = ticket_;
+  if (core_.options.admission != nullptr) core_.options.admission->closed(ticket_);
   core_.post(std::move(event));
   if (controller_ != nullptr) {
     const auto found = core_.controllers.find(controller_->handle());

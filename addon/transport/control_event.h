@@ -73,6 +73,8 @@ struct ControlEvent {
   // ConnectionsRefused: sockets closed at once since the last such event; of `peer` and `listener`
   // the last one
   uint32_t refused = 0;
+  // ConnectionClosed: its place, of Admission; 0: none
+  uint32_t ticket = 0;
   // ConnectionClosed: why; PeerLimited: the resource
   const char* reason = "";  ///< a stable lower_snake word
 };

@@ -2,9 +2,13 @@
 //
 // The control plane is one thread, and what one peer asks of it takes time from all others. So the
 // classes of peers (peer_kind.h) take turns, and so do the accounts of a class: one that sends
-// without end is served once in each round of its class, however many of its events wait. The
-// events of an account stay in order. So do those of a connection: its account changes when its
+// without end is served once in each round of its class, however many of its events wait.
+//
+// The events of an account stay in order. So do those of a connection: its account changes when its
 // Connect is answered, and until then nothing but that Connect of it is with the control plane.
+// Between accounts there is no order: a host's new Connect, which is its address's, may be judged
+// before the end of its old connection, which is the host's. Where a limit stands in the way it is
+// answered with Controller Busy, and the host tries again.
 //
 // Owner and thread: the control thread's ControlQueue.
 #pragma once

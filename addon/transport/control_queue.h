@@ -6,6 +6,10 @@
 // Events of one connection arrive in order. When the queue is full the reactor keeps the event and
 // tries again; the connection whose command it is stops reading at its own limits.
 //
+// What waits is bounded: by connection (kControlEventsMax), and Admission bounds connections until
+// the control plane has heard of their end. The lines have room for all of that, so behind others
+// in the queue nobody waits for longer than until the next drain().
+//
 // Threads: try_push() any reactor; drain() the control thread only.
 #pragma once
 
@@ -21,19 +25,27 @@
 
 namespace capsuled::transport {
 
+/// Commands of one connection that the control plane has at once: others of it wait at their
+/// connection.
+inline constexpr uint32_t kControlCommandsMax = 4;
+/// Events of one connection that may wait: its commands, that it was opened, that it expired and
+/// that it was closed; and one for those that are told only while there is room.
+inline constexpr uint32_t kControlEventsMax = kControlCommandsMax + 4;
+
 class ControlQueue {
  public:
-  /// `notify` is called (any thread) when the queue goes from drained to not; it makes the control
-  /// thread drain().
-  ControlQueue(uint32_t capacity, void (*notify)(void* argument), void* argument);
+  /// `capacity`: between two drain()s. `lines_max`: events in lines. `notify` is called (any
+  /// thread) when the queue goes from drained to not; it makes the control thread drain().
+  ControlQueue(uint32_t capacity, size_t lines_max, void (*notify)(void* argument), void* argument);
   /// False: full; `event` is untouched.
   [[nodiscard]] bool try_push(std::unique_ptr<ControlEvent>& event);
-  /// Takes up to `limit` events, in the order of control_lines.h.
+  /// Takes up to `limit` events, in the order of control_lines.h; `limit` is at most `lines_max`.
+  /// If that was not all there is, it notifies again.
   std::vector<std::unique_ptr<ControlEvent>> drain(uint32_t limit);
 
  private:
   MpscRing<std::unique_ptr<ControlEvent>> ring_;
-  const size_t sorted_max_;
+  const size_t lines_max_;
   ControlLines lines_;  // the control thread's
   std::atomic<bool> notified_{false};
   void (*notify_)(void* argument);

@@ -25,7 +25,7 @@ constexpr uint64_t kKeepAliveMs = 5000;
 /// step is tried at every poll until it answers true.
 class GapTarget {
  public:
-  GapTarget() : env_(1), queue_(64, [](void*) {}, nullptr) {
+  GapTarget() : env_(1), queue_(64, 4096, [](void*) {}, nullptr) {
     env_.drive = [this] { return drive(); };
     ReactorOptions options;
     options.memory_bytes = kBufferMemoryBytesMin;

@@ -43,9 +43,6 @@ inline constexpr uint64_t kSmallSendsExpectedNs = 1'000'000;
 /// The least rate at which a large PDU must come: so many bytes give it one second more.
 inline constexpr uint32_t kPduBytesPerSecondMin = 64 * 1024;
 
-/// Commands of one connection that the control plane has at once: others of it wait here, so that
-/// no connection fills the queue that all share.
-inline constexpr uint32_t kControlCommandsMax = 4;
 /// Answers with data of their own that a connection has at once, from before they are made until
 /// they were sent; each has at most kControlAnswerBytesMax.
 inline constexpr uint32_t kDataAnswersMax = 8;
@@ -59,7 +56,8 @@ struct GroupCore {
                          on.buffers().large_for_transfers()),
               stats) {}
 
-  /// Tells the control plane; keeps the event if its queue is full.
+  /// Tells the control plane; keeps the event if its queue is full. What is kept is bounded as what
+  /// waits there is: see control_queue.h.
   void post(std::unique_ptr<ControlEvent> event) {
     if (!backlog.empty() || !control.try_push(event)) backlog.push_back(std::move(event));
   }

@@ -208,7 +208,7 @@ class ReplayHost {
 class Run final : public ReplayPeer {
  public:
   Run(const Case& chosen, uint64_t count)
-      : case_(chosen), host_(chosen, count), env_(*this), queue_(64, [](void*) {}, nullptr) {
+      : case_(chosen), host_(chosen, count), env_(*this), queue_(64, 4096, [](void*) {}, nullptr) {
     ReactorOptions options;
     options.memory_bytes = kMemoryBytes;
     reactor_ = Reactor::create(env_, options).value();

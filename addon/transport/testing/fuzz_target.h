@@ -82,7 +82,7 @@ class FuzzTarget {
   /// Namespace 1 is a RAM disk, 2 holds what it is given, 3 reads as zeros.
   FuzzTarget(uint64_t seed, std::span<const uint8_t> script, const GroupOptions& group,
              uint64_t ram_bytes)
-      : env_(seed), script_(script), queue_(64, [](void*) {}, nullptr), options_(group) {
+      : env_(seed), script_(script), queue_(64, 4096, [](void*) {}, nullptr), options_(group) {
     env_.drive = [this] { return drive(); };
     ReactorOptions options;
     options.memory_bytes = 2 << 20;  // one or two of the largest transfers

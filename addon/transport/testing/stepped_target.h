@@ -36,7 +36,7 @@ class SteppedTarget {
 
   explicit SteppedTarget(uint64_t seed = 1, uint64_t memory_bytes = 4 << 20,
                          const GroupOptions& group = small_group())
-      : env_(seed), queue_(1024, [](void*) {}, nullptr) {
+      : env_(seed), queue_(1024, 65536, [](void*) {}, nullptr) {
     env_.drive = [this] { return drive(); };
     ReactorOptions options;
     options.memory_bytes = memory_bytes;

@@ -37,7 +37,7 @@ class TestTarget {
   using Command = std::function<ControlAnswer(const ControlEvent& event)>;
 
   explicit TestTarget(const Options& options = {})
-      : queue_(options.control_capacity, &TestTarget::notified, this) {
+      : queue_(options.control_capacity, 65536, &TestTarget::notified, this) {
     env_ = env::make_linux_env().value();
     ReactorOptions reactor_options;
     reactor_options.memory_bytes = options.memory_bytes;
