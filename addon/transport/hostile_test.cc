@@ -61,6 +61,11 @@ class Scene {
       }
     }
     target_.turns(300);
+    // All of it is held, or the rest would show nothing.
+    const TransportStats& stats = target_.stats();
+    const uint64_t held = stats.request_await_host_data + stats.request_responding +
+                          stats.request_executing + stats.commands_parked;
+    CHECK(held >= uint64_t{hostile.hosts} * hostile.queues * hostile.commands);
   }
   /// Four writes of 256 KiB at once, more than what a host is guaranteed.
   void work_at_once(SteppedHost& honest) {
