@@ -1,6 +1,9 @@
 // What hosts do wrong, what time takes away, and how connections end in every state.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <future>
+
 #include "transport/testing/test_target.h"
 
 namespace capsuled::transport::testing {
@@ -617,9 +620,12 @@ TEST_CASE("a late word for something gone is ignored") {
   host->capsule(make_sqe(0x06, 1));
   REQUIRE(
       target.await([](const TransportStats& stats) { return stats.request_await_control == 1; }));
-  while (target.events().back().type != ControlEventType::Command) {
-  }
-  const ControlEvent event = target.events().back();
+  ControlEvent event;
+  // The control thread has it a moment after the reactor gave it away.
+  REQUIRE(target.await([&](const TransportStats&) {
+    event = target.events().back();
+    return event.type == ControlEventType::Command && event.controller != 0;
+  }));
   host->close();
   CHECK(target.await_closed() == "host_closed");
   auto other = target.open();
@@ -644,8 +650,36 @@ TEST_CASE("a full control queue holds commands, nothing else") {
   TestTarget target(options);
   auto host = target.open();
   REQUIRE(host->connect(0, 128) == 0);
-  for (uint16_t cid = 0; cid < 100; ++cid) host->capsule(make_sqe(0x06, cid));
+  auto queue = target.open();
+  REQUIRE(queue->connect(1, 16) == 0);
+  std::promise<void> held;
+  std::promise<void> release;
+  std::atomic<bool> first = true;
+  target.set_command([&, released = release.get_future().share()](const ControlEvent&) {
+    if (first.exchange(false)) {
+      held.set_value();
+      released.wait();
+    }
+    return ControlAnswer{};
+  });
+  const uint64_t before = target.stats().control_commands;
+  host->capsule(make_sqe(0x06, 0));
+  held.get_future().wait();
+  for (uint16_t cid = 1; cid < 100; ++cid) host->capsule(make_sqe(0x06, cid));
+  // One is with the control thread, two are in its queue, and for the fourth there was no room.
+  CHECK(target.await([&](const TransportStats& stats) {
+    return stats.control_commands == before + kControlCommandsMax;
+  }));
+  auto other = target.open();
+  CHECK(other->initialize({}));
+  queue->capsule(make_io(IoOpcode::kRead, 1, 0, 512));
+  CHECK(queue->receive().data.size() == 512);
+  CHECK(target.stats().control_commands == before + kControlCommandsMax);
+  release.set_value();
   for (uint16_t cid = 0; cid < 100; ++cid) CHECK(host->receive().status() == 0);
+  target.set_command(nullptr);
+  other->capsule(make_connect(0, 0, 16, true), Octets(sizeof(wire::ConnectData)));
+  CHECK(other->receive().status() == 0);
 }
 
 }  // namespace capsuled::transport::testing
