@@ -22,6 +22,8 @@ export interface HostileKind {
    * the default `engine.connections_max`. With more they would be but a flood of connections.
    */
   readonly scripts: number;
+  /** Its connections end by themselves, at once. */
+  readonly goes?: boolean;
   /** NQN of an I/O subsystem is needed. */
   readonly needsSubsystem?: boolean;
   /** Settles when the connection is over; those that the script has made beside it go with it. */

@@ -25,6 +25,8 @@ export interface HostileOptions {
 export class HostileProcess {
   /** The most connections that were open at the end of a second. */
   openMax = 0;
+  /** Scripts that were begun. */
+  begun = 0;
   /** Why it ended by itself. */
   failure: string | undefined;
   readonly #child: ChildProcess;
@@ -43,8 +45,9 @@ export class HostileProcess {
     });
     this.#child = child;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      for (const [, open] of text.matchAll(/ (\d+) open/g)) {
+      for (const [, open, begun] of text.matchAll(/ (\d+) open, (\d+) begun/g)) {
         this.openMax = Math.max(this.openMax, Number(open));
+        this.begun = Number(begun);
       }
     });
     let errorText = '';

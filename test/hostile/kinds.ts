@@ -144,6 +144,7 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
   names: {
     help: 'makes I/O controllers under ever new names, and goes',
     scripts: strangers,
+    goes: true,
     needsSubsystem: true,
     async run(link, subsystemNqn) {
       if (await link.initialize()) await link.connect(subsystemNqn, newName());
