@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { until } from '../host/bounded.js';
 import { patternOf } from '../host/pattern.js';
+import { generic } from '../host/status.js';
 import { TcpHost } from '../host/tcp-host.js';
+import { GenericStatus } from '../../src/wire/layout.gen.js';
 import {
   Daemon,
   DaemonProcess,
@@ -36,14 +38,22 @@ t.test(
     })();
     for (let round = 0; round < 10; round++) {
       const before = reads;
-      const namespaces = [{ nsid: 1, bdev: 'ram0', read_only: round % 2 === 0 }];
+      const readOnly = round % 2 === 0;
+      const namespaces = [{ nsid: 1, bdev: 'ram0', read_only: readOnly }];
       const line = await daemon.reload(configuration({ subsystems: [subsystem({ namespaces })] }));
       t.match(line, { msg: 'reloaded', changes: 1 });
+      const written = patternOf({ slba: 64n, generation: round }, 8);
+      if (readOnly) {
+        const refused = generic(GenericStatus.namespaceWriteProtected);
+        t.equal((await host.io.tryWrite(64n, written)).status, refused);
+      } else {
+        await host.io.write(64n, written);
+        t.ok((await host.io.read(64n, 8)).equals(written), 'what it wrote is there');
+      }
       await until('reads go on', () => reads > before + 10);
     }
     reader.isOver = true;
     await reading;
-    await host.io.write(8n, patternOf({ slba: 8n, generation: 2 }, 8));
     await host.disconnect();
   },
 );
