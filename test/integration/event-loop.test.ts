@@ -1,11 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { CommandEvent } from '../../src/engine/engine-types.js';
-import { until, within } from '../host/bounded.js';
+import { until, waitMsMax, within } from '../host/bounded.js';
 import { keepAlivesPerTimeout } from '../host/load.js';
 import type { LoadReport } from '../host/load.js';
 import { patternOf } from '../host/pattern.js';
@@ -19,25 +19,44 @@ const loadScript = fileURLToPath(new URL('../host/load.js', import.meta.url));
 class Reports {
   readonly file: string;
   readonly #fd: number;
+  /** Wakes nobody. */
+  readonly #nobody = new Int32Array(new SharedArrayBuffer(4));
   #rest = '';
 
   constructor(folder: string) {
     this.file = join(folder, 'reports');
     execFileSync('mkfifo', [this.file]);
-    // For writing too, so that it can be opened before the other process has.
-    this.#fd = openSync(this.file, 'r+');
+    // For writing too, so that it can be opened before the other process has. A read that waited
+    // would wait for ever if the other process died.
+    this.#fd = openSync(this.file, constants.O_RDWR | constants.O_NONBLOCK);
   }
 
   /** Nothing else happens in this process until the next report is there. */
   next(): LoadReport {
     const chunk = Buffer.alloc(4096);
+    const end = performance.now() + waitMsMax;
     while (!this.#rest.includes('\n')) {
-      this.#rest += chunk.toString('utf8', 0, readSync(this.#fd, chunk));
+      const bytes = this.#readNow(chunk);
+      this.#rest += chunk.toString('utf8', 0, bytes);
+      if (bytes > 0) continue;
+      if (performance.now() > end) throw new Error(`expected a report within ${waitMsMax} ms`);
+      // This thread sleeps; its event loop goes on to stand still.
+      Atomics.wait(this.#nobody, 0, 0, 1);
     }
     const [line = '', ...others] = this.#rest.split('\n');
     this.#rest = others.join('\n');
     if (line === '') throw new Error('the load failed');
     return JSON.parse(line) as LoadReport;
+  }
+
+  /** What is there: 0 bytes, if nothing is. */
+  #readNow(chunk: Buffer): number {
+    try {
+      return readSync(this.#fd, chunk);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+      throw error;
+    }
   }
 
   close(): void {

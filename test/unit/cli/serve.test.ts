@@ -6,6 +6,7 @@ import { serve } from '../../../src/cli/serve.js';
 import type { Terminal } from '../../../src/cli/terminal.js';
 import { TargetError } from '../../../src/errors.js';
 import { LogSink } from '../../../src/log-sink.js';
+import { until } from '../../host/bounded.js';
 import { FakeEngine } from '../metrics/fake-engine.js';
 
 type Line = Record<string, unknown> & { msg: string; level: string };
@@ -159,9 +160,7 @@ t.test('SIGHUP makes the changes of the file and no others', async (t) => {
   );
   daemon.signals.emit('SIGHUP');
   await daemon.line('reloading');
-  while (!daemon.engine.calls.includes('listenerAdd 127.0.0.1 5001')) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until('the new listener', () => daemon.engine.calls.includes('listenerAdd 127.0.0.1 5001'));
   const made = daemon.engine.calls.slice(before);
   t.ok(made.includes('bdevCreate b'));
   t.notOk(made.some((call) => /bdevDelete|listenerRemove|bdevCreate a| 5000$/.test(call)));

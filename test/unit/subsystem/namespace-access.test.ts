@@ -17,6 +17,7 @@ import {
   NamespaceList,
   Property,
 } from '../../../src/wire/layout.gen.js';
+import { until } from '../../host/bounded.js';
 import {
   Bed,
   FakeHost,
@@ -375,9 +376,9 @@ t.test('a controller that comes while a disk is exchanged is kept from it', asyn
   await applied;
   bed.engine.published = new Promise((resolve) => (publish = resolve));
   const changed = bed.target.apply(serving('ram1'), allowed);
-  while (![...bed.engine.tables.values()].some((entries) => entries[0]?.bdev === 'ram1')) {
-    await new Promise(setImmediate);
-  }
+  await until('the other disk in a table', () =>
+    [...bed.engine.tables.values()].some((entries) => entries[0]?.bdev === 'ram1'),
+  );
   const host = await FakeHost.ready(bed);
   t.same(withheld(bed, host), [1]);
   await identify(host);
