@@ -12,7 +12,7 @@ connect -k 8 --reconnect-delay=1 --ctrl-loss-tmo=60
 cntlid=$(cat "/sys/class/nvme/$controller/cntlid")
 outer begin
 fio --name=load --filename="$device" --rw=randrw --bs=4k --iodepth=8 --ioengine=libaio --direct=1 \
-  --verify=crc32c --verify_fatal=1 --size=4M --loops=1000 --time_based --runtime=15 \
+  --verify=crc32c --verify_fatal=1 --size=4M --loops=1000 --time_based --runtime=20 \
   --minimal > /tmp/load 2>&1 &
 load=$!
 sleep 7 # until most of the second interval is over
@@ -20,7 +20,9 @@ before=$(completed "$device")
 wait_until 20 "I/O under way" completed_over "$device" "$before"
 step "pause"
 outer stop-process
-sleep 5.3 # the pause itself, by the clock of the host's time-outs
+# The pause itself, by the clock of the host's time-outs. Whether it was long by the daemon's clock,
+# too, the outer side says at the end.
+sleep 7
 outer continue-process
 before=$(completed "$device")
 wait_until 20 "I/O goes on" completed_over "$device" "$before"

@@ -1,15 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OuterSide } from '../behaviour.js';
+import type { Outer } from '../outer.js';
 
 const expiredMetric = 'capsuled_keep_alive_expired_total';
 const missedMetric = 'capsuled_reactor_missed_seconds_total';
+const keepAlivesMetric = 'capsuled_keep_alive_commands_total';
+/** The host's keep-alive time-out (daemon-paused.sh), by the daemon's clock. */
+const timeoutMs = 8000;
+/** How often the outer side looks for Keep Alives. */
+const lookMs = 100;
+
+/** Notes when the daemon was last seen to have no more Keep Alives than before. */
+async function watchKeepAlives(outer: Outer): Promise<void> {
+  let last = -1;
+  while (outer.notes.get('stopped') === undefined) {
+    const asked = performance.now();
+    const count = (await outer.daemon.metric(keepAlivesMetric)) ?? 0;
+    if (count !== last) outer.notes.set('kept-alive', asked);
+    last = count;
+    await sleep(lookMs);
+  }
+}
+
+/**
+ * The guest's sleeps are by its own clock, which may be several times too fast: then the daemon may
+ * have been stopped for too short a time for anything to be shown.
+ */
+function assertOutlastsTimeout(outer: Outer): void {
+  const [keptAlive, stopped, paused] = ['kept-alive', 'stopped', 'paused'].map(
+    (note) => outer.notes.get(note) as number,
+  ) as [number, number, number];
+  const ageMs = stopped - keptAlive + paused;
+  if (ageMs > timeoutMs) return;
+  const seconds = (ageMs / 1000).toFixed(1);
+  throw new Error(`this run showed nothing: the last Keep Alive was only ${seconds} s old`);
+}
 
 const side: OuterSide = {
   actions: {
     begin: async (outer) => {
       outer.notes.set('connections', await outer.daemon.metric('capsuled_connections_total'));
+      const watching = watchKeepAlives(outer).catch((error: unknown) => error as Error);
+      outer.notes.set('watching', watching);
       return undefined;
     },
-    'stop-process': (outer) => {
+    'stop-process': async (outer) => {
+      // A process that is stopped does not answer.
+      outer.notes.set('stopped', performance.now());
+      const failure = await outer.notes.get('watching');
+      if (failure instanceof Error) throw failure;
       outer.daemon.signal('SIGSTOP');
       outer.notes.set('stopped', performance.now());
       return undefined;
@@ -22,6 +61,7 @@ const side: OuterSide = {
     },
     unharmed: async (outer) => {
       const { daemon } = outer;
+      assertOutlastsTimeout(outer);
       const expired = await daemon.metric(expiredMetric);
       if (expired !== 0) throw new Error(`${expiredMetric} is ${String(expired)}`);
       const connections = await daemon.metric('capsuled_connections_total');

@@ -272,6 +272,9 @@ function transportFamilies({ engine }: Readings): Family[] {
     counter('capsuled_connections_rejected_total', 'Connections closed at once: too many.', () => [
       { labels: {}, value: total('connections_rejected') },
     ]),
+    counter('capsuled_keep_alive_commands_total', 'Keep Alive commands of hosts.', () => [
+      { labels: {}, value: total('keep_alive_commands') },
+    ]),
     counter('capsuled_keep_alive_expired_total', 'Controllers whose host fell silent.', () => [
       { labels: {}, value: total('keep_alive_expired') },
     ]),
