@@ -20,9 +20,7 @@ before=$(completed "$device")
 wait_until 20 "I/O under way" completed_over "$device" "$before"
 step "pause"
 outer stop-process
-# The pause itself, by the clock of the host's time-outs. Whether it was long by the daemon's clock,
-# too, the outer side says at the end.
-sleep 7
+# When the last Keep Alive is older than the time-out by the daemon's clock. This one's is other.
 outer continue-process
 before=$(completed "$device")
 wait_until 20 "I/O goes on" completed_over "$device" "$before"

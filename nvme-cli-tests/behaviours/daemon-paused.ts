@@ -7,6 +7,8 @@ const missedMetric = 'capsuled_reactor_missed_seconds_total';
 const keepAlivesMetric = 'capsuled_keep_alive_commands_total';
 /** The host's keep-alive time-out (daemon-paused.sh), by the daemon's clock. */
 const timeoutMs = 8000;
+/** How much older the last Keep Alive is when the daemon goes on. */
+const marginMs = 300;
 /** How often the outer side looks for Keep Alives. */
 const lookMs = 100;
 
@@ -20,20 +22,6 @@ async function watchKeepAlives(outer: Outer): Promise<void> {
     last = count;
     await sleep(lookMs);
   }
-}
-
-/**
- * The guest's sleeps are by its own clock, which may be several times too fast: then the daemon may
- * have been stopped for too short a time for anything to be shown.
- */
-function assertOutlastsTimeout(outer: Outer): void {
-  const [keptAlive, stopped, paused] = ['kept-alive', 'stopped', 'paused'].map(
-    (note) => outer.notes.get(note) as number,
-  ) as [number, number, number];
-  const ageMs = stopped - keptAlive + paused;
-  if (ageMs > timeoutMs) return;
-  const seconds = (ageMs / 1000).toFixed(1);
-  throw new Error(`this run showed nothing: the last Keep Alive was only ${seconds} s old`);
 }
 
 const side: OuterSide = {
@@ -53,7 +41,9 @@ const side: OuterSide = {
       outer.notes.set('stopped', performance.now());
       return undefined;
     },
-    'continue-process': (outer) => {
+    'continue-process': async (outer) => {
+      const continueAt = (outer.notes.get('kept-alive') as number) + timeoutMs + marginMs;
+      await sleep(Math.max(0, continueAt - performance.now()));
       const pausedMs = performance.now() - (outer.notes.get('stopped') as number);
       outer.notes.set('paused', pausedMs);
       outer.daemon.signal('SIGCONT');
@@ -61,7 +51,6 @@ const side: OuterSide = {
     },
     unharmed: async (outer) => {
       const { daemon } = outer;
-      assertOutlastsTimeout(outer);
       const expired = await daemon.metric(expiredMetric);
       if (expired !== 0) throw new Error(`${expiredMetric} is ${String(expired)}`);
       const connections = await daemon.metric('capsuled_connections_total');
