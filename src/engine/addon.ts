@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { getSystemErrorMap } from 'node:util';
 
 import { TargetError } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
@@ -11,6 +12,8 @@ import type { ErrorCode } from '../errors.js';
 /** What the addon throws: a system error, sometimes with the parameter at fault. */
 export interface NativeError extends Error {
   readonly code?: string;
+  /** Positive. */
+  readonly errno?: number;
   readonly field?: string;
 }
 
@@ -34,6 +37,12 @@ export function targetError(thrown: unknown, fallback: ErrorCode, field?: string
     cause: thrown,
     ...(at === undefined ? {} : { field: at }),
   });
+}
+
+/** What failed, and how: `cannot stat the file: i/o error (EIO)`. */
+export function errnoText({ message, errno = 0, code = `error ${errno}` }: NativeError): string {
+  const [, words] = getSystemErrorMap().get(-errno) ?? [];
+  return `${message}: ${words === undefined ? code : `${words} (${code})`}`;
 }
 
 /** The directory with package.json, from src/ and from dist/src/ alike. */

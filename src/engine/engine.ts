@@ -8,7 +8,7 @@
 
 import { TargetError } from '../errors.js';
 import { listenReason } from '../transport/listen-reason.js';
-import { type NativeError, loadAddon, targetError } from './addon.js';
+import { type NativeError, errnoText, loadAddon, targetError } from './addon.js';
 import type {
   BdevDescription,
   BdevHealth,
@@ -167,16 +167,26 @@ class AddonEngine implements Engine {
     } catch (thrown) {
       const { code } = thrown as NativeError;
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-      throw targetError(thrown, 'bdev_failed', 'path');
+      const why = errnoText(thrown as NativeError);
+      throw new TargetError('bdev_failed', `${path} cannot be looked at: ${why}`, {
+        field: 'path',
+        cause: thrown,
+      });
     }
   }
 
-  recordIdentity(
+  async recordIdentity(
     path: string,
     { device, inode }: Pick<ContentFacts, 'device' | 'inode'>,
     identity: string,
   ): Promise<void> {
-    return this.#native.recordIdentity(path, device, inode, identity);
+    try {
+      await this.#native.recordIdentity(path, device, inode, identity);
+    } catch (thrown) {
+      const { code } = thrown as NativeError;
+      const why = errnoText(thrown as NativeError);
+      throw Object.assign(new Error(`${path}: ${why}`, { cause: thrown }), { code });
+    }
   }
 
   lockFile(path: string): Promise<void> {

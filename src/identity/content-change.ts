@@ -1,8 +1,15 @@
 /** What became of the name that a bdev was opened by, since it was opened. Pure. */
 
 import type { ContentFacts } from '../engine/engine-types.js';
+import type { TargetError } from '../errors.js';
 
-export type ContentChangeKind = 'gone' | 'replaced' | 'resized';
+/**
+ * - `gone`: nothing is there, and what is served has no name any more
+ * - `replaced`: another file or device is there
+ * - `resized`: it is another size than it was opened with
+ * - `unreadable`: it could not be looked at
+ */
+export type ContentChangeKind = 'gone' | 'replaced' | 'resized' | 'unreadable';
 
 export interface ContentChange {
   readonly kind: ContentChangeKind;
@@ -33,6 +40,16 @@ export function contentChange(
     kind: 'resized',
     text: `${path} has ${verb} (${served.size} → ${now.size} bytes)`,
   };
+}
+
+/** It could not be seen, for the reason that the error gives. */
+export function unreadable({ message }: TargetError): ContentChange {
+  return { kind: 'unreadable', text: message };
+}
+
+/** Whether something else could be opened there. */
+export function isOther({ kind }: ContentChange): boolean {
+  return kind === 'replaced' || kind === 'resized';
 }
 
 function differenceOf(served: ContentFacts, now: ContentFacts): string | null {

@@ -55,7 +55,7 @@ const hasNone: ReadonlySet<string> = new Set([
 ]);
 
 export interface IdentityParts {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'recordIdentity'>;
   readonly logger: Logger;
   readonly state: RecordJournal;
   readonly machine: Machine;
@@ -259,7 +259,8 @@ export class ContentIdentities {
           if (!cannotCarry.has(code)) {
             // It may be there all the same, but not durable.
             note();
-            throw thrown;
+            const { message } = TargetError.from(thrown);
+            throw new TargetError('state_unusable', message, { cause: thrown });
           }
           logger.info(
             { path, reason: code },

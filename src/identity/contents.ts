@@ -4,11 +4,13 @@
  */
 
 import { formatSize } from '../config/size.js';
-import type { BdevDescription, BdevParameters, Engine } from '../engine/engine-types.js';
+import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
+import { TargetError } from '../errors.js';
 import type { NamespaceConfiguration } from '../subsystem/configuration.js';
 import type { Logger } from '../subsystem/logger.js';
-import { contentChange } from './content-change.js';
+import { contentChange, unreadable } from './content-change.js';
 import type { ContentChange } from './content-change.js';
+import type { ContentFiles } from './content-files.js';
 import { ContentIdentities } from './content-identities.js';
 import type { ContentIdentity } from './content-identity.js';
 import { CreationGuard, fileSystemText } from './creation-guard.js';
@@ -32,7 +34,7 @@ interface Ready {
 }
 
 export class Contents {
-  readonly #engine: Engine;
+  readonly #files: ContentFiles;
   readonly #logger: Logger;
   readonly #state: StateDirectory;
   readonly #journal: RecordJournal;
@@ -47,13 +49,13 @@ export class Contents {
   #ready: Promise<Ready> | null = null;
   #machine: Machine | null = null;
 
-  constructor(engine: Engine, logger: Logger, state: StateDirectory, machineFile?: string) {
-    this.#engine = engine;
+  constructor(files: ContentFiles, logger: Logger, state: StateDirectory, machineFile?: string) {
+    this.#files = files;
     this.#logger = logger;
     this.#state = state;
     this.#journal = new RecordJournal(state);
     this.#machineFile = machineFile;
-    this.#guard = new CreationGuard(engine, this.#journal);
+    this.#guard = new CreationGuard(files, this.#journal);
   }
 
   /** Before a bdev is opened. Throws if that would make an empty disk in place of a known one. */
@@ -156,22 +158,31 @@ export class Contents {
   }
 
   /**
-   * Looks what the names of open bdevs point at now. Answers, by configured name, what is not what
-   * is being served.
+   * Looks what the names of open bdevs point at now. All at once: none waits for another's disk.
+   * Resolves by the deadline of one look; what could not be seen is a change, too.
    */
-  async look(bdevs: Iterable<OpenContent>): Promise<ReadonlyMap<string, ContentChange>> {
+  async look(bdevs: Iterable<OpenContent>): Promise<void> {
+    const looked = [...bdevs];
+    const changes = await Promise.all(looked.map((bdev) => this.#changeOf(bdev)));
     this.#changes.clear();
-    for (const { parameters, description } of bdevs) {
-      const { content } = description;
-      const { name, path } = parameters;
-      if (content === null || path === undefined) continue;
-      const change = contentChange(path, content, await this.#engine.inspect(path));
-      if (change !== null) this.#changes.set(name, change);
+    for (const [index, { parameters }] of looked.entries()) {
+      const change = changes[index];
+      if (change) this.#changes.set(parameters.name, change);
     }
-    return this.#changes;
   }
 
-  /** What of it was seen when it was last looked. */
+  async #changeOf({ parameters, description }: OpenContent): Promise<ContentChange | null> {
+    const { content } = description;
+    const { path } = parameters;
+    if (content === null || path === undefined) return null;
+    try {
+      return contentChange(path, content, await this.#files.inspect(path));
+    } catch (thrown) {
+      return unreadable(TargetError.from(thrown));
+    }
+  }
+
+  /** By configured name: what was seen when it was last looked that is not what is being served. */
   get changes(): ReadonlyMap<string, ContentChange> {
     return this.#changes;
   }
@@ -187,7 +198,7 @@ export class Contents {
   async #prepare(): Promise<Ready> {
     const machine = await findMachine(this.#state, this.#machineFile);
     const state = this.#journal;
-    const parts = { engine: this.#engine, logger: this.#logger, state, machine };
+    const parts = { engine: this.#files, logger: this.#logger, state, machine };
     const identities = new ContentIdentities(parts);
     const exports = new ExportIdentities(identities, state, this.#logger);
     return { machine, identities, exports };

@@ -6,6 +6,7 @@
 
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { inTime } from './deadline.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { TargetState } from './target-state.js';
 
@@ -21,7 +22,7 @@ export async function openBdev(
   parameters: BdevParameters,
   { changed = {}, onMade = () => undefined }: Opening = {},
 ): Promise<OpenBdev> {
-  const { contents, engine } = state;
+  const { contents, drains, engine } = state;
   const opening = { ...parameters, ...changed };
   await contents.beforeCreate(opening);
   const bdev = { parameters, description: await openInTime(state, opening, onMade) };
@@ -31,8 +32,10 @@ export async function openBdev(
   } catch (thrown) {
     // What cannot be known is closed again.
     const { name } = bdev.description;
-    await engine.bdevDelete(name);
-    state.freeEngineName(name);
+    const closed = engine.bdevDelete(name).then(() => {
+      state.freeEngineName(name);
+    });
+    await drains.add({ what: `bdev ${parameters.name}`, bdev: parameters }, closed);
     throw thrown;
   }
 }
@@ -69,21 +72,14 @@ function openInTime(
       },
     )
     .finally(() => opening.delete(name));
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(limits.openDeadlineMs, () => {
-      isLate = true;
-      const seconds = limits.openDeadlineMs / 1000;
-      reject(new TargetError('bdev_failed', `its disk did not answer for ${seconds} s`));
-    });
-    // Behind the book-keeping, so that the name is free to be tried again.
-    ended.then(
-      () => {
-        cancel();
-        opened.then(resolve, reject);
-      },
-      (error: unknown) => {
-        state.logger.error({ err: error, bdev: name }, 'could not close a bdev that came too late');
-      },
-    );
+  ended.catch((error: unknown) => {
+    state.logger.error({ err: error, bdev: name }, 'could not close a bdev that came too late');
+  });
+  // Behind the book-keeping, so that the name is free to be tried again.
+  const answer = ended.then(() => opened);
+  return inTime(clock, limits.openDeadlineMs, answer, () => {
+    isLate = true;
+    const seconds = limits.openDeadlineMs / 1000;
+    return new TargetError('bdev_failed', `its disk did not answer for ${seconds} s`);
   });
 }

@@ -2,6 +2,7 @@
 
 import type { BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { isOther } from '../identity/content-change.js';
 import type { ContentChange } from '../identity/content-change.js';
 import type { TargetConfiguration } from './configuration.js';
 import { isSameBdev, isSameRequest, losesContent } from './open-bdev.js';
@@ -69,10 +70,10 @@ export function planBdevs(
   };
 }
 
-/** What its path has become; what is merely gone is served as long as it is wanted. */
+/** What its path has become; what is gone, or cannot be seen, is served as long as it is wanted. */
 function replacement(state: TargetState, name: string): ContentChange | undefined {
   const change = state.contents.changes.get(name);
-  return change?.kind === 'gone' ? undefined : change;
+  return change !== undefined && isOther(change) ? change : undefined;
 }
 
 function holdsFileOf({ parameters }: OpenBdev, { path }: BdevParameters): boolean {

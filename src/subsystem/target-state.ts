@@ -6,6 +6,7 @@
 
 import type { Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { ContentFiles } from '../identity/content-files.js';
 import { Contents } from '../identity/contents.js';
 import { MemoryState } from '../identity/state-directory.js';
 import type { Connection } from '../transport/connection.js';
@@ -94,7 +95,8 @@ export class TargetState {
     });
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
     const { stateDirectory = new MemoryState(), machineFile } = options;
-    this.contents = new Contents(engine, this.logger, stateDirectory, machineFile);
+    const files = new ContentFiles(engine, this.clock, this.limits.openDeadlineMs);
+    this.contents = new Contents(files, this.logger, stateDirectory, machineFile);
     this.access = new NamespaceAccess(engine, this.contents, this.controllers, this.clock);
     this.startedAtMs = this.clock.nowMs();
   }

@@ -13,6 +13,7 @@
 
 import type { Endpoint, Engine, EngineEvent } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { isOther } from '../identity/content-change.js';
 import type { ContentChange } from '../identity/content-change.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
 import { stateText, statesOf } from './bdev-condition.js';
@@ -28,6 +29,7 @@ import type {
   TargetConfiguration,
 } from './configuration.js';
 import type { TargetCounters } from './counters.js';
+import { inTime } from './deadline.js';
 import type { Drain } from './drain-list.js';
 import { EventDispatcher } from './event-dispatcher.js';
 import { Exchange } from './exchange.js';
@@ -61,7 +63,7 @@ export interface ApplyOptions {
 }
 
 interface Applied {
-  readonly report: ApplyReport;
+  readonly changes: readonly Change[];
   /** Each resolves by its deadline. */
   readonly drains: readonly Promise<void>[];
 }
@@ -113,7 +115,7 @@ export class Target {
    * if something that still drains stands in the way.
    */
   plan(desired: TargetConfiguration): ApplyReport {
-    return reportOf(this.#plan(desired).changes, []);
+    return this.#report(this.#plan(desired).changes);
   }
 
   /**
@@ -134,11 +136,19 @@ export class Target {
     edit: (current: TargetConfiguration) => TargetConfiguration,
     options: ApplyOptions = {},
   ): Promise<ApplyReport> {
-    const applied = this.#tail.then(() => this.#applyNow(edit(this.configuration), options));
-    this.#tail = applied.catch(() => undefined);
-    const { report, drains } = await applied;
+    const { changes, drains } = await this.#inTurn(async () => {
+      await this.#lookNow();
+      return this.#applyNow(edit(this.configuration), options);
+    });
     await Promise.all(drains);
-    return report;
+    return this.#report(changes);
+  }
+
+  /** Runs `work` when all changes that were asked for earlier are made. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#tail.then(work);
+    this.#tail = done.catch(() => undefined);
+    return done;
   }
 
   subsystemAdd(subsystem: SubsystemConfiguration): Promise<ApplyReport> {
@@ -279,14 +289,23 @@ export class Target {
    */
   async stop(): Promise<void> {
     this.#watch.stop();
-    await Promise.all(this.#acknowledging);
-    const stopped = this.apply(emptyConfiguration, { allow: permissions });
+    await this.#acknowledged();
+    // Nothing is opened, so nothing need be looked at.
+    const stopped = this.#inTurn(() => this.#applyNow(emptyConfiguration, { allow: permissions }));
     // In the same turn: no retry may come behind it.
     this.#retry.stop();
     await stopped;
     const { controllers, discovery, drains } = this.#state;
     await drains.over();
     await controllers.terminateAll(discovery.controllers.values(), 'target_stopped');
+  }
+
+  /** A bdev that is being looked at cannot be closed; one whose disk hangs keeps nothing else. */
+  async #acknowledged(): Promise<void> {
+    const { clock, limits } = this.#state;
+    const late = (): Error => new TargetError('in_use', 'a bdev is still being looked at');
+    const all = Promise.all(this.#acknowledging);
+    await inTime(clock, limits.drainDeadlineMs, all, late).catch(() => undefined);
   }
 
   #edit(
@@ -309,7 +328,11 @@ export class Target {
   }
 
   /** Looks what the paths of open bdevs are now; a plan takes what was seen last. */
-  async look(): Promise<void> {
+  look(): Promise<void> {
+    return this.#inTurn(() => this.#lookNow());
+  }
+
+  async #lookNow(): Promise<void> {
     const { bdevs, contents, logger } = this.#state;
     await contents.look(bdevs.values());
     for (const [bdev, { text }] of contents.changes) logger.warn({ bdev }, text);
@@ -317,7 +340,8 @@ export class Target {
 
   /** By bdev: what its path has become, when it was last looked, that is not what is served. */
   get contentChanges(): ReadonlyMap<string, ContentChange> {
-    return this.#state.contents.changes;
+    const { bdevs, contents } = this.#state;
+    return new Map([...contents.changes].filter(([name]) => bdevs.has(name)));
   }
 
   async #applyNow(
@@ -325,7 +349,6 @@ export class Target {
     { allow = [], missing = 'refuse' }: ApplyOptions,
   ): Promise<Applied> {
     const { contents, discovery } = this.#state;
-    await this.look();
     if (desired.subsystems.length + desired.discoveryListeners.length > 0) {
       await contents.ready();
       discovery.serial = contents.serialOf(discovery.nqn);
@@ -359,7 +382,7 @@ export class Target {
     }
     const made = plan.changes.filter(({ key }) => !preparation.missingKeys.has(key));
     this.#log(made);
-    return { report: reportOf(made, this.#state.drains.overdue), drains };
+    return { changes: made, drains };
   }
 
   /** Gives back what was opened and brings back what was taken; answers the error to throw. */
@@ -391,6 +414,19 @@ export class Target {
       message,
       error.field === undefined ? { cause } : { field: error.field, cause },
     );
+  }
+
+  #report(changes: readonly Change[]): ApplyReport {
+    // Of what is another file by now, a step of the plan tells.
+    const unseen = [...this.contentChanges].filter(([, change]) => !isOther(change));
+    return {
+      changes,
+      warnings: [
+        ...changes.filter(isWarning).map(({ text, notice }) => `${text}: ${notice ?? ''}`),
+        ...unseen.map(([name, { text }]) => `bdev ${name}: ${text}`),
+        ...this.#state.drains.overdue.map(({ what }) => `${what} does not drain`),
+      ],
+    };
   }
 
   #log(changes: readonly Change[]): void {
@@ -450,16 +486,6 @@ function checkServing(
       namespaces.some(({ bdev }) => bdevs.has(bdev) || state.bdevs.has(bdev)),
   );
   if (!serves) throw first.error;
-}
-
-function reportOf(changes: readonly Change[], overdue: readonly Drain[]): ApplyReport {
-  return {
-    changes,
-    warnings: [
-      ...changes.filter(isWarning).map(({ text, notice }) => `${text}: ${notice ?? ''}`),
-      ...overdue.map(({ what }) => `${what} does not drain`),
-    ],
-  };
 }
 
 function without<T>(items: readonly T[], which: (item: T) => boolean, name: string): T[] {

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -193,6 +193,21 @@ t.test('a file that is gone is served on, and said', async (t) => {
   const { ended } = await runToEnd(t, config, folder);
   t.equal(ended.status, 1, 'and no empty disk takes its place');
   t.notOk(existsSync(join(folder, 'disk0.img')));
+});
+
+t.test('a file that cannot be looked at is served on, and said, and can be removed', async (t) => {
+  const folder = makeFolder(t);
+  const config = fileConfiguration(folder);
+  const daemon = await Daemon.startIn(t, folder, config);
+  const path = join(folder, 'disk0.img');
+  renameSync(path, join(folder, 'aside.img'));
+  symlinkSync('disk0.img', path);
+  t.equal((await daemon.reload(config)).msg, 'reloaded');
+  const said = `${path} cannot be looked at: cannot stat the file: too many symbolic links encountered (ELOOP)`;
+  t.match(await unreadyReasons(daemon), `bdev file0: ${said}`);
+  const without = configuration({ bdevs: [], subsystems: [subsystem({ namespaces: [] })] });
+  t.equal((await daemon.reload(without)).msg, 'reloaded');
+  t.equal((await daemon.get('/readyz')).status, 200);
 });
 
 t.test('a state directory is one daemon’s, and of its owner alone', async (t) => {

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { BdevParameters } from '../../../src/engine/engine-types.js';
+import { ContentFiles } from '../../../src/identity/content-files.js';
 import { Contents } from '../../../src/identity/contents.js';
 import type { OpenContent } from '../../../src/identity/contents.js';
 import type { Identifiers } from '../../../src/identity/export-identities.js';
 import { MemoryState } from '../../../src/identity/state-directory.js';
 import type { NamespaceConfiguration } from '../../../src/subsystem/configuration.js';
+import { limitsDefault, systemClock } from '../../../src/subsystem/target-options.js';
 import { FakeEngine } from '../subsystem/fake-engine.js';
 
 export const nqn = 'nqn.2026-11.com.example:disk0';
@@ -52,7 +54,8 @@ export class ContentBed {
       warn: log('warn'),
       error: log('error'),
     };
-    this.contents = new Contents(this.engine, logger, this.state, machine);
+    const files = new ContentFiles(this.engine, systemClock, limitsDefault.openDeadlineMs);
+    this.contents = new Contents(files, logger, this.state, machine);
   }
 
   static on(t: Teardown, id = '11111111111111111111111111111111'): ContentBed {

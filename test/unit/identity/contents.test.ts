@@ -165,7 +165,10 @@ t.test('what cannot be recorded anywhere is not exported', async (t) => {
   const bed = ContentBed.on(t);
   bed.engine.disk.put(path);
   bed.engine.disk.refusal = 'EIO';
-  await t.rejects(bed.export(await bed.file(path)), { code: 'EIO' });
+  await t.rejects(bed.export(await bed.file(path)), {
+    code: 'state_unusable',
+    message: 'EIO',
+  });
 });
 
 t.test('a damaged record is an error that names it, never a new identity', async (t) => {

@@ -85,7 +85,9 @@ export class FakeEngine implements Engine {
   published: Promise<void> | null = null;
   /** While set, what publications take away waits for it. */
   hung: Promise<void> | null = null;
-  /** Runs in each call that changes something, with its text; may wait. */
+  /**
+   * Runs in each call that may wait for a disk or an address, with its text; may wait, and fail.
+   */
   onCall: (call: string) => Promise<void> = async () => undefined;
   /** Of those that are open, the ones that accept. */
   readonly startedListeners = new Set<number>();
@@ -158,6 +160,7 @@ export class FakeEngine implements Engine {
   }
 
   async inspect(path: string): Promise<ContentFacts | null> {
+    await this.onCall(`inspect ${path}`);
     return this.disk.get(path);
   }
 
@@ -166,6 +169,7 @@ export class FakeEngine implements Engine {
     file: Pick<ContentFacts, 'device' | 'inode'>,
     identity: string,
   ): Promise<void> {
+    await this.onCall(`recordIdentity ${path}`);
     this.disk.record(path, file, identity);
   }
 
