@@ -43,7 +43,8 @@ export class Preparation {
    */
   async open({ bdevs, endpoints }: Plan, missing: Missing): Promise<void> {
     for (const place of endpoints.retry) await this.#bind(place, 'wait');
-    for (const place of bdevs.retry) await this.#openBdev(place, 'wait');
+    // One disk that hangs must not keep the others away any longer.
+    await Promise.all(bdevs.retry.map((place) => this.#openBdev(place, 'wait')));
     for (const place of endpoints.open) await this.#bind(place, missing);
     // A file that is created is there for good: last, when nothing else can fail any more.
     const creates = ({ item }: Place<BdevParameters>): boolean => item.create === true;

@@ -12,6 +12,7 @@ export class RetryTimer {
   readonly #onTime: () => void;
   #delayMs = RetryTimer.firstMs;
   #cancel: (() => void) | null = null;
+  #isOver = false;
 
   constructor(clock: Clock, onTime: () => void) {
     this.#clock = clock;
@@ -20,7 +21,7 @@ export class RetryTimer {
 
   /** Runs `onTime` once, later; the next delay is twice as long. */
   start(): void {
-    if (this.#cancel !== null) return;
+    if (this.#cancel !== null || this.#isOver) return;
     this.#cancel = this.#clock.after(this.#delayMs, () => {
       this.#cancel = null;
       this.#delayMs = Math.min(this.#delayMs * 2, RetryTimer.lastMs);
@@ -30,12 +31,14 @@ export class RetryTimer {
 
   /** Something came: what is left may come soon as well. */
   reset(): void {
-    this.stop();
+    this.#cancel?.();
+    this.#cancel = null;
     this.#delayMs = RetryTimer.firstMs;
   }
 
+  /** For good. */
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = null;
+    this.reset();
+    this.#isOver = true;
   }
 }

@@ -18,9 +18,8 @@ import type { ContentChange } from '../identity/content-change.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
 import { stateText, statesOf } from './bdev-condition.js';
 import { BdevWatch } from './bdev-watch.js';
-import { PermissionError, checkPermissions, isWarning, permissions } from './change.js';
+import { checkPermissions, isWarning, permissions } from './change.js';
 import type { Change, Permission } from './change.js';
-import { Commit } from './commit.js';
 import { checkConfiguration } from './configuration-check.js';
 import { emptyConfiguration } from './configuration.js';
 import type {
@@ -32,12 +31,12 @@ import type { TargetCounters } from './counters.js';
 import { inTime } from './deadline.js';
 import type { Drain } from './drain-list.js';
 import { EventDispatcher } from './event-dispatcher.js';
-import { Exchange } from './exchange.js';
-import { checkExports } from './export-check.js';
+import { make } from './making.js';
+import type { Made } from './making.js';
 import type { PeerLimitCount } from './peer-limits.js';
 import { planChanges } from './plan.js';
 import type { Plan } from './plan.js';
-import { Preparation } from './preparation.js';
+import { planRetry } from './plan-retry.js';
 import type { Missing } from './preparation.js';
 import { RetryTimer } from './retry-timer.js';
 import type { ApplyReport, TargetOptions } from './target-options.js';
@@ -60,12 +59,6 @@ export interface ApplyOptions {
    * can be served. `refuse`: it is a reason to change nothing.
    */
   readonly missing?: Missing;
-}
-
-interface Applied {
-  readonly changes: readonly Change[];
-  /** Each resolves by its deadline. */
-  readonly drains: readonly Promise<void>[];
 }
 
 export class Target {
@@ -120,7 +113,7 @@ export class Target {
 
   /**
    * Makes the target what `desired` says, all or nothing. Rejects before anything was touched with
-   * `configuration_invalid`, with `permission_needed` ({@link PermissionError}) if a step needs
+   * `configuration_invalid`, with `permission_needed` (a `PermissionError`) if a step needs
    * what `allow` does not give, or with `in_use`; with `apply_failed` when the old configuration is
    * in force; or with `rollback_failed` when a part of it is unavailable and tried again. `field`
    * is the key at fault and `cause` what went wrong there.
@@ -144,9 +137,14 @@ export class Target {
     return this.#report(changes);
   }
 
-  /** Runs `work` when all changes that were asked for earlier are made. */
+  /**
+   * Runs `work` when all changes that were asked for earlier are made. Whatever it ends in, what is
+   * missing then is tried again.
+   */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(work);
+    const done = this.#tail.then(work).finally(() => {
+      this.#scheduleRetry();
+    });
     this.#tail = done.catch(() => undefined);
     return done;
   }
@@ -347,7 +345,7 @@ export class Target {
   async #applyNow(
     desired: TargetConfiguration,
     { allow = [], missing = 'refuse' }: ApplyOptions,
-  ): Promise<Applied> {
+  ): Promise<Made> {
     const { contents, discovery } = this.#state;
     if (desired.subsystems.length + desired.discoveryListeners.length > 0) {
       await contents.ready();
@@ -355,65 +353,14 @@ export class Target {
     }
     const first = this.#plan(desired);
     checkPermissions(first.changes, allow);
-    const preparation = new Preparation(this.#state);
-    const exchange = new Exchange(this.#state, first);
-    let plan: Plan;
-    let commit: Commit | null = null;
-    let drains: Promise<void>[];
-    contents.beginChange();
-    try {
-      await preparation.open(first, missing);
-      await checkExports(this.#state, desired, preparation.openOf(first));
-      if (missing === 'wait') checkServing(preparation, this.#state, desired);
-      // Hosts may have come while it was prepared; from here on nothing waits before it matters.
-      plan = planChanges(this.#state, desired);
+    const recheck = (): Plan => {
+      const plan = planChanges(this.#state, desired);
       checkPermissions(plan.changes, allow);
-      await exchange.run(preparation);
-      await checkExports(this.#state, desired, preparation.openOf(first));
-      // And meanwhile; behind this, the commit lets nobody in whom it would cut off.
-      checkPermissions(planChanges(this.#state, desired).changes, allow);
-      commit = new Commit(this.#state, first, preparation, desired);
-      drains = await commit.run();
-      contents.keepChange();
-    } catch (thrown) {
-      throw await this.#takeBack(preparation, exchange, commit, thrown);
-    } finally {
-      this.#scheduleRetry();
-    }
-    const made = plan.changes.filter(({ key }) => !preparation.missingKeys.has(key));
-    this.#log(made);
-    return { changes: made, drains };
-  }
-
-  /** Gives back what was opened and brings back what was taken; answers the error to throw. */
-  async #takeBack(
-    preparation: Preparation,
-    exchange: Exchange,
-    commit: Commit | null,
-    thrown: unknown,
-  ): Promise<TargetError> {
-    const error = TargetError.from(thrown);
-    const begun = exchange.hasBegun || commit?.hasBegun === true;
-    const recorded = await this.#state.contents.takeBackChange();
-    const stays = [...(await preparation.discard()), ...recorded];
-    const lost = [...(commit?.lost ?? []), ...(await exchange.undo())];
-    const { logger } = this.#state;
-    // A stack tells of a defect of ours; what the machine or the configuration refused needs none.
-    if (error.code === 'internal') logger.error({ err: error.cause ?? error }, error.message);
-    const back = begun ? 'the old configuration is back' : 'nothing has changed';
-    if (error instanceof PermissionError && lost.length === 0) {
-      return begun ? new PermissionError(error.changes, error.missing, back) : error;
-    }
-    const outcome = lost.length > 0 ? `tried again until they are back: ${lost.join(', ')}` : back;
-    const code = lost.length > 0 ? 'rollback_failed' : 'apply_failed';
-    const why = error instanceof PermissionError ? error.reason : error.message;
-    const message = [why, outcome, ...stays].join('; ');
-    const cause = error.cause ?? error;
-    return new TargetError(
-      code,
-      message,
-      error.field === undefined ? { cause } : { field: error.field, cause },
-    );
+      return plan;
+    };
+    const made = await make(this.#state, { desired, plan: first, missing, recheck });
+    this.#log(made.changes);
+    return made;
   }
 
   #report(changes: readonly Change[]): ApplyReport {
@@ -438,54 +385,37 @@ export class Target {
     }
   }
 
-  /** What is in force is not all there. */
-  get #isIncomplete(): boolean {
+  /** How much of what is in force is not there. */
+  get #missingCount(): number {
     const { desired, subsystems, unavailable } = this.#state;
-    return (
-      unavailable.size > 0 ||
-      desired.subsystems.some(
-        ({ nqn, namespaces }) => subsystems.get(nqn)?.namespaces.size !== namespaces.length,
-      )
+    const counts = desired.subsystems.map(
+      ({ nqn, namespaces }) => namespaces.length - (subsystems.get(nqn)?.namespaces.size ?? 0),
     );
+    return counts.reduce((sum, count) => sum + count, unavailable.size);
   }
 
   #scheduleRetry(): void {
-    if (this.#isIncomplete) this.#retry.start();
+    if (this.#missingCount > 0) this.#retry.start();
     else this.#retry.reset();
   }
 
   async #tryAgain(): Promise<void> {
-    const before = this.#state.unavailable.size;
+    const before = this.#missingCount;
     try {
-      await this.update((current) => current, { missing: 'wait' });
+      await this.#inTurn(() => this.#retryNow());
     } catch (error) {
       this.#state.logger.warn({ reason: TargetError.from(error).message }, 'not available yet');
     }
-    if (this.#state.unavailable.size >= before) return;
+    if (this.#missingCount >= before) return;
     this.#retry.reset();
     this.#scheduleRetry();
   }
-}
 
-/**
- * One disk or address that is missing is no reason to serve nothing else; if nothing is left that
- * could be served, it is.
- */
-function checkServing(
-  { bdevs, listeners, missingBdevs, missingEndpoints }: Preparation,
-  state: TargetState,
-  desired: TargetConfiguration,
-): void {
-  const [first] = [...missingBdevs, ...missingEndpoints];
-  if (first === undefined || state.desired === desired) return;
-  const isOpen = (endpoint: Endpoint): boolean =>
-    listeners.has(endpointKey(endpoint)) || state.listeners.has(endpointKey(endpoint));
-  const serves = desired.subsystems.some(
-    ({ listeners: offered, namespaces }) =>
-      offered.some(isOpen) &&
-      namespaces.some(({ bdev }) => bdevs.has(bdev) || state.bdevs.has(bdev)),
-  );
-  if (!serves) throw first.error;
+  async #retryNow(): Promise<void> {
+    const { desired } = this.#state;
+    const plan = planRetry(this.#state);
+    await make(this.#state, { desired, plan, missing: 'wait', recheck: () => plan });
+  }
 }
 
 function without<T>(items: readonly T[], which: (item: T) => boolean, name: string): T[] {
