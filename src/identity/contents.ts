@@ -128,6 +128,16 @@ export class Contents {
     this.#journal.keep();
   }
 
+  /** How much it has recorded. */
+  get recordCount(): number {
+    return this.#journal.length;
+  }
+
+  /** A part of it failed: what it recorded since then is as it was. As {@link takeBackChange}. */
+  takeBackRecords(since: number): Promise<string[]> {
+    return this.#journal.takeBackSince(since);
+  }
+
   /**
    * It failed: what it recorded is as it was before. Answers what stays all the same, in words for
    * people. Before the bdevs that it opened are closed.

@@ -37,10 +37,24 @@ export class RecordJournal implements StateDirectory {
     this.#notes?.push({ what, takeBack });
   }
 
-  /** The last first. Answers what stays all the same, in words for people. Never rejects. */
+  /** How much is noted; what is noted from now on can be taken back alone. */
+  get length(): number {
+    return this.#notes?.length ?? 0;
+  }
+
+  /** All of it, and the change is over. As {@link takeBackSince}. */
   async takeBack(): Promise<string[]> {
-    const notes = this.#notes ?? [];
+    const stays = await this.takeBackSince(0);
     this.#notes = null;
+    return stays;
+  }
+
+  /**
+   * What was noted since {@link length} was `length`, the last first. Answers what stays all the
+   * same, in words for people. Never rejects.
+   */
+  async takeBackSince(length: number): Promise<string[]> {
+    const notes = this.#notes?.splice(length) ?? [];
     const stays: string[] = [];
     for (const { what, takeBack } of notes.reverse()) {
       try {

@@ -124,7 +124,7 @@ export class Commit {
     const namespaces = new Map<number, Namespace>();
     for (const configuration of next.namespaces) {
       const bdev = this.#bdevs.get(configuration.bdev);
-      if (bdev === undefined) continue;
+      if (bdev === undefined || this.#preparation.unserved.has(configuration)) continue;
       const namespace = this.#state.namespaceOf(configuration, bdev);
       namespaces.set(namespace.nsid, namespace);
     }

@@ -8,7 +8,7 @@ import type { Change } from './change.js';
 import { Commit } from './commit.js';
 import type { TargetConfiguration } from './configuration.js';
 import { Exchange } from './exchange.js';
-import { checkExports } from './export-check.js';
+import { ExportCheck } from './export-check.js';
 import type { Plan } from './plan.js';
 import { Preparation } from './preparation.js';
 import type { Missing } from './preparation.js';
@@ -35,16 +35,17 @@ export async function make(state: TargetState, making: Making): Promise<Made> {
   const { contents } = state;
   const preparation = new Preparation(state);
   const exchange = new Exchange(state, plan);
+  const exports = new ExportCheck(state, desired, plan, preparation, missing);
   let commit: Commit | null = null;
   contents.beginChange();
   try {
     await preparation.open(plan, missing);
-    await checkExports(state, desired, preparation.openOf(plan));
+    await exports.run();
     if (missing === 'wait') checkServing(preparation, state, desired);
     // From here on nothing waits before it matters.
     const { changes } = recheck();
     await exchange.run(preparation);
-    await checkExports(state, desired, preparation.openOf(plan));
+    if (plan.bdevs.exchange.length > 0) await exports.run();
     // And meanwhile; behind this, the commit lets nobody in whom it would cut off.
     recheck();
     commit = new Commit(state, plan, preparation, desired);

@@ -9,6 +9,7 @@ import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
 import { openBdev } from './bdev-opening.js';
+import type { NamespaceConfiguration } from './configuration.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { Place } from './plan-steps.js';
 import type { Plan } from './plan.js';
@@ -26,10 +27,13 @@ export class Preparation {
   readonly #state: TargetState;
   /** By configured name. */
   readonly bdevs = new Map<string, OpenBdev>();
+  readonly #places = new Map<string, Place<BdevParameters>>();
   /** By {@link endpointKey}; bound, not started. */
   readonly listeners = new Map<string, Listener>();
   readonly missingBdevs: Failed<BdevParameters>[] = [];
   readonly missingEndpoints: Failed<Endpoint>[] = [];
+  /** Namespaces of open bdevs that are waited for, by their configuration, with their key. */
+  readonly unserved = new Map<NamespaceConfiguration, string>();
   /** Files that it created. */
   readonly #created: string[] = [];
 
@@ -59,7 +63,8 @@ export class Preparation {
 
   /** Of what is waited for: its steps were not made, and an error says why. */
   get missingKeys(): ReadonlySet<string> {
-    return new Set([...this.missingBdevs, ...this.missingEndpoints].map(({ key }) => key));
+    const missing = [...this.missingBdevs, ...this.missingEndpoints].map(({ key }) => key);
+    return new Set([...missing, ...this.unserved.values()]);
   }
 
   /** Opens what had to wait for something to be closed. */
@@ -70,27 +75,41 @@ export class Preparation {
 
   /** Gives everything back. Answers what stays all the same, in words for people. */
   async discard(): Promise<string[]> {
-    const { drains, engine, listeners } = this.#state;
+    const { drains, listeners } = this.#state;
     const given: Promise<void>[] = [];
     for (const listener of this.listeners.values()) {
       const what = `listener ${endpointText(listener.actual)}`;
       given.push(drains.add({ what, bdev: null }, listeners.discard(listener)));
     }
-    for (const { parameters, description } of this.bdevs.values()) {
-      const closed = engine.bdevDelete(description.name).then(() => {
-        this.#state.freeEngineName(description.name);
-      });
-      given.push(drains.add({ what: `bdev ${parameters.name}`, bdev: parameters }, closed));
-    }
+    for (const bdev of this.bdevs.values()) given.push(this.#close(bdev));
     await Promise.all(given);
     this.listeners.clear();
     this.bdevs.clear();
     return this.#created.map((path) => `the new file ${path} stays`);
   }
 
+  /** It was opened, but may not be exported: it is waited for. */
+  async giveUp(name: string, error: TargetError): Promise<void> {
+    const bdev = this.bdevs.get(name);
+    const place = this.#places.get(name);
+    if (bdev === undefined || place === undefined) throw new Error(`bdev ${name} was not opened`);
+    this.bdevs.delete(name);
+    this.missingBdevs.push({ ...place, error });
+    await this.#close(bdev);
+  }
+
+  #close({ parameters, description }: OpenBdev): Promise<void> {
+    const { drains, engine } = this.#state;
+    const closed = engine.bdevDelete(description.name).then(() => {
+      this.#state.freeEngineName(description.name);
+    });
+    return drains.add({ what: `bdev ${parameters.name}`, bdev: parameters }, closed);
+  }
+
   async #openBdev({ item, key }: Place<BdevParameters>, missing: Missing): Promise<void> {
     const { name } = item;
     const onMade = (path: string): void => void this.#created.push(path);
+    this.#places.set(name, { item, key });
     try {
       this.bdevs.set(name, await openBdev(this.#state, item, { onMade }));
     } catch (thrown) {
