@@ -104,7 +104,9 @@ export class Commit {
     this.#switchListeners();
     this.#switchBdevs();
     this.#noteMissing();
-    if (this.#plan.changes.some(({ kind }) => !/^(bdev|namespace)_/.test(kind)))
+    // What comes up late is no step of a plan.
+    const isListening = this.#preparation.listeners.size > 0;
+    if (isListening || this.#plan.changes.some(({ kind }) => !/^(bdev|namespace)_/.test(kind)))
       this.#state.discoveryChanged();
     return this.#drains;
   }

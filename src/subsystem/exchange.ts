@@ -62,6 +62,8 @@ export class Exchange {
       if (await this.#publishAgain(subsystem, namespaces)) continue;
       lost.push(`namespaces of ${subsystem.nqn}`);
     }
+    // Lost or back, hosts may have read the log in between.
+    if (this.#closedListeners.length > 0) this.#state.discoveryChanged();
     return lost;
   }
 

@@ -17,7 +17,17 @@ import {
   discoveryNqn,
 } from '../../../src/wire/layout.gen.js';
 import { DiscoveryPages } from '../../../src/subsystem/discovery-pages.js';
-import { Bed, FakeHost, configuration, dataOf, diskNqn, hostNqn, subsystem } from './fake-host.js';
+import { RetryTimer } from '../../../src/subsystem/retry-timer.js';
+import {
+  Bed,
+  FakeHost,
+  configuration,
+  dataOf,
+  diskNqn,
+  hostNqn,
+  loopback,
+  subsystem,
+} from './fake-host.js';
 
 const otherNqn = 'nqn.2026-11.com.example:disk1';
 const changed = 0x70f002;
@@ -275,3 +285,63 @@ t.test('when the engine has no room for a page the host is told to try again', a
   bed.engine.pagesFull = false;
   t.equal((await host.logPage(LogPage.discovery)).status, 0);
 });
+
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+async function generation(host: FakeHost): Promise<bigint> {
+  return (await read(host)).header.genctr;
+}
+
+t.test('an address that comes up late is announced, and is in the log', async (t) => {
+  const late = { address: '192.0.2.1', port: 4420 };
+  const bed = new Bed();
+  bed.engine.failing.add('listenerAdd 192.0.2.1 4420');
+  const desired = configuration({ subsystems: [subsystem({ listeners: [loopback, late] })] });
+  await bed.target.apply(desired, { missing: 'wait' });
+  const host = await FakeHost.ready(bed, { subnqn: discoveryNqn, kato: 600_000 });
+  const before = await generation(host);
+  t.equal((await offers(host)).length, 1);
+  bed.engine.failing.clear();
+  bed.clock.advance(RetryTimer.firstMs);
+  await turns();
+  t.same(bed.target.unavailable.endpoints, []);
+  t.same(bed.engine.events, [{ controller: host.controller, dw0: changed }]);
+  t.equal((await offers(host)).length, 2);
+  t.ok((await generation(host)) > before);
+  bed.clock.advance(RetryTimer.lastMs);
+  await turns();
+  t.equal(bed.engine.events.length, 1, 'once');
+});
+
+for (const { name, isLost, offered } of [
+  { name: 'comes back', isLost: false, offered: 1 },
+  { name: 'is lost', isLost: true, offered: 0 },
+]) {
+  t.test(`when an address ${name} after a change that failed, the log says so`, async (t) => {
+    const all = { address: '0.0.0.0', port: 4420 };
+    const bed = await Bed.with();
+    const host = await FakeHost.ready(bed, { subnqn: discoveryNqn, kato: 600_000 });
+    const before = await generation(host);
+    // The page of before is not kept.
+    bed.clock.advance(DiscoveryPages.idleMs);
+    bed.engine.failing.add('listenerAdd 0.0.0.0 4420');
+    if (isLost) bed.engine.failing.add('listenerAdd 127.0.0.1 4420');
+    const seen: number[] = [];
+    const listenerAdd = bed.engine.listenerAdd.bind(bed.engine);
+    bed.engine.listenerAdd = async (endpoint) => {
+      // A host that reads while nothing listens there.
+      if (endpoint.address === '0.0.0.0') seen.push((await offers(host)).length);
+      return listenerAdd(endpoint);
+    };
+    const desired = configuration({ subsystems: [subsystem({ listeners: [all] })] });
+    await t.rejects(bed.target.apply(desired), {
+      code: isLost ? 'rollback_failed' : 'apply_failed',
+    });
+    t.same(seen, [0]);
+    t.equal((await offers(host)).length, offered);
+    t.ok((await generation(host)) > before);
+    t.same(bed.engine.events, [{ controller: host.controller, dw0: changed }]);
+  });
+}
