@@ -1,8 +1,8 @@
 /**
  * What is exported for the first time is checked against what is recorded of it, and recorded.
  *
- * What was missing before may be missing again: where a check fails for it, what was
- * recorded for its sake is taken back, its bdev is closed, and the change goes on without it.
+ * What was missing before may be missing again: where a check fails for it, what was recorded for
+ * its sake is taken back, its bdev is closed, and the change goes on without it.
  */
 
 import { isDeepStrictEqual } from 'node:util';
@@ -143,6 +143,8 @@ function waitedFor(
 ): Set<NamespaceConfiguration> {
   const retried = new Set(bdevs.retry.map(({ item }) => item.name));
   const isAbsent = (nqn: string, configuration: NamespaceConfiguration): boolean => {
+    // An operator who changes the disk itself must hear of it.
+    if (!bdevs.keep.has(configuration.bdev)) return false;
     const before = current.subsystems.find((subsystem) => subsystem.nqn === nqn)?.namespaces ?? [];
     const isActive = subsystems.get(nqn)?.namespaces.has(configuration.nsid) === true;
     return !isActive && before.some((other) => isDeepStrictEqual(other, configuration));

@@ -272,6 +272,12 @@ t.test('a namespace that cannot come back on an open disk keeps nothing else awa
   await later(bed);
   t.same(served(bed), ['b']);
   await bed.target.apply({ ...bed.target.configuration, discoveryListeners: [] });
+  const { bdevs } = bed.target.configuration;
+  const other = bdevs.map((bdev) => (bdev.name === 'a' ? { ...bdev, blockSize: 4096 } : bdev));
+  // A change of the disk itself is refused.
+  await t.rejects(bed.target.apply({ ...bed.target.configuration, bdevs: other }), {
+    message: /^subsystems\[0\]\.namespaces\[0\]: EIO; /,
+  });
   recordable = true;
   await later(bed);
   t.same(served(bed), ['a', 'b']);
