@@ -93,7 +93,7 @@ function bdevs({ bdevs: open, unavailable, drains }: AdminSources['target']): Bd
       since: since.toISOString(),
       configuration: describeParameters(parameters),
     })),
-    ...drains.flatMap(({ bdev, what, since }) =>
+    ...drains.flatMap(({ bdev, what, since, state }) =>
       bdev === null
         ? []
         : [
@@ -103,7 +103,10 @@ function bdevs({ bdevs: open, unavailable, drains }: AdminSources['target']): Bd
               kind: bdev.kind,
               state: 'draining' as const,
               states: ['draining' as const],
-              reason: `${what} is held by I/O that has not ended`,
+              reason:
+                state === 'failed'
+                  ? `${what} could not be closed`
+                  : `${what} is held by I/O that has not ended`,
               since: since.toISOString(),
               configuration: describeParameters(bdev),
             },

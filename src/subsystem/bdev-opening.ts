@@ -6,6 +6,7 @@
 
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
+import { checkFree, closeBdev } from './bdev-closing.js';
 import { inTime } from './deadline.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { TargetState } from './target-state.js';
@@ -22,8 +23,9 @@ export async function openBdev(
   parameters: BdevParameters,
   { changed = {}, onMade = () => undefined }: Opening = {},
 ): Promise<OpenBdev> {
-  const { contents, drains, engine } = state;
+  const { contents } = state;
   const opening = { ...parameters, ...changed };
+  checkFree(state, opening);
   await contents.beforeCreate(opening);
   const bdev = { parameters, description: await openInTime(state, opening, onMade) };
   try {
@@ -31,11 +33,7 @@ export async function openBdev(
     return bdev;
   } catch (thrown) {
     // What cannot be known is closed again.
-    const { name } = bdev.description;
-    const closed = engine.bdevDelete(name).then(() => {
-      state.freeEngineName(name);
-    });
-    await drains.add({ what: `bdev ${parameters.name}`, bdev: parameters }, closed);
+    await closeBdev(state, bdev);
     throw thrown;
   }
 }
@@ -56,25 +54,21 @@ function openInTime(
   const opened = engine.bdevCreate({ ...parameters, name: engineName });
   const ended = opened
     .then(
-      async ({ created }) => {
-        const made = created ? path : undefined;
+      async (description) => {
+        const made = description.created ? path : undefined;
         if (!isLate) {
           if (made !== undefined) onMade(made);
           return;
         }
         // Whoever asked was told that it failed, and has gone on.
         if (made !== undefined) logger.warn({ bdev: name }, `the new file ${made} came too late`);
-        await engine.bdevDelete(engineName);
-        state.freeEngineName(engineName);
+        await closeBdev(state, { parameters, description });
       },
       () => {
         state.freeEngineName(engineName);
       },
     )
     .finally(() => opening.delete(name));
-  ended.catch((error: unknown) => {
-    state.logger.error({ err: error, bdev: name }, 'could not close a bdev that came too late');
-  });
   // Behind the book-keeping, so that the name is free to be tried again.
   const answer = ended.then(() => opened);
   return inTime(clock, limits.openDeadlineMs, answer, () => {

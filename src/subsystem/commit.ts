@@ -11,6 +11,7 @@
 import type { NamespacePublication } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
+import { closeBdev } from './bdev-closing.js';
 import type { SubsystemParameters } from './change.js';
 import type { SubsystemConfiguration, TargetConfiguration } from './configuration.js';
 import { addedUsage, namespaceUsage } from './health.js';
@@ -52,8 +53,6 @@ export class Commit {
   readonly #bdevs: ReadonlyMap<string, OpenBdev>;
   readonly #switches: readonly Switch[];
   readonly #removed: readonly Subsystem[];
-  /** By table: what must have drained before a bdev of it can be closed. */
-  readonly #tableDrains = new Map<number, Promise<void>>();
   readonly #drains: Promise<void>[] = [];
 
   constructor(
@@ -176,34 +175,33 @@ export class Commit {
     const entries = [...namespaces.values()]
       .sort((a, b) => a.nsid - b.nsid)
       .map(({ entry }) => entry);
-    const { access, engine } = this.#state;
+    const { access, tables } = this.#state;
     const arriving = [...namespaces.values()].filter(({ nsid }) => changed.includes(nsid));
     access.beforeServing(subsystem, arriving);
     try {
-      each.publication = engine.namespaceTablePublish(subsystem.table, entries);
+      each.publication = tables.publish(subsystem.table, entries);
     } catch (thrown) {
       throw refusal(each, thrown);
     }
-    const { drained } = each.publication;
-    // Whoever waits for it hears of a failure; nobody need wait.
-    drained.catch(() => undefined);
-    this.#tableDrains.set(subsystem.table, drained);
   }
 
   /** The engine refused a table: all is as it was. */
   async #restore(): Promise<void> {
-    const { engine, logger } = this.#state;
+    const { logger, tables } = this.#state;
     for (const subsystem of this.#removed) subsystem.accepting = true;
     for (const { subsystem, isNew, before, publication } of this.#switches) {
       let namespaces = before.namespaces;
       try {
         if (isNew) {
-          if (publication !== null) await engine.namespaceTableDelete(subsystem.table);
+          const what = `subsystem ${subsystem.nqn}`;
+          if (publication !== null) {
+            this.#drain({ what, bdev: null }, tables.delete(subsystem.table));
+          }
           continue;
         }
         const entries = [...before.namespaces.values()].map(({ entry }) => entry);
         if (publication === null) subsystem.retiredUsage = before.retiredUsage;
-        else await engine.namespaceTablePublish(subsystem.table, entries).applied;
+        else await tables.publish(subsystem.table, entries).applied;
       } catch (error) {
         logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');
         this.lost.push(`namespaces of ${subsystem.nqn}`);
@@ -253,14 +251,15 @@ export class Commit {
   }
 
   #removeSubsystems(): void {
-    const { controllers, engine, subsystems } = this.#state;
+    const { controllers, subsystems, tables } = this.#state;
     for (const subsystem of this.#removed) {
       subsystems.delete(subsystem.nqn);
-      const ended = controllers
-        .terminateAll([...subsystem.controllers.values()], 'subsystem_removed')
-        .then(() => engine.namespaceTableDelete(subsystem.table));
-      this.#tableDrains.set(subsystem.table, ended);
-      this.#drain({ what: `subsystem ${subsystem.nqn}`, bdev: null }, ended);
+      const ended = controllers.terminateAll(
+        [...subsystem.controllers.values()],
+        'subsystem_removed',
+      );
+      const deleted = tables.delete(subsystem.table, ended);
+      this.#drain({ what: `subsystem ${subsystem.nqn}`, bdev: null }, deleted);
     }
   }
 
@@ -299,26 +298,10 @@ export class Commit {
   }
 
   #switchBdevs(): void {
-    const { bdevs, engine } = this.#state;
+    const { bdevs } = this.#state;
     bdevs.clear();
     for (const [name, bdev] of this.#bdevs) bdevs.set(name, bdev);
-    for (const { parameters, description } of this.#plan.bdevs.close) {
-      const closed = this.#drainedOf(description.name)
-        .then(() => engine.bdevDelete(description.name))
-        .then(() => {
-          this.#state.freeEngineName(description.name);
-        });
-      this.#drain({ what: `bdev ${parameters.name}`, bdev: parameters }, closed);
-    }
-  }
-
-  /** When no table has it any more. */
-  async #drainedOf(engineName: string): Promise<void> {
-    const users = [
-      ...this.#switches.map(({ subsystem, before }) => ({ subsystem, before: before.namespaces })),
-      ...this.#removed.map((subsystem) => ({ subsystem, before: subsystem.namespaces })),
-    ].filter(({ before }) => [...before.values()].some(({ bdev }) => bdev.name === engineName));
-    for (const { subsystem } of users) await this.#tableDrains.get(subsystem.table);
+    for (const bdev of this.#plan.bdevs.close) this.#drains.push(closeBdev(this.#state, bdev));
   }
 
   /** What is configured and could not be had, and what can be had again. */

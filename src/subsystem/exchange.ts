@@ -11,6 +11,7 @@ import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointText } from '../transport/listener.js';
 import { openBdev } from './bdev-opening.js';
+import { bdevClosed, listClosing } from './bdev-closing.js';
 import { addedUsage, namespaceUsage } from './health.js';
 import type { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -40,6 +41,8 @@ export class Exchange {
   /** Rejects when the old does not go, or the new does not come; then {@link undo}. */
   async run(preparation: Preparation): Promise<void> {
     const { bdevs, endpoints } = this.#plan;
+    // Of what an earlier change took away: before anything is taken from hosts in vain.
+    await this.#drained(bdevs.displaced);
     await this.#withdraw(bdevs.displaced);
     for (const bdev of bdevs.displaced) await this.#closeBdev(bdev);
     for (const listener of endpoints.displaced) {
@@ -71,7 +74,6 @@ export class Exchange {
   async #withdraw(bdevs: readonly OpenBdev[]): Promise<void> {
     const { engine, subsystems } = this.#state;
     const names = new Set(bdevs.map(({ description }) => description.name));
-    const drained: Promise<void>[] = [];
     for (const subsystem of subsystems.values()) {
       const gone = subsystem.namespacesByNsid.filter(({ bdev }) => names.has(bdev.name));
       if (gone.length === 0) continue;
@@ -81,29 +83,30 @@ export class Exchange {
         subsystem.namespaces.delete(nsid);
         subsystem.retiredUsage = addedUsage(subsystem.retiredUsage, usage);
       }
-      const publication = engine.namespaceTablePublish(subsystem.table, subsystem.entries);
-      await publication.applied;
-      drained.push(publication.drained);
+      await this.#state.tables.publish(subsystem.table, subsystem.entries).applied;
       for (const { nsid } of gone) this.#state.namespaceChanged(subsystem, nsid);
     }
-    if (!(await this.#inTime(Promise.all(drained)))) {
-      const list = bdevs.map(({ parameters }) => parameters.name).join(', ');
-      throw new TargetError('in_use', `I/O under way on ${list} did not end in time`);
-    }
+    await this.#drained(bdevs);
+  }
+
+  /** Throws `in_use` at the deadline. */
+  async #drained(bdevs: readonly OpenBdev[]): Promise<void> {
+    const { tables } = this.#state;
+    const drained = Promise.all(bdevs.map(({ description }) => tables.drained(description.name)));
+    if (await this.#inTime(drained)) return;
+    const list = bdevs
+      .filter(({ description }) => tables.overdueSince(description.name, 0) !== null)
+      .map(({ parameters }) => parameters.name);
+    throw new TargetError('in_use', `I/O under way on ${list.join(', ')} did not end in time`);
   }
 
   async #closeBdev(bdev: OpenBdev): Promise<void> {
-    const { engine, drains } = this.#state;
-    const { name: engineName } = bdev.description;
-    const { name } = bdev.parameters;
-    const closing = engine.bdevDelete(engineName);
+    const closed = bdevClosed(this.#state, bdev);
+    const isClosed = await this.#inTime(closed);
     this.#closedBdevs.push(bdev);
-    const closed = closing.then(() => {
-      this.#state.freeEngineName(engineName);
-    });
-    if (await this.#inTime(closed)) return;
-    void drains.add({ what: `bdev ${name}`, bdev: bdev.parameters }, closed);
-    throw new TargetError('in_use', `bdev ${name} could not be closed in time`);
+    if (isClosed) return;
+    void listClosing(this.#state, bdev, closed);
+    throw new TargetError('in_use', `bdev ${bdev.parameters.name} could not be closed in time`);
   }
 
   /** False: the deadline was earlier. */
@@ -150,8 +153,7 @@ export class Exchange {
   }
 
   async #publishAgain(subsystem: Subsystem, withdrawn: readonly Namespace[]): Promise<boolean> {
-    const { bdevs, engine, logger } = this.#state;
-    const { access, contents } = this.#state;
+    const { access, bdevs, contents, logger, tables } = this.#state;
     const back: Namespace[] = [];
     try {
       for (const { configuration } of withdrawn) {
@@ -163,7 +165,7 @@ export class Exchange {
       }
       access.beforeServing(subsystem, back);
       const entries = [...subsystem.entries, ...back.map(({ entry }) => entry)];
-      await engine.namespaceTablePublish(subsystem.table, entries).applied;
+      await tables.publish(subsystem.table, entries).applied;
     } catch (error) {
       access.afterServing(subsystem);
       logger.error({ err: error, subsystem: subsystem.nqn }, 'could not bring namespaces back');

@@ -4,6 +4,7 @@ import type { BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { isOther } from '../identity/content-change.js';
 import type { ContentChange } from '../identity/content-change.js';
+import { checkFree } from './bdev-closing.js';
 import type { TargetConfiguration } from './configuration.js';
 import { isSameBdev, isSameRequest, losesContent } from './open-bdev.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -54,6 +55,9 @@ export function planBdevs(
     displaced.some((old) => holdsFileOf(old, item));
   for (const place of wanted) {
     checkDrained(state, place);
+    for (const old of displaced) {
+      if (holdsFileOf(old, place.item)) checkClosable(state, old, place);
+    }
     planOpening(state, place, isExchanged(place), steps);
   }
   for (const old of gone) {
@@ -82,16 +86,35 @@ function holdsFileOf({ parameters }: OpenBdev, { path }: BdevParameters): boolea
 
 /** What a bdev that goes holds open, nobody else can open before it has drained. */
 function checkDrained(state: TargetState, { item, key }: Place<BdevParameters>): void {
-  const holder = state.drains.all.find(
-    ({ bdev }) => bdev?.path !== undefined && bdev.path === item.path,
+  try {
+    checkFree(state, item);
+  } catch (thrown) {
+    throw atKey(key, TargetError.from(thrown));
+  }
+}
+
+/** A bdev that is held by what an earlier change took away could not be closed. */
+function checkClosable(
+  { limits, tables }: TargetState,
+  { parameters, description }: OpenBdev,
+  { key }: Place<BdevParameters>,
+): void {
+  const since = tables.overdueSince(description.name, limits.drainDeadlineMs);
+  if (since === null) return;
+  throw atKey(
+    key,
+    new TargetError(
+      'in_use',
+      `bdev ${parameters.name} cannot be opened anew: I/O of a namespace that was taken away is ` +
+        `under way on it since ${since.toISOString()}; try again when that I/O has ended`,
+    ),
   );
-  if (holder === undefined) return;
-  throw new TargetError(
-    'in_use',
-    `${key}: ${item.path ?? ''} is still held by ${holder.what}, which drains since ` +
-      `${holder.since.toISOString()}; try again when its I/O has ended`,
-    { field: `${key}.path` },
-  );
+}
+
+function atKey(key: string, { code, message, field }: TargetError): TargetError {
+  return new TargetError(code, `${key}: ${message}`, {
+    field: field === undefined ? key : `${key}.${field}`,
+  });
 }
 
 /** Parameters that count only when it is opened, or closed. */

@@ -8,6 +8,7 @@ import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
+import { closeBdev } from './bdev-closing.js';
 import { openBdev } from './bdev-opening.js';
 import type { NamespaceConfiguration } from './configuration.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -81,7 +82,7 @@ export class Preparation {
       const what = `listener ${endpointText(listener.actual)}`;
       given.push(drains.add({ what, bdev: null }, listeners.discard(listener)));
     }
-    for (const bdev of this.bdevs.values()) given.push(this.#close(bdev));
+    for (const bdev of this.bdevs.values()) given.push(closeBdev(this.#state, bdev));
     await Promise.all(given);
     this.listeners.clear();
     this.bdevs.clear();
@@ -95,15 +96,7 @@ export class Preparation {
     if (bdev === undefined || place === undefined) throw new Error(`bdev ${name} was not opened`);
     this.bdevs.delete(name);
     this.missingBdevs.push({ ...place, error });
-    await this.#close(bdev);
-  }
-
-  #close({ parameters, description }: OpenBdev): Promise<void> {
-    const { drains, engine } = this.#state;
-    const closed = engine.bdevDelete(description.name).then(() => {
-      this.#state.freeEngineName(description.name);
-    });
-    return drains.add({ what: `bdev ${parameters.name}`, bdev: parameters }, closed);
+    await closeBdev(this.#state, bdev);
   }
 
   async #openBdev({ item, key }: Place<BdevParameters>, missing: Missing): Promise<void> {

@@ -30,6 +30,7 @@ import { silentLogger } from './logger.js';
 import { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
 import { NamespaceAccess } from './namespace-access.js';
+import { NamespaceTables } from './namespace-tables.js';
 import { PeerLimits } from './peer-limits.js';
 import { PeerLines } from './peer-lines.js';
 import type { Subsystem } from './subsystem.js';
@@ -51,6 +52,7 @@ export class TargetState {
   desired: TargetConfiguration = emptyConfiguration;
   readonly unavailable = new UnavailableItems();
   readonly drains: DrainList;
+  readonly tables: NamespaceTables;
   /** Those that are open, by configured name. */
   readonly bdevs = new Map<string, OpenBdev>();
   /** By NQN. */
@@ -94,6 +96,7 @@ export class TargetState {
       },
     });
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
+    this.tables = new NamespaceTables(engine, this.clock);
     const { stateDirectory = new MemoryState(), machineFile } = options;
     const files = new ContentFiles(engine, this.clock, this.limits.openDeadlineMs);
     this.contents = new Contents(files, this.logger, stateDirectory, machineFile);

@@ -273,6 +273,7 @@ export class Target {
       throw new TargetError('in_use', `${name} cannot be looked at while its disk hangs`);
     }
     const acknowledged = this.engine.bdevAcknowledge(engineName);
+    this.#state.tables.use(engineName, acknowledged);
     const over = acknowledged
       .catch(() => undefined)
       .finally(() => this.#acknowledging.delete(over));

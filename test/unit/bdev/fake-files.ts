@@ -24,6 +24,7 @@ export function contentFacts(fields: Partial<ContentFacts> = {}): ContentFacts {
 
 export class FakeFiles {
   readonly #byPath = new Map<string, ContentFacts>();
+  readonly #removed = new Set<string>();
   #inodeNext = 12n;
   /** Recording fails so: `ENOTSUP`. */
   refusal = '';
@@ -37,6 +38,7 @@ export class FakeFiles {
     const facts = contentFacts({ inode: this.#inodeNext, bornNs: this.#inodeNext, ...fields });
     this.#inodeNext += 1n;
     this.#byPath.set(path, facts);
+    this.#removed.delete(path);
     return facts;
   }
 
@@ -46,6 +48,12 @@ export class FakeFiles {
 
   remove(path: string): void {
     this.#byPath.delete(path);
+    this.#removed.add(path);
+  }
+
+  /** A test took the file away, and nothing is in its place. */
+  wasRemoved(path: string): boolean {
+    return this.#removed.has(path);
   }
 
   move(from: string, to: string): void {

@@ -41,9 +41,11 @@ export class ContentBed {
 
   constructor(
     readonly machine: string,
-    parts: { engine?: FakeEngine; state?: MemoryState } = {},
+    parts: { engine?: Pick<FakeEngine, 'disk'>; state?: MemoryState } = {},
   ) {
-    this.engine = parts.engine ?? new FakeEngine();
+    this.engine = new FakeEngine();
+    // Of an earlier daemon's engine only the files are left.
+    if (parts.engine !== undefined) Object.assign(this.engine, { disk: parts.engine.disk });
     this.state = parts.state ?? new MemoryState();
     const log = (level: string) => (_fields: object, message: string) => {
       this.lines.push({ level, message });
@@ -81,6 +83,7 @@ export class ContentBed {
 
   async open(parameters: BdevParameters): Promise<OpenContent> {
     await this.contents.beforeCreate(parameters);
+    if (this.engine.bdevNames.has(parameters.name)) await this.engine.bdevDelete(parameters.name);
     const bdev = { parameters, description: await this.engine.bdevCreate(parameters) };
     await this.contents.opened(bdev);
     return bdev;

@@ -50,6 +50,11 @@ const facts: EngineFacts = {
   },
 };
 
+interface FileLock {
+  readonly facts: ContentFacts;
+  readonly readOnly: boolean;
+}
+
 /** Words of one operation in the fake's namespace statistics, histogram included. */
 export const operationStride = 4 + 2 + 1;
 
@@ -103,6 +108,10 @@ export class FakeEngine implements Engine {
   #listenerNext = 1;
   #portNext = 40000;
   readonly #tokens = new Map<bigint, number>();
+  /** By bdev: the drains that hold it open. */
+  readonly #draining = new Map<string, Set<Promise<void>>>();
+  /** By bdev: the file that it has locked. */
+  readonly #locks = new Map<string, FileLock>();
   #waiting: { token: bigint; resolve: (answer: FakeAnswer) => void }[] = [];
 
   async stop(): Promise<void> {
@@ -133,20 +142,40 @@ export class FakeEngine implements Engine {
   async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
     this.#call(`bdevCreate ${parameters.name}`);
     await this.onCall(`bdevCreate ${parameters.name}`);
-    this.bdevNames.add(parameters.name);
-    const { path } = parameters;
+    const { name, path, create, readOnly = false } = parameters;
     const created = path !== undefined && this.disk.get(path) === null;
-    if (created) this.disk.put(path, { size: parameters.size ?? 1n << 20n });
+    if (created) {
+      if (this.disk.wasRemoved(path) && create !== true) {
+        throw new TargetError('not_found', `${path} does not exist`);
+      }
+      this.disk.put(path, { size: parameters.size ?? 1n << 20n });
+    }
     const content = path === undefined ? null : this.disk.get(path);
+    if (content !== null) this.#lock(name, path ?? '', { facts: content, readOnly });
+    this.bdevNames.add(name);
     return { ...description(parameters), created, content, ...this.bdevFields };
   }
 
+  /** As the engine does: refused while a table has the bdev, or had it and drains. */
   async bdevDelete(name: string): Promise<void> {
     this.#call(`bdevDelete ${name}`);
-    for (const entries of this.tables.values()) {
-      if (entries.some((entry) => entry.bdev === name)) throw new Error(`${name} is in use`);
+    const inTable = [...this.tables.values()].flat().some(({ bdev }) => bdev === name);
+    if (inTable || (this.#draining.get(name)?.size ?? 0) > 0) {
+      throw new TargetError('in_use', 'remove a bdev: it is open', { field: 'name' });
     }
     this.bdevNames.delete(name);
+    this.#locks.delete(name);
+  }
+
+  /** A file is one writer's, or many readers'. */
+  #lock(bdev: string, path: string, lock: FileLock): void {
+    const { device, inode, bornNs } = lock.facts;
+    for (const { facts: held, readOnly } of this.#locks.values()) {
+      const isSame = held.device === device && held.inode === inode && held.bornNs === bornNs;
+      if (!isSame || (readOnly && lock.readOnly)) continue;
+      throw new TargetError('in_use', `${path} is in use: another bdev has locked it`);
+    }
+    this.#locks.set(bdev, lock);
   }
 
   bdevHealth(name: string): BdevHealth | null {
@@ -191,14 +220,35 @@ export class FakeEngine implements Engine {
     for (const { bdev } of entries) {
       if (!this.bdevNames.has(bdev)) throw new Error(`there is no bdev ${bdev}`);
     }
+    const before = this.tables.get(table) ?? [];
     this.tables.set(table, entries);
     const applied = this.published ?? Promise.resolve();
-    return { applied, drained: this.hung ?? applied };
+    const gone = before.filter((old) => !entries.some((entry) => isSameEntry(old, entry)));
+    return { applied, drained: this.#drain(gone, this.drainedAfter(applied, gone)) };
   }
 
   async namespaceTableDelete(table: number): Promise<void> {
     this.#call('tableDelete');
+    const gone = this.tables.get(table) ?? [];
     this.tables.delete(table);
+    await this.#drain(gone, this.drainedAfter(Promise.resolve(), gone));
+  }
+
+  /** When the commands on namespaces that went have ended. */
+  protected drainedAfter(applied: Promise<void>, gone: readonly NamespaceEntry[]): Promise<void> {
+    return gone.length > 0 && this.hung !== null ? this.hung : applied;
+  }
+
+  /** Their bdevs are open until then. */
+  #drain(gone: readonly NamespaceEntry[], drained: Promise<void>): Promise<void> {
+    const released = drained.then(() => {
+      for (const { bdev } of gone) this.#draining.get(bdev)?.delete(released);
+    });
+    for (const { bdev } of gone) {
+      const holding = this.#draining.get(bdev) ?? new Set();
+      this.#draining.set(bdev, holding.add(released));
+    }
+    return released;
   }
 
   pageCreate(data: Uint8Array): number | null {
@@ -322,4 +372,8 @@ export class FakeEngine implements Engine {
     this.calls.push(text);
     if (this.failing.has(text)) throw new TargetError('bdev_failed', `${text} failed`);
   }
+}
+
+function isSameEntry(left: NamespaceEntry, right: NamespaceEntry): boolean {
+  return left.nsid === right.nsid && left.bdev === right.bdev && left.readOnly === right.readOnly;
 }

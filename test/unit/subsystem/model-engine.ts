@@ -20,7 +20,6 @@ import { FakeEngine } from './fake-engine.js';
 const MIB = 1n << 20n;
 
 interface Disk {
-  readonly parameters: BdevParameters;
   /** Names what is stored there: two disks with one content are the same bytes. */
   readonly content: string;
   isWritten: boolean;
@@ -72,12 +71,10 @@ export class ModelEngine extends FakeEngine {
     if (parameters.size !== undefined && parameters.size !== size) {
       throw new TargetError('bdev_failed', `${path} has ${size} bytes`);
     }
-    if (path !== undefined && this.#isLocked(path)) {
-      throw new TargetError('in_use', `${path} is locked`);
-    }
+    const opened = await super.bdevCreate({ ...parameters, size });
     const content = path ?? `${parameters.kind} ${this.#contentNext++}`;
-    this.disks.set(name, { parameters, content, isWritten: false });
-    return super.bdevCreate({ ...parameters, size });
+    this.disks.set(name, { content, isWritten: false });
+    return opened;
   }
 
   override async bdevDelete(name: string): Promise<void> {
@@ -108,19 +105,21 @@ export class ModelEngine extends FakeEngine {
     table: number,
     entries: readonly NamespaceEntry[],
   ): NamespacePublication {
-    const before = this.tables.get(table) ?? [];
     if (this.#fails('once'))
       throw new TargetError('bdev_failed', `publishing table ${table} failed`);
     if (this.tables.has(table)) this.isTouched = true;
-    const { applied } = super.namespaceTablePublish(table, entries);
+    const { applied, drained } = super.namespaceTablePublish(table, entries);
     const seen = new Map(entries.map(({ nsid, bdev }) => [nsid, bdev]));
     this.history.set(table, [...(this.history.get(table) ?? []), seen]);
-    const isGone = before.some(({ nsid, bdev }) => seen.get(nsid) !== bdev);
-    const hangs = isGone && this.isHung;
-    const drained = hangs
-      ? new Promise<void>((resolve) => this.#release.push(resolve))
-      : applied.then(() => turns(2));
     return { applied: applied.then(() => turns(1)), drained };
+  }
+
+  protected override drainedAfter(
+    applied: Promise<void>,
+    gone: readonly NamespaceEntry[],
+  ): Promise<void> {
+    if (gone.length === 0 || !this.isHung) return applied.then(() => turns(2));
+    return new Promise((resolve) => this.#release.push(resolve));
   }
 
   override async controllerTerminate(
@@ -146,10 +145,6 @@ export class ModelEngine extends FakeEngine {
   release(): void {
     this.isHung = false;
     for (const resolve of this.#release.splice(0)) resolve();
-  }
-
-  #isLocked(path: string): boolean {
-    return [...this.disks.values()].some(({ parameters }) => parameters.path === path);
   }
 
   async #step(call: string): Promise<void> {

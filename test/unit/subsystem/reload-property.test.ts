@@ -73,7 +73,7 @@ class World extends Bed<ModelEngine> {
     for (let round = 0; round < 200; round++) {
       await turns(2);
       if (outcome.settled !== null) return outcome.settled;
-      if (round % 20 === 19) this.clock.advance(limitsDefault.drainDeadlineMs);
+      if (round % 10 === 9) this.clock.advance(limitsDefault.drainDeadlineMs);
     }
     throw new Error('it does not end');
   }
@@ -124,6 +124,8 @@ interface Case {
   readonly failAt: number;
   readonly failsOn: boolean;
   readonly isHung: boolean;
+  /** Each namespace was away before, and what was under way on it then has not ended. */
+  readonly hangsBefore: boolean;
   /** At which wait of the change more hosts come; -1: never. */
   readonly lateAt: number;
 }
@@ -136,6 +138,7 @@ const anyCase: fc.Arbitrary<Case> = fc.record({
   failAt: fc.integer({ min: -1, max: 14 }),
   failsOn: fc.boolean(),
   isHung: fc.boolean(),
+  hangsBefore: fc.boolean(),
   lateAt: fc.integer({ min: -1, max: 6 }),
 });
 
@@ -156,11 +159,18 @@ async function check({
   failAt,
   failsOn,
   isHung,
+  hangsBefore,
   lateAt,
 }: Case): Promise<void> {
   const world = new World();
   const { engine, target } = world;
   await world.settle(target.apply(before));
+  if (hangsBefore) {
+    engine.isHung = true;
+    const subsystems = before.subsystems.map((subsystem) => ({ ...subsystem, namespaces: [] }));
+    await world.settle(target.apply({ ...before, subsystems }));
+    await world.settle(target.apply(before));
+  }
   let write = 0;
   for (const disk of engine.disks.values()) disk.isWritten = writes[write++ % 4] === true;
   const hosts = await connectHosts(world, before, connects);

@@ -1,0 +1,106 @@
+/**
+ * The engine's namespace tables, and who uses a bdev on their account. The engine closes no bdev
+ * that somebody uses: a table that has the bdev, commands that are under way on what a table had,
+ * or a look at the bdev. Who uses a bdev belongs to the bdev, not to the change that took something
+ * away: a later change that closes it has that to wait for as well.
+ */
+
+import type { Engine, NamespaceEntry, NamespacePublication } from '../engine/engine-types.js';
+import type { Clock } from './target-options.js';
+
+/** Something that must end before the bdev can be closed. */
+interface Use {
+  readonly ended: Promise<void>;
+  readonly since: Date;
+  readonly sinceMs: number;
+}
+
+export class NamespaceTables {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  /** By table: what the engine was told last. */
+  readonly #entries = new Map<number, readonly NamespaceEntry[]>();
+  /** By the engine's name of the bdev. */
+  readonly #uses = new Map<string, Set<Use>>();
+  /** Who waits until some table has something else. */
+  #waiting: (() => void)[] = [];
+
+  constructor(engine: Engine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  /** Throws, with the table as it was, if the engine refuses it. */
+  publish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {
+    const publication = this.#engine.namespaceTablePublish(table, entries);
+    const gone = this.#entriesOf(table).filter(
+      (before) => !entries.some((after) => isSameEntry(before, after)),
+    );
+    this.#entries.set(table, entries);
+    this.#leave(gone, publication.drained);
+    return publication;
+  }
+
+  /** The engine forgets it, once `ended`. Resolves when no I/O is left on what was ever in it. */
+  delete(table: number, ended: Promise<void> = Promise.resolve()): Promise<void> {
+    const gone = this.#entriesOf(table);
+    const deleted = ended.then(() => this.#engine.namespaceTableDelete(table));
+    this.#entries.delete(table);
+    this.#leave(gone, deleted);
+    return deleted;
+  }
+
+  /** Until `work` has ended, the engine has the bdev open for it. */
+  use(bdev: string, work: Promise<unknown>): void {
+    const since = { since: new Date(), sinceMs: this.#clock.nowMs() };
+    const uses = this.#uses.get(bdev) ?? new Set<Use>();
+    const end = (): void => {
+      uses.delete(use);
+      if (uses.size === 0) this.#uses.delete(bdev);
+    };
+    const use: Use = { ended: work.then(end, end), ...since };
+    this.#uses.set(bdev, uses.add(use));
+  }
+
+  /** Since when something is to end that has not ended within `afterMs`; null: nothing is. */
+  overdueSince(bdev: string, afterMs: number): Date | null {
+    const latestMs = this.#clock.nowMs() - afterMs;
+    const overdue = [...(this.#uses.get(bdev) ?? [])].find(({ sinceMs }) => sinceMs <= latestMs);
+    return overdue?.since ?? null;
+  }
+
+  /** Resolves when all has ended that is under way on what tables had; they may have it now. */
+  async drained(bdev: string): Promise<void> {
+    for (let uses = this.#uses.get(bdev); uses !== undefined; uses = this.#uses.get(bdev)) {
+      await Promise.all([...uses].map(({ ended }) => ended));
+    }
+  }
+
+  /** Resolves when nobody uses it any more: it can be closed. */
+  async unused(bdev: string): Promise<void> {
+    await this.drained(bdev);
+    while (this.#isListed(bdev)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await this.drained(bdev);
+    }
+  }
+
+  #entriesOf(table: number): readonly NamespaceEntry[] {
+    return this.#entries.get(table) ?? [];
+  }
+
+  #isListed(bdev: string): boolean {
+    return [...this.#entries.values()].flat().some((entry) => entry.bdev === bdev);
+  }
+
+  #leave(gone: readonly NamespaceEntry[], drained: Promise<void>): void {
+    // Whoever else waits for it hears of a failure; nobody need wait.
+    drained.catch(() => undefined);
+    for (const { bdev } of gone) this.use(bdev, drained);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+function isSameEntry(left: NamespaceEntry, right: NamespaceEntry): boolean {
+  return left.nsid === right.nsid && left.bdev === right.bdev && left.readOnly === right.readOnly;
+}
