@@ -44,8 +44,15 @@ Result<void> Engine::namespaces_publish(uint32_t table,
     next[request.nsid] = std::move(published);
   }
 
-  // What went away stays open, with its statistics, until no reactor uses it.
+  // What went away stays open, with its statistics, until no reactor uses it. What stays is not in
+  // `gone`: when a later publication takes that away, it must not be held by the disks of this one.
   auto gone = std::make_shared<Table>(std::move(tables_[table]));
+  std::erase_if(*gone, [&](const auto& each) {
+    const auto after = next.find(each.first);
+    return after != next.end() && after->second == each.second;
+  });
+  Entries left;
+  for (const auto& [nsid, published] : *gone) left.push_back(published->entry);
   tables_[table] = std::move(next);
   std::vector<View> views;
   for (const auto& [handle, controller] : controllers_) {
@@ -54,21 +61,21 @@ Result<void> Engine::namespaces_publish(uint32_t table,
   Join* const used =
       Join::make(completions_, static_cast<uint32_t>(lanes_.size()), std::move(applied));
   on_each([gone, drained = std::move(drained)] { gone->clear(), drained(); },
-          [table, entries = entries_of(table), views, used](Lane& lane, Join& join) {
+          [table, entries = entries_of(table), left, views, used](Lane& lane, Join& join) {
             for (const View& view : views) {
               lane.views.at(view.number).namespaces->publish(view.entries, [] {});
             }
             auto& slot = lane.tables[table];
             if (slot == nullptr) slot = std::make_unique<nvmf::NamespaceTable>(*lane.reactor);
             // What is gone is used by the table, and by what its views were, those that end too.
-            auto left = std::make_shared<size_t>(1);
-            const auto part_drained = [left, &join] {
-              if (--*left == 0) join.arrive();
+            auto parts = std::make_shared<size_t>(1);
+            const auto part_drained = [parts, &join] {
+              if (--*parts == 0) join.arrive();
             };
             for (const auto& [number, view] : lane.views) {
               if (view.table != table) continue;
-              ++*left;
-              view.namespaces->when_drained(part_drained);
+              ++*parts;
+              view.namespaces->when_drained(left, part_drained);
             }
             slot->publish(entries, part_drained);
             used->arrive();

@@ -194,6 +194,8 @@ TEST_CASE("a publication is applied though a command that never ends holds what 
   // Later publications do not wait for it, and the table stays until it is over.
   target.publish({ram});
   target.publish({});
+  // What stayed when the other went is not held by it.
+  CHECK(target.engine->bdevs().take("ram0").ok());
   target.engine->namespaces_delete(kTable, [&] { deleted = true; });
   target.engine->controller_terminate(1, Engine::Queues::All, "subsystem_removed", [] {});
   target.serve_until([&] { return drained && deleted; });
@@ -318,6 +320,36 @@ TEST_CASE("a namespace is withheld from one controller's queues, old and new, un
   for (TestHost* const each : {&first, &second}) {
     on_host(target, *each, [](TestHost& host) { CHECK(read_status(host, 1).is_success()); });
   }
+}
+
+TEST_CASE("what a view lost to a disk that hangs holds no other disk") {
+  Target target;
+  auto held = std::make_unique<transport::testing::HeldBdev>();
+  transport::testing::HeldBdev& disk = *held;
+  REQUIRE(target.engine->bdevs().add(std::move(held)).ok());
+  target.add_bdev("ram1", "malloc", 8 << 20);
+  const NamespaceRequest ram{.nsid = 1, .bdev = "ram0"};
+  const NamespaceRequest hangs{.nsid = 2, .bdev = "held"};
+  target.publish({ram, hangs, {.nsid = 3, .bdev = "ram1"}});
+  TestHost host(target.dial());
+  on_host(target, host, [](TestHost& on) { CHECK(on.connect(1, 16) == 0); });
+  withhold(target, {3});
+  on_host(target, host, [](TestHost& on) {
+    auto read = make_io(wire::IoOpcode::kRead, 7, 0, 512);
+    read.nsid.set(2);
+    on.capsule(read);
+    CHECK(read_status(on, 1).is_success());
+  });
+  bool drained = false;
+  REQUIRE(target.engine->namespaces_publish(kTable, {ram}, [] {}, [&] { drained = true; }).ok());
+  target.publish({});
+  CHECK(!drained);
+  CHECK(target.engine->bdevs().take("ram0").ok());
+  CHECK(target.engine->bdevs().take("held").error().errnum == EBUSY);
+  target.engine->controller_terminate(1, Engine::Queues::All, "subsystem_removed", [] {});
+  target.serve_until([&] { return drained; });
+  CHECK(disk.held() == 0);
+  CHECK(target.engine->bdevs().take("held").ok());
 }
 
 TEST_CASE("a write that was planned on one disk never reaches the next one under its namespace") {

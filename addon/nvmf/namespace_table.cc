@@ -8,7 +8,7 @@
 
 namespace capsuled::nvmf {
 
-/// One publish() that waits for the namespaces it took away.
+/// What waits for the commands on namespaces that went away.
 struct NamespaceTable::Drain {
   std::function<void()> drained;
   std::vector<const NamespaceChannel*> waiting;
@@ -59,8 +59,7 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
   by_nsid_.swap(next);
   version_ = take_table_version();
 
-  auto drain = std::make_unique<Drain>();
-  drain->drained = std::move(drained);
+  std::vector<const NamespaceChannel*> waiting;
   for (auto& channel : next) {
     if (channel == nullptr) continue;
     channel->detached = true;
@@ -68,14 +67,10 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
       channel->bdev->release();
       continue;
     }
-    drain->waiting.push_back(channel.get());
+    waiting.push_back(channel.get());
     detached_.push_back(std::move(channel));
   }
-  if (drain->waiting.empty()) {
-    drain->drained();
-    return;
-  }
-  drains_.push_back(std::move(drain));
+  await(std::move(waiting), std::move(drained));
 }
 
 bool NamespaceTable::withholds(uint32_t nsid) const {
@@ -83,13 +78,31 @@ bool NamespaceTable::withholds(uint32_t nsid) const {
 }
 
 void NamespaceTable::when_drained(std::function<void()> drained) {
-  if (detached_.empty()) {
+  std::vector<const NamespaceChannel*> waiting;
+  for (const auto& channel : detached_) waiting.push_back(channel.get());
+  await(std::move(waiting), std::move(drained));
+}
+
+void NamespaceTable::when_drained(const std::vector<std::shared_ptr<const NamespaceEntry>>& of,
+                                  std::function<void()> drained) {
+  std::vector<const NamespaceChannel*> waiting;
+  for (const auto& channel : detached_) {
+    if (std::find(of.begin(), of.end(), channel->entry) != of.end()) {
+      waiting.push_back(channel.get());
+    }
+  }
+  await(std::move(waiting), std::move(drained));
+}
+
+void NamespaceTable::await(std::vector<const NamespaceChannel*> waiting,
+                           std::function<void()> drained) {
+  if (waiting.empty()) {
     drained();
     return;
   }
   auto drain = std::make_unique<Drain>();
+  drain->waiting = std::move(waiting);
   drain->drained = std::move(drained);
-  for (const auto& channel : detached_) drain->waiting.push_back(channel.get());
   drains_.push_back(std::move(drain));
 }
 

@@ -90,12 +90,17 @@ class NamespaceTable {
   /// went away so far.
   void when_drained(std::function<void()> drained);
 
+  /// The same of these namespaces alone: others that went away may be held up by another disk.
+  void when_drained(const std::vector<std::shared_ptr<const NamespaceEntry>>& of,
+                    std::function<void()> drained);
+
   /// A command begins and ends on a namespace.
   static void hold(NamespaceChannel& channel) { channel.in_flight++; }
   static void release(NamespaceChannel& channel);
 
  private:
   struct Drain;
+  void await(std::vector<const NamespaceChannel*> waiting, std::function<void()> drained);
   void finish(NamespaceChannel& channel);
 
   Reactor& reactor_;
