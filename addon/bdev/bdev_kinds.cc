@@ -35,7 +35,8 @@ BdevResult make_uring(env::Env& env, const BdevParameters& parameters) {
                                .bytes = parameters.bytes,
                                .block_size = parameters.block_size,
                                .create = parameters.create,
-                               .read_only = parameters.read_only});
+                               .read_only = parameters.read_only,
+                               .claim = parameters.claim});
 }
 
 struct Kind {

@@ -19,6 +19,7 @@ struct BdevParameters {
   std::string path{};
   bool create = false;
   bool read_only = false;
+  bool claim = true;           ///< of the file; false: beside who has it open
   uint32_t reactor_count = 1;  ///< of the process
 };
 

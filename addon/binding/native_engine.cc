@@ -265,6 +265,7 @@ Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
   BdevParameters parameters = bdev_parameters(info[0].As<Napi::Object>());
+  parameters.claim = info[1].ToBoolean();
   parameters.reactor_count = engine_->reactor_count();
   auto* const creation = new BdevCreation(*this, std::move(parameters));
   const Napi::Promise promise = creation->promise();

@@ -58,6 +58,7 @@ struct FileOpen {
   uint64_t create_bytes = 0;  ///< with `create`: size of a new file
   bool create = false;
   bool read_only = false;
+  bool claim = true;  ///< false: to look at it, while somebody else may write it; without `create`
 };
 
 enum class HugePages : uint8_t { Auto, Never, Required };

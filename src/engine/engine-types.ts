@@ -330,8 +330,11 @@ export interface Engine {
   /** Stops accepting, or never began to; connections that came through it live on. */
   listenerRemove(listener: number): Promise<void>;
 
-  /** Errors are TargetError with the field at fault. */
-  bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
+  /**
+   * Errors are TargetError with the field at fault. Without `claim` a file is opened beside whoever
+   * has it open, to see whether it could be opened so: nothing may be written.
+   */
+  bdevCreate(parameters: BdevParameters, claim?: boolean): Promise<BdevDescription>;
   /** Closes it, which may take as long as its disk does. It must not be in a namespace table. */
   bdevDelete(name: string): Promise<void>;
   /** Null if there is none of that name. */

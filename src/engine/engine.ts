@@ -35,7 +35,7 @@ interface NativeEngine {
   listenerAdd(listener: number, endpoint: Endpoint): Promise<Endpoint>;
   listenerStart(listener: number): void;
   listenerRemove(listener: number): Promise<void>;
-  bdevCreate(parameters: BdevParameters): Promise<BdevDescription>;
+  bdevCreate(parameters: BdevParameters, claim: boolean): Promise<BdevDescription>;
   bdevDelete(name: string): Promise<void>;
   bdevHealth(name: string): BdevHealth | null;
   bdevAcknowledge(name: string): Promise<BdevOutcome>;
@@ -124,9 +124,9 @@ class AddonEngine implements Engine {
     return this.#native.listenerRemove(listener);
   }
 
-  async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
+  async bdevCreate(parameters: BdevParameters, claim = true): Promise<BdevDescription> {
     try {
-      return await this.#native.bdevCreate(parameters);
+      return await this.#native.bdevCreate(parameters, claim);
     } catch (thrown) {
       throw targetError(thrown, 'bdev_failed');
     }

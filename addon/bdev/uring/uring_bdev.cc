@@ -90,7 +90,8 @@ Result<env::FileFacts> open_file(env::Env& env, const UringBdevOptions& options)
   return env.open_file({.path = options.path,
                         .create_bytes = options.bytes,
                         .create = options.create,
-                        .read_only = options.read_only});
+                        .read_only = options.read_only,
+                        .claim = options.claim});
 }
 
 std::optional<BdevError> check_options(const UringBdevOptions& options) {
@@ -99,6 +100,9 @@ std::optional<BdevError> check_options(const UringBdevOptions& options) {
   }
   if (options.create && options.read_only) {
     return BdevError{EINVAL, "create", "expected no `create` with `read_only: true`"};
+  }
+  if (options.create && !options.claim) {
+    return BdevError{EINVAL, "create", "expected no `create` of a file that is looked at"};
   }
   if (options.create && options.bytes == 0) {
     return BdevError{EINVAL, "size", "expected a `size` with `create: true`"};

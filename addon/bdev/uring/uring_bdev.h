@@ -19,6 +19,7 @@ struct UringBdevOptions {
   uint32_t block_size = 0;  ///< 0: 512, or what O_DIRECT needs if that is more
   bool create = false;
   bool read_only = false;
+  bool claim = true;  ///< false: beside who has it open, to see whether it could be opened
 };
 
 /// Control or worker thread; may block. `env` outlives the bdev, which closes the file with it.

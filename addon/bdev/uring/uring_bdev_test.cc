@@ -282,6 +282,23 @@ TEST_CASE("a file is one bdev: a second one is an error that names it, until the
   first = make(reactors, options);
 }
 
+TEST_CASE(
+    "a file that is open can be looked at beside it, as it would be opened, and stays locked") {
+  TestFolder folder;
+  TestReactors reactors;
+  const UringBdevOptions options{.name = "file", .path = folder.file(kBytes)};
+  const std::unique_ptr<Bdev> first = make(reactors, options);
+  UringBdevOptions look{.name = "look", .path = options.path, .claim = false};
+  const std::unique_ptr<Bdev> second = make(reactors, look);
+  CHECK(second->facts().content->inode == first->facts().content->inode);
+  look.bytes = 2 * kBytes;
+  CHECK(error_of(look).field == "size");
+  look.create = true;
+  CHECK(error_of(look).field == "create");
+  make(reactors, {.name = "look", .path = options.path, .claim = false}).reset();
+  CHECK(error_of(options).errnum == EBUSY);
+}
+
 /// The calling thread is an ordinary user meanwhile, if it is root: root may open everything.
 class OrdinaryUser {
  public:

@@ -122,14 +122,14 @@ Result<Creation> create_if_missing(const FileOpen& request) {
   return sized.error();
 }
 
-/// Opens the file so that nobody else can write it meanwhile; with O_DIRECT if the file system has
-/// O_DIRECT.
+/// Opens the file, with `claim` so that nobody else can write it meanwhile; with O_DIRECT if the
+/// file system has O_DIRECT.
 Result<Descriptor> open_existing(const FileOpen& request, bool block_device, bool& direct) {
   int flags = O_CLOEXEC | O_DIRECT | (request.read_only ? O_RDONLY : O_RDWR);
   // O_EXCL without O_CREAT claims a block device. The kernel refuses the claim if the device is
   // mounted or claimed by others; and since those others would not look for a lock, a block device
   // is claimed and not locked.
-  if (block_device && !request.read_only) flags |= O_EXCL;
+  if (block_device && !request.read_only && request.claim) flags |= O_EXCL;
   int fd = -1;
   const int errnum = claim_patiently(EBUSY, [&] {
     fd = ::open(request.path.c_str(), flags);
@@ -140,7 +140,7 @@ Result<Descriptor> open_existing(const FileOpen& request, bool block_device, boo
   if (errnum == EBUSY) return Error{EBUSY, "the block device is mounted or claimed already"};
   if (errnum != 0) return Error{errnum, "cannot open the file"};
   Descriptor opened(fd);
-  if (!block_device) {
+  if (!block_device && request.claim) {
     const Result<void> locked = lock_file(fd, request.read_only);
     if (!locked.ok()) return locked.error();
   }
