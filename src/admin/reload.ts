@@ -19,7 +19,7 @@ const requestSchema = Type.Object(
   {
     allow: Type.Array(permissionSchema, {
       description:
-        'What the changes may do: destroy the content of RAM disks, take things from connected hosts.',
+        'What the changes may do: destroy RAM disks and deleted files, take things from connected hosts.',
       default: [],
     }),
     dry_run: Type.Boolean({ description: 'Say what would be done, do nothing.', default: false }),

@@ -137,7 +137,7 @@ function addChanges(
     .option('--dry-run', 'say what would be done, do nothing')
     .option(
       '--allow <what...>',
-      'disconnect: take things from connected hosts; data-loss: destroy the content of RAM disks',
+      'disconnect: take things from connected hosts; data-loss: destroy RAM disks, and deleted files',
     )
     .action(async (words: ApplyWords) => {
       const { apply } = await import('./apply.js');

@@ -63,12 +63,18 @@ export class Contents {
     if (create === true && path !== undefined) await this.#guard.check(path);
   }
 
-  /** Once it is open. Throws if its identity cannot be known; then it must be closed again. */
-  async opened({ parameters, description }: OpenContent): Promise<void> {
+  /** Finds out whose an open bdev is. Throws if that cannot be known; then it is closed again. */
+  async identify({ parameters, description }: OpenContent): Promise<ContentIdentity> {
     const { identities } = await this.#prepared();
     const identity = await identities.find(parameters, description);
     this.#identities.set(description.name, identity);
-    this.#changes.delete(parameters.name);
+    return identity;
+  }
+
+  /** Once it is open, as {@link identify}. */
+  async opened(bdev: OpenContent): Promise<void> {
+    const identity = await this.identify(bdev);
+    const { parameters, description } = bdev;
     this.#logger.info(
       { bdev: parameters.name, identity: identity.source, detail: identity.detail },
       openedText(parameters, description),
@@ -84,6 +90,14 @@ export class Contents {
     const identity = this.#identities.get(name);
     if (identity === undefined) throw new Error(`the identity of bdev ${name} is not known`);
     return identity;
+  }
+
+  /**
+   * Whether {@link beforeExport} would refuse; records nothing. Throws `identity_conflict`.
+   */
+  async checkExport(configuration: NamespaceConfiguration, bdev: OpenContent): Promise<void> {
+    const { exports } = await this.#prepared();
+    exports.check(configuration, this.identityOf(bdev.description));
   }
 
   /**
@@ -195,6 +209,11 @@ export class Contents {
   /** By configured name: what was seen when it was last looked that is not what is being served. */
   get changes(): ReadonlyMap<string, ContentChange> {
     return this.#changes;
+  }
+
+  /** A bdev is served anew, or no longer: what was seen is of the one before. */
+  forgetChange(name: string): void {
+    this.#changes.delete(name);
   }
 
   #prepared(): Promise<Ready> {

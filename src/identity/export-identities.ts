@@ -12,6 +12,7 @@ import { nguidOf } from '../subsystem/identity.js';
 import type { Logger } from '../subsystem/logger.js';
 import type { ContentIdentities } from './content-identities.js';
 import type { ContentIdentity } from './content-identity.js';
+import type { ContentRecord } from './content-record.js';
 import type { StateDirectory } from './state-directory.js';
 
 /** The identifiers of a namespace. */
@@ -70,6 +71,7 @@ export class ExportIdentities {
     identity: ContentIdentity,
   ): Promise<ContentIdentity> {
     const { nsid, bdev } = configuration;
+    this.check(configuration, identity);
     if (identity.warning !== null) this.#logger.warn({ bdev }, identity.warning);
     if (identity.holder === null) {
       this.#warnOfVolatile(subsystem, configuration);
@@ -88,14 +90,21 @@ export class ExportIdentities {
       }
       return this.#contents.record(identity, uuid, ownNguid(nguid, uuid), firstExport);
     }
-    if (record.uuid === uuid && (record.nguid ?? nguidOf(record.uuid)) === nguid) {
+    if (isRecorded(record, { uuid, nguid })) {
       if (record.firstExport.subsystem !== '') return identity;
       return this.#contents.record(identity, uuid, record.nguid, firstExport);
     }
+    return this.#contents.record(identity, uuid, ownNguid(nguid, uuid), firstExport);
+  }
+
+  /** Throws `identity_conflict` if what is written is not what is recorded. */
+  check(configuration: NamespaceConfiguration, identity: ContentIdentity): void {
+    const { record } = identity;
+    if (record === null) return;
+    const identifiers = identifiersOf(configuration, identity);
+    if (isRecorded(record, identifiers)) return;
     // The operator says that what was taken for a copy is the disk itself.
-    if (configuration.uuid !== undefined && record.copyOf === uuid) {
-      return this.#contents.record(identity, uuid, ownNguid(nguid, uuid), firstExport);
-    }
+    if (configuration.uuid !== undefined && record.copyOf === identifiers.uuid) return;
     throw conflict(configuration, identity);
   }
 
@@ -123,6 +132,10 @@ export class ExportIdentities {
         'after each start: hosts will take the empty disk for the one that they knew',
     );
   }
+}
+
+function isRecorded(record: ContentRecord, { uuid, nguid }: Identifiers): boolean {
+  return record.uuid === uuid && (record.nguid ?? nguidOf(record.uuid)) === nguid;
 }
 
 /** Recorded only if it does not follow from the UUID. */

@@ -27,12 +27,30 @@ export async function openBdev(
   const opening = { ...parameters, ...changed };
   checkFree(state, opening);
   await contents.beforeCreate(opening);
-  const bdev = { parameters, description: await openInTime(state, opening, onMade) };
+  const bdev = { parameters, description: await openInTime(state, opening, { onMade }) };
+  return known(state, bdev, contents.opened(bdev));
+}
+
+/**
+ * Opens a bdev beside one that has its file open, to see whether it could be opened in its place.
+ * Nothing may be written to it; it must be closed again.
+ */
+export async function tryBdev(state: TargetState, parameters: BdevParameters): Promise<OpenBdev> {
+  const opening = { ...parameters, create: false };
+  const bdev = { parameters, description: await openInTime(state, opening, { claim: false }) };
+  return known(state, bdev, state.contents.identify(bdev));
+}
+
+/** What cannot be known is closed again. */
+async function known(
+  state: TargetState,
+  bdev: OpenBdev,
+  identified: Promise<unknown>,
+): Promise<OpenBdev> {
   try {
-    await contents.opened(bdev);
+    await identified;
     return bdev;
   } catch (thrown) {
-    // What cannot be known is closed again.
     await closeBdev(state, bdev);
     throw thrown;
   }
@@ -41,7 +59,7 @@ export async function openBdev(
 function openInTime(
   state: TargetState,
   parameters: BdevParameters,
-  onMade: (path: string) => void,
+  { claim = true, onMade = () => undefined }: { claim?: boolean; onMade?: (path: string) => void },
 ): Promise<BdevDescription> {
   const { clock, engine, limits, logger, opening } = state;
   const { name, path } = parameters;
@@ -51,7 +69,7 @@ function openInTime(
   const engineName = state.takeEngineName(name);
   opening.add(name);
   let isLate = false;
-  const opened = engine.bdevCreate({ ...parameters, name: engineName });
+  const opened = engine.bdevCreate({ ...parameters, name: engineName }, claim);
   const ended = opened
     .then(
       async (description) => {

@@ -298,10 +298,13 @@ export class Commit {
   }
 
   #switchBdevs(): void {
-    const { bdevs } = this.#state;
+    const { bdevs, contents } = this.#state;
+    const { close, displaced } = this.#plan.bdevs;
+    const before = [...close, ...displaced].map(({ parameters }) => parameters.name);
+    for (const name of [...before, ...this.#preparation.bdevs.keys()]) contents.forgetChange(name);
     bdevs.clear();
     for (const [name, bdev] of this.#bdevs) bdevs.set(name, bdev);
-    for (const bdev of this.#plan.bdevs.close) this.#drains.push(closeBdev(this.#state, bdev));
+    for (const bdev of close) this.#drains.push(closeBdev(this.#state, bdev));
   }
 
   /** What is configured and could not be had, and what can be had again. */

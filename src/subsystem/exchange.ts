@@ -10,12 +10,14 @@
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointText } from '../transport/listener.js';
-import { openBdev } from './bdev-opening.js';
-import { bdevClosed, listClosing } from './bdev-closing.js';
+import { openBdev, tryBdev } from './bdev-opening.js';
+import { bdevClosed, closeBdev, listClosing } from './bdev-closing.js';
+import type { ExportCheck } from './export-check.js';
 import { addedUsage, namespaceUsage } from './health.js';
 import type { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { Plan } from './plan.js';
+import { failure } from './preparation.js';
 import type { Preparation } from './preparation.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
@@ -36,6 +38,25 @@ export class Exchange {
   /** Whether something was taken away. */
   get hasBegun(): boolean {
     return this.#withdrawn.size + this.#closedBdevs.length + this.#closedListeners.length > 0;
+  }
+
+  /**
+   * Looks, before anything is taken away, whether what shall come can be opened, and may be
+   * exported: it is opened beside what it displaces, without claiming it, and closed again.
+   */
+  async rehearse(exports: ExportCheck): Promise<void> {
+    const tried = new Map<string, OpenBdev>();
+    try {
+      for (const { item, key } of this.#plan.bdevs.exchange) {
+        const bdev = await tryBdev(this.#state, item).catch((thrown: unknown) => {
+          throw failure(key, `open bdev ${item.name}`, thrown);
+        });
+        tried.set(item.name, bdev);
+      }
+      if (tried.size > 0) await exports.look(tried);
+    } finally {
+      for (const bdev of tried.values()) await closeBdev(this.#state, bdev);
+    }
   }
 
   /** Rejects when the old does not go, or the new does not come; then {@link undo}. */
@@ -137,8 +158,9 @@ export class Exchange {
   }
 
   async #openAgain({ parameters }: OpenBdev): Promise<boolean> {
-    const { bdevs, unavailable } = this.#state;
+    const { bdevs, contents, unavailable } = this.#state;
     try {
+      contents.forgetChange(parameters.name);
       // It was there: an empty one in its place would be another disk.
       bdevs.set(
         parameters.name,

@@ -24,6 +24,8 @@ interface Export {
   readonly isServed: boolean;
 }
 
+type How = 'look' | 'record';
+
 export class ExportCheck {
   readonly #state: TargetState;
   readonly #desired: TargetConfiguration;
@@ -53,14 +55,23 @@ export class ExportCheck {
    */
   async run(): Promise<void> {
     this.#users.clear();
-    const exports = this.#exports();
+    const exports = this.#exports(this.#preparation.openOf(this.#plan));
     // Of two disks with one identity, the one that serves stays.
     for (const one of exports) if (one.isServed) await this.#checkOrWait(one);
     for (const one of exports) if (!one.isServed) await this.#checkOrWait(one);
   }
 
-  #exports(): Export[] {
-    const bdevs = this.#preparation.openOf(this.#plan);
+  /**
+   * Whether bdevs that are opened on trial may be exported, in place of those of their names.
+   * Records nothing. Throws as {@link run}.
+   */
+  async look(tried: ReadonlyMap<string, OpenBdev>): Promise<void> {
+    this.#users.clear();
+    const bdevs = new Map([...this.#preparation.openOf(this.#plan), ...tried]);
+    for (const one of this.#exports(bdevs)) await this.#check(one, 'look');
+  }
+
+  #exports(bdevs: ReadonlyMap<string, OpenBdev>): Export[] {
     return this.#desired.subsystems.flatMap(({ nqn, namespaces }, index) =>
       namespaces.flatMap((configuration, position) => {
         const bdev = bdevs.get(configuration.bdev);
@@ -80,7 +91,7 @@ export class ExportCheck {
     const { configuration, key } = one;
     const before = contents.recordCount;
     try {
-      await this.#check(one);
+      await this.#check(one, 'record');
     } catch (thrown) {
       const cause = TargetError.from(thrown);
       // What is recorded with a bdev is taken back before the bdev is closed.
@@ -98,10 +109,12 @@ export class ExportCheck {
     }
   }
 
-  async #check({ nqn, configuration, key, bdev, isServed }: Export): Promise<void> {
+  async #check({ nqn, configuration, key, bdev, isServed }: Export, how: How): Promise<void> {
+    const { contents } = this.#state;
     if (!isServed) {
       try {
-        await this.#state.contents.beforeExport(nqn, configuration, bdev);
+        if (how === 'look') await contents.checkExport(configuration, bdev);
+        else await contents.beforeExport(nqn, configuration, bdev);
       } catch (thrown) {
         const cause = TargetError.from(thrown);
         const field = cause.code === 'identity_conflict' ? `${key}.${cause.field ?? ''}` : key;

@@ -50,13 +50,15 @@ export function planBdevs(
     }
   }
   const gone = [...state.bdevs.values()].filter(({ parameters }) => !keep.has(parameters.name));
-  const displaced = gone.filter((old) => wanted.some(({ item }) => holdsFileOf(old, item)));
+  const displaced = gone.filter((old) => wanted.some(({ item }) => holdsFileOf(state, old, item)));
   const isExchanged = ({ item }: Place<BdevParameters>): boolean =>
-    displaced.some((old) => holdsFileOf(old, item));
+    displaced.some((old) => holdsFileOf(state, old, item));
   for (const place of wanted) {
     checkDrained(state, place);
     for (const old of displaced) {
-      if (holdsFileOf(old, place.item)) checkClosable(state, old, place);
+      if (!holdsFileOf(state, old, place.item)) continue;
+      checkThere(state, old, place);
+      checkClosable(state, old, place);
     }
     planOpening(state, place, isExchanged(place), steps);
   }
@@ -80,8 +82,26 @@ function replacement(state: TargetState, name: string): ContentChange | undefine
   return change !== undefined && isOther(change) ? change : undefined;
 }
 
-function holdsFileOf({ parameters }: OpenBdev, { path }: BdevParameters): boolean {
-  return path !== undefined && parameters.path === path;
+/** Another file that has taken the path can be opened beside what is being served. */
+function holdsFileOf(state: TargetState, old: OpenBdev, { path }: BdevParameters): boolean {
+  const { name, path: held } = old.parameters;
+  return path !== undefined && held === path && replacement(state, name)?.kind !== 'replaced';
+}
+
+/** What is not at its path cannot be opened again there: it must not be closed for that. */
+function checkThere(
+  { contents }: TargetState,
+  { parameters }: OpenBdev,
+  { key }: Place<BdevParameters>,
+): void {
+  const change = contents.changes.get(parameters.name);
+  if (change === undefined || change.kind === 'replaced' || change.kind === 'resized') return;
+  throw new TargetError(
+    'in_use',
+    `${key}: bdev ${parameters.name} cannot be opened anew: ${change.text}; it is served on as it ` +
+      'is, and the open file may be the last copy of it (see docs/operating/identity.md)',
+    { field: `${key}.path` },
+  );
 }
 
 /** What a bdev that goes holds open, nobody else can open before it has drained. */
@@ -168,6 +188,10 @@ function planClosing(state: TargetState, old: OpenBdev, displaced: boolean, step
 }
 
 function contentLoss(state: TargetState, old: OpenBdev): string | null {
+  const { name, path = '' } = old.parameters;
+  if (state.contents.changes.get(name)?.kind === 'gone') {
+    return `${path} is gone: unless it was moved, the open file is the last copy of it`;
+  }
   if (!losesContent(state.engine, old) && !(old.parameters.kind === 'malloc' && isUsed(state, old)))
     return null;
   return 'it is a RAM disk, and its content is gone';

@@ -124,7 +124,7 @@ export class Preparation {
 }
 
 /** With the key at fault in front; a defect of ours keeps its code. */
-function failure(key: string, what: string, thrown: unknown): TargetError {
+export function failure(key: string, what: string, thrown: unknown): TargetError {
   const cause = TargetError.from(thrown);
   const code = cause.code === 'internal' ? 'internal' : 'apply_failed';
   return new TargetError(code, `${key}: could not ${what}: ${cause.message}`, {

@@ -189,6 +189,11 @@ t.test('a file that is gone is served on, and said', async (t) => {
   t.equal((await daemon.reload(config)).msg, 'reloaded');
   t.match(await unreadyReasons(daemon), /disk0\.img is gone/);
   t.equal((await shown(daemon)).uuid, uuid);
+  const readOnly = fileConfiguration(folder, { create: false, read_only: true });
+  t.match((await daemon.reload(readOnly)).msg, /not applied/, 'it is not closed to be opened anew');
+  const without = configuration({ bdevs: [], subsystems: [subsystem({ namespaces: [] })] });
+  t.match((await daemon.reload(without)).msg, /not applied/, 'nor closed without permission');
+  t.equal((await shown(daemon)).uuid, uuid);
   await daemon.stop();
   const { ended } = await runToEnd(t, config, folder);
   t.equal(ended.status, 1, 'and no empty disk takes its place');

@@ -357,6 +357,8 @@ t.test('what must be closed to be opened again is exchanged at the end', async (
   await bed.target.apply(withFile({}, { bdevs }), { allow: ['disconnect'] });
   t.same(calls(bed), [
     'bdevCreate ram2',
+    'bdevTry file0#2',
+    'bdevDelete file0#2',
     'publish ',
     'bdevDelete file0',
     'bdevCreate file0',

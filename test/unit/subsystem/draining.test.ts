@@ -189,7 +189,7 @@ t.test(
     const desired = withFile([namespace], { readOnly: true });
     const refused = failure(bed.target.apply(desired, allowed));
     await turns();
-    t.same(bed.engine.calls, []);
+    t.same(bed.engine.calls, ['bdevTry file0#2', 'bdevDelete file0#2']);
     bed.clock.advance(limitsDefault.drainDeadlineMs);
     t.match((await refused).message, /on file0 did not end in time; nothing has changed$/);
     t.match(bed.target.bdevs, [{ readOnly: false }]);

@@ -139,9 +139,10 @@ export class FakeEngine implements Engine {
     this.startedListeners.delete(listener);
   }
 
-  async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
-    this.#call(`bdevCreate ${parameters.name}`);
-    await this.onCall(`bdevCreate ${parameters.name}`);
+  async bdevCreate(parameters: BdevParameters, claim = true): Promise<BdevDescription> {
+    const call = `${claim ? 'bdevCreate' : 'bdevTry'} ${parameters.name}`;
+    this.#call(call);
+    await this.onCall(call);
     const { name, path, create, readOnly = false } = parameters;
     const created = path !== undefined && this.disk.get(path) === null;
     if (created) {
@@ -151,7 +152,7 @@ export class FakeEngine implements Engine {
       this.disk.put(path, { size: parameters.size ?? 1n << 20n });
     }
     const content = path === undefined ? null : this.disk.get(path);
-    if (content !== null) this.#lock(name, path ?? '', { facts: content, readOnly });
+    if (content !== null && claim) this.#lock(name, path ?? '', { facts: content, readOnly });
     this.bdevNames.add(name);
     return { ...description(parameters), created, content, ...this.bdevFields };
   }

@@ -62,7 +62,7 @@ export class ModelEngine extends FakeEngine {
     };
   }
 
-  override async bdevCreate(parameters: BdevParameters): Promise<BdevDescription> {
+  override async bdevCreate(parameters: BdevParameters, claim = true): Promise<BdevDescription> {
     await this.#step(`bdevCreate ${parameters.name}`);
     const { path, name } = parameters;
     if (this.disks.has(name)) throw new TargetError('already_exists', `${name} is open`);
@@ -71,7 +71,7 @@ export class ModelEngine extends FakeEngine {
     if (parameters.size !== undefined && parameters.size !== size) {
       throw new TargetError('bdev_failed', `${path} has ${size} bytes`);
     }
-    const opened = await super.bdevCreate({ ...parameters, size });
+    const opened = await super.bdevCreate({ ...parameters, size }, claim);
     const content = path ?? `${parameters.kind} ${this.#contentNext++}`;
     this.disks.set(name, { content, isWritten: false });
     return opened;
