@@ -23,6 +23,9 @@ import { worldFiles } from '../unit/subsystem/model-engine.js';
 import { configurationPair } from '../unit/subsystem/random-configuration.js';
 import { startEngineTarget } from './engine-target.js';
 
+/** How the changes ended: each way must have been tried. */
+const outcomes = { done: 0, refused: 0, rolledBack: 0 };
+
 const { engine, target } = await startEngineTarget(t);
 const blocks = 8;
 
@@ -38,9 +41,9 @@ function failAtTimes(real: Engine): void {
     failing.countdown -= 1;
     if (failing.countdown < 0) throw new TargetError('bdev_failed', 'it fails here');
   };
-  real.bdevCreate = async (parameters) => {
+  real.bdevCreate = async (parameters, claim) => {
     step();
-    return bdevCreate(parameters);
+    return bdevCreate(parameters, claim);
   };
   real.listenerAdd = async (endpoint) => {
     step();
@@ -205,6 +208,9 @@ async function checkChange(
     if (error.code === 'internal') throw thrown;
   }
   failing.countdown = -1;
+  if (error === null) outcomes.done += 1;
+  else if (/is back|until they are back/.test(error.message)) outcomes.rolledBack += 1;
+  else outcomes.refused += 1;
   if (error?.code === 'rollback_failed') {
     await until('all to be back', () => target.unavailable.bdevs.length === 0);
   }
@@ -218,15 +224,34 @@ async function checkChange(
       throw new Error(`${reader.nqn} was cut off`, { cause: reader.failure });
     }
   }
+  await checkContents(before, after, { stored, engineNames, error });
+}
+
+interface Found {
+  /** What was stored before the change, by bdev. */
+  readonly stored: ReadonlyMap<string, string>;
+  readonly engineNames: ReadonlyMap<string, string>;
+  readonly error: TargetError | null;
+}
+
+/** A file has what it had, whoever exports it now; what is open as before has it too. */
+async function checkContents(
+  before: TargetConfiguration,
+  after: TargetConfiguration,
+  { stored, engineNames, error }: Found,
+): Promise<void> {
   const now = await readAll(target);
   const configured = error === null ? after : before;
+  const ofFiles = new Map(before.bdevs.map(({ name, path }) => [path, stored.get(name)]));
   for (const { name } of configured.bdevs) {
     const bdev = target.bdevs.find((view) => view.name === name);
     if (bdev === undefined) throw new Error(`${name} is not open, after ${error?.message ?? ''}`);
+    const { path } = bdev.parameters;
     const isSame = error !== null || bdev.engineName === engineNames.get(name);
-    const was = stored.get(name);
+    const volatile = isSame ? stored.get(name) : undefined;
+    const was = path === undefined ? volatile : ofFiles.get(path);
     const is = now.get(name);
-    if (bdev.kind === 'uring' || !isSame || was === undefined || is === undefined) continue;
+    if (was === undefined || is === undefined) continue;
     if (was !== is) throw new Error(`${name} has other content, after ${error?.message ?? ''}`);
   }
   if (error === null) return;
@@ -236,6 +261,38 @@ async function checkChange(
   }
 }
 
+/** One file, exported. */
+const withFile = (readOnly: boolean): TargetConfiguration => ({
+  discoveryListeners: [],
+  bdevs: [
+    { name: 'file0', kind: 'uring', path: [...worldFiles.keys()][0]!, create: false, readOnly },
+  ],
+  subsystems: [
+    {
+      nqn: 'nqn.2026-11.com.example:a',
+      model: 'capsuled',
+      allowAnyHost: true,
+      hosts: [],
+      cntlidRange: [1, 100],
+      listeners: [{ address: '127.0.0.1', port: 0 }],
+      namespaces: [{ nsid: 1, bdev: 'file0', readOnly: false }],
+    },
+  ],
+});
+
+/** One for each way to end. */
+const ends: readonly Pick<Case, 'allow' | 'countdown'>[] = [
+  { allow: ['disconnect'], countdown: -1 },
+  { allow: [], countdown: -1 },
+  // The second time that it is opened: it was tried before its namespace was taken away.
+  { allow: ['disconnect'], countdown: 1 },
+];
+const examples = ends.map((fields): Case => ({
+  pair: [withFile(false), withFile(true)] as const,
+  stays: [true, true, true],
+  ...fields,
+}));
+
 t.test('random changes on the real engine keep what is stored, and who is connected', async (t) => {
   const anyCase: fc.Arbitrary<Case> = fc.record({
     pair: configurationPair,
@@ -243,6 +300,14 @@ t.test('random changes on the real engine keep what is stored, and who is connec
     allow: fc.subarray([...permissions]),
     countdown: fc.integer({ min: -1, max: 6 }),
   });
-  await fc.assert(fc.asyncProperty(anyCase, check), { numRuns: 40, endOnFailure: true });
-  t.pass();
+  await fc.assert(fc.asyncProperty(anyCase, check), {
+    numRuns: 40,
+    endOnFailure: true,
+    examples: examples.map((example) => [example]),
+  });
+  t.ok(
+    Object.values(outcomes).every((count) => count > 0),
+    JSON.stringify(outcomes),
+  );
+  t.comment(outcomes);
 });
