@@ -4,6 +4,10 @@
  *
  * The engine counts per controller and forgets the counts with it. So the counts of a controller
  * are added to the totals in the moment it is gone, and a reading is the totals plus the living.
+ *
+ * These are counters: no series may ever go back. So whose controllers live keep a pair of their
+ * own, however many they are, and what is moved to another series is moved from a series that ends
+ * with that.
  */
 
 import type { Engine } from '../engine/engine-types.js';
@@ -12,12 +16,15 @@ import type { ControllerView } from '../subsystem/views.js';
 import { type OperationWords, operationWords } from './stat-words.js';
 
 /**
- * More pairs of subsystem and host than this are counted together, as host `other`. Of those whose
- * controllers have ended, the one that ended longest ago is forgotten. A name that connects and
- * does no I/O has no pair: anybody can have names.
+ * So many pairs of subsystem and host are remembered beside those that have a controller. Beyond
+ * that, the one whose controller ended longest ago is forgotten, and what it had counts for the
+ * host `other` from then on. A name that connects and does no I/O has no pair: anybody can have
+ * names.
  */
 export const PAIRS_MAX = 1024;
 export const OTHER_HOSTS = 'other';
+/** Who lives is looked up once for so many that end, and for each reading. */
+const FORGET_BATCH = 64;
 
 export interface HostTotal {
   readonly subsystem: string;
@@ -36,6 +43,12 @@ export class HostTotals {
   target: Controllers | undefined;
   readonly #engine: Engine;
   readonly #ended = new Map<string, HostTotal>();
+  /** By subsystem: what the pairs had that are forgotten. */
+  readonly #forgotten = new Map<string, HostTotal>();
+  /** So many pairs are worth a look at all controllers. */
+  #forgetAt = PAIRS_MAX + FORGET_BATCH;
+  /** By controller: its last words, while the engine may forget it at any moment. */
+  readonly #ending = new Map<number, readonly OperationWords[]>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -44,28 +57,32 @@ export class HostTotals {
   /** The engine is about to forget a controller; the target calls what is answered when it has. */
   readonly onControllerEnding: ControllerEnding = (view) => {
     if (view.kind !== 'io') return () => undefined;
-    const before = controllerWords(this.#engine, view.controller);
+    this.#ending.set(view.controller, controllerWords(this.#engine, view.controller));
     return () => {
-      // What ended while the queues closed counts too, if the engine still knows.
-      const after = controllerWords(this.#engine, view.controller);
-      this.#retire(view, hasOperations(after) ? after : before);
+      const words = this.#wordsOf(view);
+      this.#ending.delete(view.controller);
+      this.#retire(view, words);
     };
   };
 
   read(): Iterable<HostTotal> {
-    const totals = new Map<string, HostTotal>();
-    for (const [key, total] of this.#ended) {
-      const operations = [...total.operations].map(
-        ([name, words]) => [name, { ...words }] as const,
-      );
-      totals.set(key, { ...total, operations: new Map(operations) });
-    }
-    for (const view of this.target?.controllers ?? []) {
+    const controllers = this.target?.controllers ?? [];
+    if (this.#ended.size > PAIRS_MAX) this.#forget(controllers);
+    const totals = new Map([...this.#ended].map(([key, total]) => [key, copyOf(total)]));
+    for (const view of controllers) {
       if (view.kind !== 'io' || view.state === 'gone') continue;
-      if (!view.qids.some((qid) => qid > 0)) continue;
-      addWords(totals, view, controllerWords(this.#engine, view.controller));
+      const words = this.#wordsOf(view);
+      // The queues of one that ends go first.
+      if (!view.qids.some((qid) => qid > 0) && !hasOperations(words)) continue;
+      addWords(totalOf(totals, view.subsystem, view.hostNqn), words);
     }
-    return totals.values();
+    return [...totals.values(), ...[...this.#forgotten.values()].map(copyOf)];
+  }
+
+  /** What ended while the queues closed counts too, if the engine still knows. */
+  #wordsOf({ controller }: ControllerView): readonly OperationWords[] {
+    const words = controllerWords(this.#engine, controller);
+    return hasOperations(words) ? words : (this.#ending.get(controller) ?? words);
   }
 
   #retire(view: ControllerView, words: readonly OperationWords[]): void {
@@ -76,11 +93,29 @@ export class HostTotals {
     if (known !== undefined) {
       this.#ended.delete(key);
       this.#ended.set(key, known);
-    } else if (this.#ended.size >= PAIRS_MAX) {
-      const [oldest = ''] = this.#ended.keys();
-      this.#ended.delete(oldest);
     }
-    addWords(this.#ended, view, words);
+    addWords(totalOf(this.#ended, view.subsystem, view.hostNqn), words);
+    if (this.#ended.size >= this.#forgetAt) this.#forget(this.target?.controllers ?? []);
+  }
+
+  /**
+   * The pairs beyond the bound, but none of which a controller lives: its series would go on with
+   * less.
+   */
+  #forget(controllers: readonly ControllerView[]): void {
+    const living = new Set(
+      controllers.map(({ subsystem, hostNqn }) => pairKey(subsystem, hostNqn)),
+    );
+    let excess = this.#ended.size - PAIRS_MAX;
+    for (const [key, { subsystem, operations }] of this.#ended) {
+      if (excess <= 0) break;
+      if (living.has(key)) continue;
+      this.#ended.delete(key);
+      excess -= 1;
+      const words = [...operations].map(([operation, sums]) => ({ operation, words: sums }));
+      addWords(totalOf(this.#forgotten, subsystem, OTHER_HOSTS), words);
+    }
+    this.#forgetAt = this.#ended.size + FORGET_BATCH;
   }
 }
 
@@ -98,12 +133,15 @@ function pairKey(subsystem: string, hostNqn: string): string {
   return `${subsystem} ${hostNqn}`;
 }
 
+function copyOf(total: HostTotal): HostTotal {
+  const operations = [...total.operations].map(([name, words]) => [name, { ...words }] as const);
+  return { ...total, operations: new Map(operations) };
+}
+
 function addWords(
-  totals: Map<string, HostTotal>,
-  view: ControllerView,
-  added: readonly OperationWords[],
+  total: HostTotal,
+  added: readonly Pick<OperationWords, 'operation' | 'words'>[],
 ): void {
-  const total = totalOf(totals, view.subsystem, view.hostNqn);
   for (const { operation, words } of added) {
     const sums = total.operations.get(operation) ?? {};
     for (const [name, value] of Object.entries(words)) sums[name] = (sums[name] ?? 0) + value;
@@ -115,9 +153,6 @@ function totalOf(totals: Map<string, HostTotal>, subsystem: string, hostNqn: str
   const key = pairKey(subsystem, hostNqn);
   const known = totals.get(key);
   if (known !== undefined) return known;
-  if (totals.size >= PAIRS_MAX && hostNqn !== OTHER_HOSTS) {
-    return totalOf(totals, subsystem, OTHER_HOSTS);
-  }
   const total = { subsystem, hostNqn, operations: new Map<string, Record<string, number>>() };
   totals.set(key, total);
   return total;

@@ -239,27 +239,53 @@ t.test('of the hosts that are gone, the one that went first is forgotten first',
   for (let index = 0; index < PAIRS_MAX - 1; index += 1) serve(10 + index, `nqn.host:${index}`);
   target.controllers = [];
   const names = [...hostTotals.read()].map(({ hostNqn }) => hostNqn);
-  t.equal(names.length, PAIRS_MAX);
+  t.equal(names.length, PAIRS_MAX + 1);
+  t.equal(names.at(-1), OTHER_HOSTS);
   t.ok(names.includes('nqn.host:first'));
   t.notOk(names.includes('nqn.host:second'));
 });
 
-t.test('the hosts that are told apart are bounded', async (t) => {
+t.test('the hosts that are told apart are bounded, and no counter goes back', async (t) => {
   const { engine, target, hostTotals } = setup();
-  target.controllers = Array.from({ length: 2000 }, (_, index) =>
-    controller(index + 1, `nqn.host:${index}`),
-  );
-  for (const { controller: handle } of target.controllers) {
-    engine.controllers.set(handle, BigUint64Array.from([1n, 1n, 0n, 0n]));
+  const before = new Map<string, number>();
+  const check = (what: string): number => {
+    let sum = 0;
+    const back: string[] = [];
+    for (const { hostNqn, operations } of hostTotals.read()) {
+      const count = operations.get('read')?.['operations'] ?? 0;
+      if (count < (before.get(hostNqn) ?? 0)) back.push(hostNqn);
+      before.set(hostNqn, count);
+      sum += count;
+    }
+    t.strictSame(back, [], what);
+    return sum;
+  };
+  const names = Array.from({ length: 2000 }, (_, index) => `nqn.host:${index}`);
+  // The first has two controllers, one of which lives to the end.
+  const all = [names[0]!, ...names].map((name, index) => controller(index + 1, name));
+  target.controllers = all;
+  for (const [index, { controller: handle }] of all.entries()) {
+    engine.controllers.set(handle, BigUint64Array.from([BigInt(index + 1), 1n, 0n, 0n]));
   }
-  const totals = [...hostTotals.read()];
-  t.equal(totals.length, 1025);
-  const sum = totals.reduce(
-    (all, { operations }) => all + (operations.get('read')?.['operations'] ?? 0),
-    0,
-  );
-  t.equal(sum, 2000);
-  t.equal(totals.at(-1)?.hostNqn, OTHER_HOSTS);
+  const total = (2001 * 2002) / 2;
+  t.equal(check('all live'), total);
+  t.equal([...hostTotals.read()].length, 2000, 'each that lives has its own');
+  for (const ending of all.slice(1)) {
+    const { controller: handle } = ending;
+    const others = target.controllers.filter((view) => view !== ending);
+    const ended = hostTotals.onControllerEnding(ending);
+    target.controllers = [{ ...ending, state: 'terminating', qids: [] }, ...others];
+    if (handle % 100 === 0) t.equal(check(`${handle} is ending`), total);
+    engine.controllers.delete(handle);
+    if (handle % 100 === 0) t.equal(check(`${handle} is forgotten by the engine`), total);
+    ended();
+    target.controllers = others;
+    if (handle % 100 === 0) t.equal(check(`${handle} has ended`), total);
+  }
+  t.equal(check('one lives'), total);
+  t.equal([...hostTotals.read()].length, PAIRS_MAX + 1, 'the last ones, and `other`');
+  t.equal([...hostTotals.read()].at(-1)?.hostNqn, OTHER_HOSTS);
+  t.ok([...hostTotals.read()].some(({ hostNqn }) => hostNqn === names[0]));
 });
 
 t.test('of the buckets, each that is exported is at least twice the one before', async (t) => {
