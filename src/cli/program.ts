@@ -10,6 +10,10 @@ import { packageVersion } from './version.js';
 
 const USAGE_STATUS = 2;
 const CONFIG_DEFAULT = './config.yaml';
+const SERVER_HELP = 'http://ADDRESS:PORT of the daemon (admin.listen of the file)';
+/** The token that the file names is sent to the address that it names, and nowhere else. */
+const TOKEN_FILE_HELP =
+  'file with the token of the daemon (admin.token_file; with --server none, unless given here)';
 
 export async function main(
   argv: readonly string[],
@@ -73,8 +77,8 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
       'Take note of what a block device has lost: it is looked at again and, if it is well, serves again.',
     )
     .option('--config <file>', 'the daemon’s configuration, for address and token', CONFIG_DEFAULT)
-    .option('--server <url>', 'http://ADDRESS:PORT of the daemon')
-    .option('--token-file <file>', 'the token that may change something')
+    .option('--server <url>', SERVER_HELP)
+    .option('--token-file <file>', TOKEN_FILE_HELP)
     .action(async (bdev: string, words: AdminWords) => {
       const { acknowledge } = await import('./acknowledge.js');
       setStatus(await acknowledge(bdev, words, terminal));
@@ -155,8 +159,8 @@ function addApply(program: Command, name: string, description: string): Command 
       'configuration file, which names the daemon’s address and token',
       CONFIG_DEFAULT,
     )
-    .option('--server <url>', 'the daemon’s HTTP address (admin.listen of the file)')
-    .option('--token-file <file>', 'file with its token (admin.token_file of the file)')
+    .option('--server <url>', SERVER_HELP)
+    .option('--token-file <file>', TOKEN_FILE_HELP)
     .option('--json', 'print the report as JSON');
 }
 

@@ -20,6 +20,12 @@ const REPLACEMENT_BYTES = 3;
 
 /** The text, or what is wrong with the first byte that is no text. */
 export function decodeText(bytes: Buffer): string | TextFault {
+  if (bytes.length > 0 && bytes.every((byte) => byte === 0)) {
+    const message =
+      'expected YAML, got nothing but zero bytes, as a file may be left by a power cut; ' +
+      'take it from a backup';
+    return { line: 1, column: 1, message };
+  }
   const wide = wideEncoding(bytes);
   if (wide !== undefined) {
     return { line: 1, column: 1, message: `expected UTF-8, got ${wide}; save the file as UTF-8` };
@@ -35,7 +41,7 @@ function wideEncoding(bytes: Buffer): string | undefined {
   if (first === 0xff && second === 0xfe) return third === 0 && fourth === 0 ? 'UTF-32' : 'UTF-16';
   if (first === 0xfe && second === 0xff) return 'UTF-16';
   // YAML begins with an ASCII character, which has zeros beside it in UTF-16 and UTF-32.
-  if (first === 0 && second === 0) return 'UTF-32';
+  if (first === 0 && second === 0) return third === 0 && fourth !== 0 ? 'UTF-32' : undefined;
   if (second === 0) return third === 0 && fourth === 0 ? 'UTF-32' : 'UTF-16';
   return first === 0 ? 'UTF-16' : undefined;
 }

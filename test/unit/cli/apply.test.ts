@@ -132,3 +132,18 @@ t.test('what stands in the way is said, with a status', async (t) => {
   t.equal(nobody.status, 1);
   t.match(nobody.error, /no daemon answers at http:\/\/127\.0\.0\.1:1/);
 });
+
+t.test('the token that the file names is for the address that it names', async (t) => {
+  const { port, requests } = await sideCar(t, 200, { applied: true, changes: [], warnings: [] });
+  const folder = files(t, port);
+  const config = join(folder, 'c.yaml');
+  const server = ['--server', `http://127.0.0.1:${port}`];
+  await run('plan', '--config', config, ...server);
+  t.equal(requests.at(-1)?.headers.authorization, undefined);
+  await run('plan', '--config', config, ...server, '--token-file', join(folder, 'token'));
+  t.equal(requests.at(-1)?.headers.authorization, `Bearer ${TOKEN}`);
+  for (const command of ['plan', 'apply', 'acknowledge']) {
+    const { out } = await run(command, '--help');
+    t.match(out.replace(/\s+/g, ' '), /--token-file <file> [^-]*with --server none, unless given/);
+  }
+});

@@ -574,6 +574,20 @@ t.test('bytes that are no UTF-8 are refused, with their place', async (t) => {
   wide.swap16();
   t.strictSame(await load(wide), [UTF16]);
   t.strictSame(await load(Buffer.concat([Buffer.from([0xfe, 0xff]), wide])), [UTF16]);
+  for (const length of [1, 2, 4, 4096]) {
+    t.strictSame(await load(Buffer.alloc(length)), [
+      '1:1: error: YAML: expected YAML, got nothing but zero bytes, as a file may be left by a power cut; take it from a backup',
+    ]);
+  }
+  t.strictSame(await load(Buffer.concat([Buffer.alloc(3), Buffer.from('v')])), [
+    '1:1: error: YAML: expected UTF-8, got UTF-32; save the file as UTF-8',
+  ]);
+  t.strictSame(await load(Buffer.concat([Buffer.alloc(4096), Buffer.from(disk())])), [
+    '1:1: error: YAML: expected text, got the control character U+0000',
+  ]);
+  t.strictSame(await load(Buffer.concat([Buffer.from(disk()), Buffer.alloc(4096)])), [
+    '9:1: error: YAML: expected text, got the control character U+0000',
+  ]);
   t.strictSame(await load(Buffer.from(path('"a\u0007"'))), [
     '2:41: error: YAML: expected text, got the control character U+0007',
   ]);
