@@ -5,7 +5,8 @@
  *
  * Between the daemon and who reads are at most {@link LogSink.bytesMax} bytes of lines. When they
  * are used up, lines are lost until half of them is free again: so a loss is one gap with one
- * notice, rather than every other line.
+ * notice, rather than every other line. A line that would need more than half of them is lost
+ * whoever reads.
  */
 
 import type { LineWriter } from './engine/line-writer.js';
@@ -15,6 +16,7 @@ export type SayLost = (lines: number, reason: string) => void;
 
 export class LogSink {
   static readonly bytesMax = 2 ** 20;
+  static readonly lineBytesMax = 2 ** 19;
   /** How long the end of the process waits for who reads the log. */
   static readonly flushMsMax = 1000;
   static readonly noticeIntervalMs = 1000;
@@ -43,6 +45,11 @@ export class LogSink {
   /** Never waits and never throws. `line` has its end of line. */
   write(line: string): void {
     this.#noticeLoss();
+    if (isLonger(line, LogSink.lineBytesMax)) {
+      this.#lostTotal += 1;
+      this.#sayLost(1, `it is longer than ${LogSink.lineBytesMax / 1024} KiB`);
+      return;
+    }
     if (this.#lost > 0 || !this.#writer.write(line)) this.#lose();
   }
 
@@ -75,4 +82,10 @@ export class LogSink {
     clearInterval(this.#timer);
     this.#sayLost(lost, this.#reason);
   }
+}
+
+/** Counts bytes only where characters could be too many. */
+function isLonger(line: string, bytesMax: number): boolean {
+  const bytesOfCharacterMax = 3;
+  return line.length * bytesOfCharacterMax > bytesMax && Buffer.byteLength(line) > bytesMax;
 }

@@ -1,6 +1,10 @@
-/** What a user types on a host: one `nvme connect` line per listener and subsystem. */
+/**
+ * What a user types on a host: one `nvme connect` line per listener and subsystem. The ready line
+ * has the first of them, because a target has more than a line of the log may.
+ */
 
 import { networkInterfaces } from 'node:os';
+import { LISTED_MAX, listed } from '../listed.js';
 import { isWildcard } from '../transport/address.js';
 import type { ListenerView } from '../subsystem/views.js';
 
@@ -10,11 +14,12 @@ export interface ReadyListener {
   readonly subsystems: readonly string[];
 }
 
+/** The first listeners, each with its first subsystems. */
 export function readyListeners(listeners: readonly ListenerView[]): ReadyListener[] {
-  return listeners.map(({ actual, subsystems }) => ({
+  return listeners.slice(0, LISTED_MAX).map(({ actual, subsystems }) => ({
     address: actual.address,
     port: actual.port,
-    subsystems,
+    subsystems: listed(subsystems),
   }));
 }
 

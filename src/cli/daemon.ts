@@ -360,8 +360,17 @@ export function logIssues(logger: DaemonLogger, issues: readonly ConfigurationIs
 export function logError(logger: DaemonLogger, thrown: unknown, what: string): void {
   if (thrown instanceof TargetError && thrown.code !== 'internal') {
     const { code, field, message } = thrown;
-    logger.error({ code, ...(field === undefined ? {} : { key: field }) }, `${what}: ${message}`);
+    const key = field === undefined ? {} : { key: field };
+    logger.error({ code, ...key }, `${what}: ${bounded(message)}`);
     return;
   }
   logger.error({ err: thrown }, `${what}: unexpected error`);
+}
+
+/** A message may list everything that a reload would do; a line of the log has no room for that. */
+function bounded(message: string): string {
+  const lengthMax = 16_384;
+  if (message.length <= lengthMax) return message;
+  const more = (message.length - lengthMax).toLocaleString('en-US');
+  return `${message.slice(0, lengthMax)}… and ${more} characters more`;
 }

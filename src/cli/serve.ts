@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
+import { listed } from '../listed.js';
 import { createLogger, type DaemonLogger, isPretty } from '../log.js';
 import { LogSink } from '../log-sink.js';
 import { printIssues } from './check.js';
@@ -108,8 +109,15 @@ function announce(
   sink: LogSink,
 ): void {
   const { listeners } = daemon.target;
-  const connect = connectLines(listeners);
-  logger.info({ listeners: readyListeners(listeners), admin: daemon.adminUrl, connect }, 'ready');
+  const connect = listed(connectLines(listeners));
+  const counts = {
+    listenerCount: listeners.length,
+    subsystemCount: daemon.target.subsystems.length,
+  };
+  logger.info(
+    { ...counts, listeners: readyListeners(listeners), admin: daemon.adminUrl, connect },
+    'ready',
+  );
   if (!isPretty(configuration.log.format, terminal)) return;
   for (const line of connect) sink.write(`  ${bold(line, terminal)}\n`);
 }

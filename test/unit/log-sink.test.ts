@@ -73,6 +73,15 @@ t.test('lines go through in order while there is room', async (t) => {
   t.strictSame(said, []);
 });
 
+t.test('a line that can never fit is lost alone, with its reason', async (t) => {
+  const { writer, sink } = setup(t);
+  const long = 'é'.repeat(LogSink.lineBytesMax / 2);
+  for (const line of ['a', long, `${long}.`, 'b']) sink.write(line);
+  t.equal(sink.linesLostTotal, 1);
+  writer.read();
+  t.strictSame(writer.written, ['a', long, 'lost 1: it is longer than 512 KiB', 'b']);
+});
+
 t.test('lines that find no room are one gap, which is said at its place', async (t) => {
   const { writer, sink } = setup(t);
   writer.room = 4;

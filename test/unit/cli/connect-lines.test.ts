@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import t from 'tap';
-import { connectLines } from '../../../src/cli/connect-lines.js';
+import { connectLines, readyListeners } from '../../../src/cli/connect-lines.js';
 import type { ListenerView } from '../../../src/subsystem/views.js';
 
 const NQN = 'nqn.2026-11.x:a';
@@ -58,3 +58,15 @@ for (const [address, addresses] of [
     ]);
   });
 }
+
+t.test('the ready line has the first listeners, each with its first subsystems', async (t) => {
+  const subsystems = Array.from({ length: 4000 }, (_, index) => `nqn.2026-11.x:${index}`);
+  const listeners = Array.from({ length: 30 }, () => ({ ...listener('192.0.2.1'), subsystems }));
+  const ready = readyListeners(listeners);
+  t.equal(ready.length, 20);
+  t.strictSame(ready[0], {
+    address: '192.0.2.1',
+    port: 4420,
+    subsystems: [...subsystems.slice(0, 20), '… and 3,980 more'],
+  });
+});

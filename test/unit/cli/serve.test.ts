@@ -124,6 +124,22 @@ t.test('it says when it is ready, on which addresses, and how to connect', async
   t.equal(await daemon.status, 0);
 });
 
+t.test('however much is served, the ready line is short', async (t) => {
+  const names = Array.from({ length: 300 }, (_, index) => `${'x'.repeat(200)}${index}`);
+  const daemon = start(
+    t,
+    yaml(...names)
+      .replace(/name: x+/g, 'name: b')
+      .replace(/bdev: x+/g, 'bdev: b'),
+  );
+  const ready = await daemon.line('ready');
+  t.match(ready, { listener_count: 301, subsystem_count: 300 });
+  t.equal((ready['connect'] as string[]).at(-1), '… and 280 more');
+  t.ok(JSON.stringify(ready).length < 20_000);
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
+
 t.test('SIGTERM drains: listeners first, the engine last', async (t) => {
   const daemon = start(t, yaml('a'));
   const ready = await daemon.line('ready');
