@@ -31,11 +31,20 @@ export async function createLogger(options: LogOptions, output: LogOutput): Prom
     },
     stream,
   );
+  const always = insistent(logger);
   sink.sayLost = (lines, reason) => {
     const what = lines === 1 ? '1 line' : `${lines} lines`;
-    logger.error({ lines, reason }, `${what} of the log lost here: ${reason}`);
+    always.error({ lines, reason }, `${what} of the log lost here: ${reason}`);
   };
   return logger;
+}
+
+/**
+ * For errors that are the answer to what somebody asked of the daemon, or are about the log itself:
+ * they are written whatever `log.level` says, because their place is nowhere else.
+ */
+export function insistent(logger: DaemonLogger): DaemonLogger {
+  return logger.child({}, { level: 'error' });
 }
 
 async function prettyStream(sink: LogSink, colorize: boolean) {

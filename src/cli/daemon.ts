@@ -14,7 +14,7 @@ import type { DaemonConfiguration } from '../config/normalize.js';
 import type { Engine, EngineEventsSink, EngineOptions } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { FileState } from '../identity/state-directory.js';
-import type { DaemonLogger } from '../log.js';
+import { insistent, type DaemonLogger } from '../log.js';
 import type { LogSink } from '../log-sink.js';
 import { HostTotals } from '../metrics/host-totals.js';
 import { Metrics } from '../metrics/metrics.js';
@@ -186,12 +186,13 @@ export class Daemon {
       logger.info({ file }, thrown.message);
       return;
     }
+    const always = insistent(logger);
     for (const step of thrown instanceof PermissionError ? thrown.changes : []) {
       const { kind, key, needs } = step;
-      logger.error({ change: kind, key, needs }, permissionLine(step));
+      always.error({ change: kind, key, needs }, permissionLine(step));
     }
-    logError(logger, thrown, 'the configuration was not applied');
-    if (thrown instanceof PermissionError) logger.error({}, this.#permissionAdvice(thrown));
+    logError(always, thrown, 'the configuration was not applied');
+    if (thrown instanceof PermissionError) always.error({}, this.#permissionAdvice(thrown));
   }
 
   /**
@@ -244,7 +245,7 @@ export class Daemon {
   async #load(): Promise<DaemonConfiguration> {
     const { logger, file } = this.#options;
     const { issues, configuration } = await loadConfiguration(file);
-    logIssues(logger, issues);
+    logIssues(configuration === undefined ? insistent(logger) : logger, issues);
     if (configuration !== undefined && !hasErrors(issues)) return configuration;
     const [first] = issues.filter(({ severity }) => severity === 'error');
     const what = first === undefined ? file : formatIssue(first);
@@ -321,7 +322,7 @@ export class Daemon {
     clearTimeout(timer);
     this.#state = 'stopped';
     if (drained) logger.info({}, 'stopped');
-    else logger.error({ seconds: deadlineMs / 1000 }, 'gave up draining');
+    else logger.fatal({ seconds: deadlineMs / 1000 }, 'gave up draining');
     return drained;
   }
 
@@ -356,15 +357,21 @@ export function logIssues(logger: DaemonLogger, issues: readonly ConfigurationIs
 
 /**
  * A TargetError is for the user: its message and code. Anything else is a defect: with its stack.
+ * What ends the process is `fatal`: no `log.level` hides it.
  */
-export function logError(logger: DaemonLogger, thrown: unknown, what: string): void {
+export function logError(
+  logger: DaemonLogger,
+  thrown: unknown,
+  what: string,
+  level: 'error' | 'fatal' = 'error',
+): void {
   if (thrown instanceof TargetError && thrown.code !== 'internal') {
     const { code, field, message } = thrown;
     const key = field === undefined ? {} : { key: field };
-    logger.error({ code, ...key }, `${what}: ${bounded(message)}`);
+    logger[level]({ code, ...key }, `${what}: ${bounded(message)}`);
     return;
   }
-  logger.error({ err: thrown }, `${what}: unexpected error`);
+  logger[level]({ err: thrown }, `${what}: unexpected error`);
 }
 
 /** A message may list everything that a reload would do; a line of the log has no room for that. */

@@ -84,7 +84,7 @@ async function serveUntil(
   try {
     await daemon.start();
   } catch (thrown) {
-    logError(logger, thrown, 'capsuled cannot start');
+    logError(logger, thrown, 'capsuled cannot start', 'fatal');
     unguard();
     return 1;
   }

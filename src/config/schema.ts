@@ -288,7 +288,9 @@ const subsystemSchema = Type.Object(
 const logSchema = Type.Object(
   {
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
-      description: 'The least severe events that are logged.',
+      description:
+        'The least severe events that are logged. Why the daemon ends, why a reload was refused, ' +
+        'and that lines of the log were lost, is logged at every level.',
       default: 'info',
       effect: 'reload',
     }),

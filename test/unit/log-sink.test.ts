@@ -148,11 +148,11 @@ t.test('the notice is a line of the log in its format, at any level', async (t) 
   const writer = new FakeLineWriter();
   const sink = new LogSink(writer);
   fakeIntervals(t);
-  const options = { level: 'error', format: 'json' } as const;
+  const options = { level: 'fatal', format: 'json' } as const;
   const logger = await createLogger(options, { isTTY: false, color: false, sink });
   writer.room = 1;
-  logger.error({}, 'one');
-  logger.error({}, 'two');
+  logger.fatal({}, 'one');
+  logger.fatal({}, 'two');
   writer.read();
   sink.flush();
   writer.read();

@@ -354,6 +354,39 @@ t.test('a defect at start is logged with its stack', async (t) => {
   t.match(await daemon.line(/unexpected error/), { err: { message: 'oops', stack: String } });
 });
 
+t.test('no log.level hides why it ends, or why a reload was refused', async (t) => {
+  const silent = (...names: string[]) =>
+    yaml(...names).replace('1\n', '1\nlog: { level: fatal }\n');
+  const failing = start(t, silent('a'), {
+    failure: new TargetError('platform_unsupported', 'io_uring is disabled: sysctl …'),
+  });
+  t.equal(await failing.status, 1);
+  t.match(failing.lines, [
+    { level: 'fatal', msg: 'capsuled cannot start: io_uring is disabled: sysctl …' },
+  ]);
+
+  const daemon = start(t, silent('a'), {
+    starting: () => {
+      writeFileSync(daemon.file, silent('a').replace('fatal', 'loud'));
+      daemon.signals.emit('SIGHUP');
+    },
+  });
+  await daemon.line(/c\.yaml:2:15: error: log\.level: expected one of /);
+  await daemon.line(/the configuration is invalid; the running one stays in force/);
+  daemon.engine.bdevWords[4] = 1n;
+  writeFileSync(daemon.file, silent('a').split('bdevs:')[0]!);
+  daemon.signals.emit('SIGHUP');
+  await daemon.line(/^delete bdev a: it is a RAM disk/);
+  await daemon.line(/^the configuration was not applied: nothing has changed/);
+  await daemon.line(/^to give permission/);
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+  t.strictSame(
+    daemon.lines.filter(({ level }) => level !== 'error'),
+    [],
+  );
+});
+
 t.test('a warning of the runtime goes to the log, not to standard error', async (t) => {
   const own = process.listeners('warning');
   const daemon = start(t, yaml('a'));
