@@ -25,6 +25,7 @@ export const errorKinds = {
   configuration_invalid: { title: 'The configuration is not valid', httpStatus: 422 },
   configuration_unreadable: { title: 'The configuration file cannot be read', httpStatus: 422 },
   engine_unavailable: { title: 'The native engine cannot be used', httpStatus: 503 },
+  file_differs: { title: 'The daemon reads another file', httpStatus: 409 },
   forbidden: { title: 'The caller may not do this', httpStatus: 403 },
   identity_conflict: {
     title: 'A disk is recorded under another identity',

@@ -23,12 +23,20 @@ const requestSchema = Type.Object(
       default: [],
     }),
     dry_run: Type.Boolean({ description: 'Say what would be done, do nothing.', default: false }),
+    file: Type.Optional(
+      Type.String({
+        description:
+          'The absolute path of the file that is meant. If the daemon reads another one, it ' +
+          'answers file_differs and does nothing. Without it, the file of the daemon is meant.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
 
 const reportSchema = Type.Object({
   applied: Type.Boolean({ description: 'False for a dry run.' }),
+  file: Type.String({ description: 'The file that the daemon has read.' }),
   changes: Type.Array(
     Type.Object({
       kind: Type.String(),
@@ -64,11 +72,17 @@ export const reloadPlugin: ChangePlugin = async (app, { sources, hasToken }) => 
           headers['content-type'],
         );
       }
-      const { changes, warnings } = await sources.reload({
+      const { file, changes, warnings } = await sources.reload({
         allow: body.allow,
         dryRun: body.dry_run,
+        ...(body.file === undefined ? {} : { file: body.file }),
       });
-      return { applied: !body.dry_run, changes: changes.map(changeJson), warnings: [...warnings] };
+      return {
+        applied: !body.dry_run,
+        file,
+        changes: changes.map(changeJson),
+        warnings: [...warnings],
+      };
     },
   );
 };

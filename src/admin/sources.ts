@@ -32,7 +32,9 @@ export interface AdminSources {
   readonly reload: (request: {
     readonly allow: readonly Permission[];
     readonly dryRun: boolean;
-  }) => Promise<ApplyReport>;
+    /** The file that is meant; a daemon that reads another one does nothing. */
+    readonly file?: string;
+  }) => Promise<ApplyReport & { readonly file: string }>;
 }
 
 /** A plugin for one resource. */

@@ -6,6 +6,7 @@
  * deadline passes.
  */
 
+import { realpath } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { AdminServer } from '../admin/server.js';
 import { hasErrors, formatIssue, type ConfigurationIssue } from '../config/issue.js';
@@ -19,6 +20,7 @@ import type { LogSink } from '../log-sink.js';
 import { HostTotals } from '../metrics/host-totals.js';
 import { Metrics } from '../metrics/metrics.js';
 import { PermissionError, permissionLine, type Permission } from '../subsystem/change.js';
+import { printable } from '../printable.js';
 import type { ApplyReport } from '../subsystem/target-options.js';
 import { Target } from '../subsystem/target.js';
 import type { ServiceNotifier } from './service-notifier.js';
@@ -41,9 +43,14 @@ export interface ReloadRequest {
   readonly allow: readonly Permission[];
   /** Says what would be done, and does nothing. */
   readonly dryRun: boolean;
+  /** The file that is meant; if it is another one, nothing is done. */
+  readonly file?: string;
 }
 
-export type ReloadReport = ApplyReport;
+export interface ReloadReport extends ApplyReport {
+  /** That was read. */
+  readonly file: string;
+}
 
 export interface ReloadOutcome {
   readonly success: boolean;
@@ -211,6 +218,7 @@ export class Daemon {
       throw new TargetError('not_ready', `not reloaded: the daemon is ${this.#state}`);
     }
     const { logger, file, notifier } = this.#options;
+    if (request.file !== undefined) await checkFile(request.file, file);
     if (request.dryRun) {
       const configuration = await this.#load();
       await this.target.look();
@@ -257,14 +265,18 @@ export class Daemon {
 
   #plan(configuration: DaemonConfiguration): ReloadReport {
     const { changes, warnings } = this.target.plan(configuration.target);
-    return { changes, warnings: [...this.#restartsNeeded(configuration), ...warnings] };
+    return {
+      file: this.#options.file,
+      changes,
+      warnings: [...this.#restartsNeeded(configuration), ...warnings],
+    };
   }
 
   async #apply(
     configuration: DaemonConfiguration,
     allow: readonly Permission[],
   ): Promise<ReloadReport> {
-    const { logger } = this.#options;
+    const { logger, file } = this.#options;
     // Behind the target's stop, this would bring everything back.
     if (this.#state !== 'reloading') {
       throw new TargetError('not_ready', 'not reloaded: the daemon is stopping');
@@ -279,7 +291,7 @@ export class Daemon {
     const { engine, admin, stateDirectory, log: running } = this.#configuration;
     const log = { ...configuration.log, format: running.format };
     this.#configuration = { engine, admin, stateDirectory, log, target: configuration.target };
-    return { changes: report.changes, warnings: [...restarts, ...report.warnings] };
+    return { file, changes: report.changes, warnings: [...restarts, ...report.warnings] };
   }
 
   /** What of a new configuration a reload cannot bring. */
@@ -345,6 +357,18 @@ export class Daemon {
       }
     }
   }
+}
+
+/** Whoever gives permission gives it to a file that they have read: no other is taken for it. */
+async function checkFile(meant: string, own: string): Promise<void> {
+  // The name may be a link, which leads to another file after each change.
+  const real = await realpath(own).catch(() => own);
+  if (meant === own || meant === real) return;
+  throw new TargetError(
+    'file_differs',
+    `nothing has changed: the daemon reads ${printable(own)}, not ${printable(meant)}`,
+    { field: 'file' },
+  );
 }
 
 export function logIssues(logger: DaemonLogger, issues: readonly ConfigurationIssue[]): void {

@@ -128,9 +128,9 @@ function addChanges(
     program,
     'plan',
     'Say what `capsuled apply` would do, and what hosts would notice of it.',
-  ).action(async (words: ApplyWords) => {
+  ).action(async (words: ApplyWords, command: Command) => {
     const { apply } = await import('./apply.js');
-    setStatus(await apply({ ...words, dryRun: true }, terminal));
+    setStatus(await apply({ ...withSource(words, command), dryRun: true }, terminal));
   });
 
   addApply(
@@ -143,10 +143,14 @@ function addChanges(
       '--allow <what...>',
       'disconnect: take things from connected hosts; data-loss: destroy RAM disks, and deleted files',
     )
-    .action(async (words: ApplyWords) => {
+    .action(async (words: ApplyWords, command: Command) => {
       const { apply } = await import('./apply.js');
-      setStatus(await apply(words, terminal));
+      setStatus(await apply(withSource(words, command), terminal));
     });
+}
+
+function withSource(words: ApplyWords, command: Command): ApplyWords {
+  return { ...words, isConfigGiven: command.getOptionValueSource('config') !== 'default' };
 }
 
 /** What the commands that ask a daemon have in common. */
@@ -156,7 +160,7 @@ function addApply(program: Command, name: string, description: string): Command 
     .description(description)
     .option(
       '--config <file>',
-      'configuration file, which names the daemon’s address and token',
+      'configuration file of the daemon, which must be the one that it reads; names address and token',
       CONFIG_DEFAULT,
     )
     .option('--server <url>', SERVER_HELP)

@@ -36,7 +36,7 @@ function sources(changes: Partial<AdminSources> = {}): AdminSources & { reasons:
     version,
     unreadyReasons: () => reasons,
     configuration: () => configuration!,
-    reload: () => Promise.resolve({ changes: [], warnings: [] }),
+    reload: () => Promise.resolve({ file: '/c.yaml', changes: [], warnings: [] }),
     reasons,
     ...changes,
   };
@@ -398,18 +398,19 @@ t.test('a reload gives the permission that the body names, and reports', async (
   } as const;
   const reload: AdminSources['reload'] = async (request) => {
     asked.push(request);
-    return { changes: [change], warnings: ['look'] };
+    return { file: '/c.yaml', changes: [change], warnings: ['look'] };
   };
   const app = await createApp(sources({ reload }), await tokenFile(t));
   const post = (body: object) =>
     app.inject({ method: 'POST', url: '/v1/reload', headers, payload: JSON.stringify(body) });
   const done = await post({ allow: ['data-loss'] });
   t.equal(done.statusCode, 200);
-  t.same(done.json(), { applied: true, changes: [change], warnings: ['look'] });
-  t.match((await post({ dry_run: true })).json(), { applied: false });
+  const answer = { file: '/c.yaml', changes: [change], warnings: ['look'] };
+  t.same(done.json(), { applied: true, ...answer });
+  t.match((await post({ dry_run: true, file: '/c.yaml' })).json(), { applied: false });
   t.same(asked, [
     { allow: ['data-loss'], dryRun: false },
-    { allow: [], dryRun: true },
+    { allow: [], dryRun: true, file: '/c.yaml' },
   ]);
   t.equal((await post({ allow: ['everything'] })).statusCode, 400);
   t.equal((await post({ permit: [] })).statusCode, 400);
@@ -421,7 +422,7 @@ t.test('no browser and no stranger can have it reload', async (t) => {
   let reloads = 0;
   const reload: AdminSources['reload'] = async () => {
     reloads += 1;
-    return { changes: [], warnings: [] };
+    return { file: '/c.yaml', changes: [], warnings: [] };
   };
   const app = await createApp(sources({ reload }), await tokenFile(t));
   const status = async (changed: Record<string, string>, payload = '{}') =>

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { main } from '../../../src/cli/program.js';
@@ -61,6 +62,7 @@ t.test(
   async (t) => {
     const { port, requests } = await sideCar(t, 200, {
       applied: true,
+      file: '/c.yaml',
       changes: [change],
       warnings: ['the changed section "engine" needs a restart to take effect'],
     });
@@ -85,6 +87,7 @@ t.test(
 t.test('plan, and apply --dry-run, say what would be done', async (t) => {
   const { port, requests } = await sideCar(t, 200, {
     applied: false,
+    file: '/c.yaml',
     changes: [change],
     warnings: [],
   });
@@ -100,10 +103,15 @@ t.test('plan, and apply --dry-run, say what would be done', async (t) => {
 });
 
 t.test('nothing to change is said', async (t) => {
-  const { port } = await sideCar(t, 200, { applied: true, changes: [], warnings: [] });
+  const { port } = await sideCar(t, 200, {
+    applied: true,
+    file: '/c.yaml',
+    changes: [],
+    warnings: [],
+  });
   t.equal(
     (await run('apply', '--config', join(files(t, port), 'c.yaml'))).out,
-    'nothing to change\n',
+    'nothing to change: /c.yaml is what runs\n',
   );
 });
 
@@ -134,7 +142,12 @@ t.test('what stands in the way is said, with a status', async (t) => {
 });
 
 t.test('the token that the file names is for the address that it names', async (t) => {
-  const { port, requests } = await sideCar(t, 200, { applied: true, changes: [], warnings: [] });
+  const { port, requests } = await sideCar(t, 200, {
+    applied: true,
+    file: '/c.yaml',
+    changes: [],
+    warnings: [],
+  });
   const folder = files(t, port);
   const config = join(folder, 'c.yaml');
   const server = ['--server', `http://127.0.0.1:${port}`];
@@ -146,4 +159,37 @@ t.test('the token that the file names is for the address that it names', async (
     const { out } = await run(command, '--help');
     t.match(out.replace(/\s+/g, ' '), /--token-file <file> [^-]*with --server none, unless given/);
   }
+});
+
+t.test('the daemon is told which file is meant, if any is named', async (t) => {
+  const { port, requests } = await sideCar(t, 200, {
+    applied: false,
+    file: '/etc/c.yaml',
+    changes: [],
+    warnings: [],
+  });
+  const folder = files(t, port);
+  const [config, bad, link, absent] = ['c.yaml', 'bad.yaml', 'link.yaml', 'absent.yaml'].map(
+    (name) => join(folder, name),
+  ) as [string, string, string, string];
+  symlinkSync('c.yaml', link);
+  const server = ['--server', `http://127.0.0.1:${port}`];
+  const plan = async (...argv: string[]) => {
+    t.equal((await run('plan', ...argv)).status, 0);
+    return (requests.at(-1)?.body as { file?: string }).file;
+  };
+  t.equal(await plan('--config', config), config);
+  t.equal(await plan('--config', link), config);
+  t.equal(await plan('--config', config, ...server), config);
+  t.equal(await plan(...server), undefined, 'the daemon’s own');
+  // What is in the file is for the daemon to judge.
+  t.equal(await plan('--config', bad, ...server), bad);
+  t.equal(await plan('--config', absent, ...server), absent);
+});
+
+t.test('a daemon that reads another file is heard', async (t) => {
+  const detail = 'nothing has changed: the daemon reads /etc/c.yaml, not /tmp/c.bak';
+  const { port } = await sideCar(t, 409, { code: 'file_differs', detail });
+  const refused = await run('apply', '--config', join(files(t, port), 'c.yaml'));
+  t.match(refused, { status: 1, error: `capsuled: error: ${detail}\n` });
 });

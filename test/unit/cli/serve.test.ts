@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { serve } from '../../../src/cli/serve.js';
@@ -268,6 +268,43 @@ t.test('a reload reads the token again, and is refused while there is none', asy
   await daemon.line('reloaded');
   t.equal(await status(first), 401);
   t.equal(await status(second), 200);
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+});
+
+t.test('permission for another file than the daemon reads is none', async (t) => {
+  const token = 'a-token-of-enough-length';
+  const withToken = yaml('a').replace('127.0.0.1:0 }', '127.0.0.1:0, token_file: token }');
+  const daemon = start(t, withToken, { files: { token, 'c.bak': withToken } });
+  const url = `${String((await daemon.line('ready'))['admin'])}/v1/reload`;
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const reload = async (body: object) => {
+    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { status: response.status, body: (await response.json()) as object };
+  };
+  writeFileSync(daemon.file, withToken.replace('1MiB', '2MiB'));
+  // Somebody wrote to the disk.
+  daemon.engine.bdevWords[4] = 1n;
+  const before = daemon.engine.calls.length;
+  const other = join(dirname(daemon.file), 'c.bak');
+  for (const rest of [{ allow: ['data-loss'] }, { dry_run: true }]) {
+    t.match(await reload({ file: other, ...rest }), {
+      status: 409,
+      body: {
+        code: 'file_differs',
+        field: 'file',
+        detail: `nothing has changed: the daemon reads ${daemon.file}, not ${other}`,
+      },
+    });
+  }
+  t.equal(daemon.engine.calls.length, before);
+  t.match(await reload({ dry_run: true }), { status: 200, body: { file: daemon.file } });
+  const meant = { file: realpathSync(daemon.file), allow: ['data-loss'] };
+  t.match(await reload(meant), { status: 200, body: { applied: true, file: daemon.file } });
+  // The name that the daemon was started with has become a link.
+  renameSync(daemon.file, other);
+  symlinkSync('c.bak', daemon.file);
+  t.match(await reload({ file: other }), { status: 200, body: { file: daemon.file } });
   daemon.signals.emit('SIGTERM');
   t.equal(await daemon.status, 0);
 });
