@@ -1,9 +1,9 @@
 /** The bearer token that requests must carry, when there is one. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { TOKEN_EXPECTED, parseToken } from '../config/token.js';
+import { readTokenFile } from '../config/token-file.js';
 import { TargetError } from '../errors.js';
 import { fileReason } from '../system-error.js';
 
@@ -45,7 +45,7 @@ export async function readToken(file: string): Promise<string> {
   const field = 'admin.token_file';
   let content: string;
   try {
-    content = await readFile(file, 'utf8');
+    content = await readTokenFile(file);
   } catch (thrown) {
     const message = `the token cannot be read from ${file}: ${fileReason(thrown)}`;
     throw new TargetError('configuration_invalid', message, { field, cause: thrown });

@@ -7,10 +7,10 @@
  * at one file and has another one carried out.
  */
 
-import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../config/load.js';
 import { TargetError } from '../errors.js';
+import { smallFiles } from '../small-file.js';
 import { type Change, type Permission, permissions } from '../subsystem/change.js';
 import { type AdminWords, adminPost } from './admin-client.js';
 import { printIssues } from './check.js';
@@ -57,7 +57,7 @@ async function fileMeant({
 }: ApplyWords): Promise<{ file?: string }> {
   if (server !== undefined && !isConfigGiven) return {};
   // What cannot be looked at here may be there for the daemon.
-  return { file: await realpath(config).catch(() => resolve(config)) };
+  return { file: await smallFiles.realpath(config).catch(() => resolve(config)) };
 }
 
 /** `data-loss,disconnect`, or one option for each. */

@@ -6,7 +6,6 @@
  * deadline passes.
  */
 
-import { realpath } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { AdminServer } from '../admin/server.js';
 import { hasErrors, formatIssue, type ConfigurationIssue } from '../config/issue.js';
@@ -23,6 +22,7 @@ import { PermissionError, permissionLine, type Permission } from '../subsystem/c
 import { printable } from '../printable.js';
 import type { ApplyReport } from '../subsystem/target-options.js';
 import { Target } from '../subsystem/target.js';
+import { smallFiles } from '../small-file.js';
 import type { ServiceNotifier } from './service-notifier.js';
 
 export type DaemonState = 'starting' | 'ready' | 'reloading' | 'stopping' | 'stopped';
@@ -362,7 +362,7 @@ export class Daemon {
 /** Whoever gives permission gives it to a file that they have read: no other is taken for it. */
 async function checkFile(meant: string, own: string): Promise<void> {
   // The name may be a link, which leads to another file after each change.
-  const real = await realpath(own).catch(() => own);
+  const real = await smallFiles.realpath(own).catch(() => own);
   if (meant === own || meant === real) return;
   throw new TargetError(
     'file_differs',

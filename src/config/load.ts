@@ -2,12 +2,12 @@
  * From a configuration file to a {@link DaemonConfiguration}, or everything that is wrong with it.
  */
 
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Document, LineCounter, type YAMLError, parseDocument } from 'yaml';
 import { TargetError } from '../errors.js';
 import { checkConfiguration } from '../subsystem/configuration-check.js';
 import { limitsDefault } from '../subsystem/target-options.js';
+import { smallFiles } from '../small-file.js';
 import { fileReason } from '../system-error.js';
 import { check } from './checks.js';
 import { allowedCores } from './cores.js';
@@ -18,6 +18,7 @@ import { type DaemonConfiguration, normalize } from './normalize.js';
 import { Reader } from './reader.js';
 import type { SchemaNode } from './schema-node.js';
 import { type Configuration, type Draft, configurationSchema } from './schema.js';
+import { checkTokenFile } from './token-file.js';
 
 export interface LoadResult {
   /** In the order of the file. */
@@ -33,16 +34,15 @@ const FILE_BYTES_MAX = 8 << 20;
 export async function loadConfiguration(file: string): Promise<LoadResult> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    bytes = await smallFiles.read(file, FILE_BYTES_MAX);
   } catch (thrown) {
     throw unreadable(file, thrown);
   }
-  if (bytes.length > FILE_BYTES_MAX) {
-    throw new TargetError('configuration_unreadable', `${file} is larger than 8 MiB`);
-  }
   const text = decodeText(bytes);
-  if (typeof text === 'string') return parseConfiguration(text, file);
-  return refused(text, file);
+  if (typeof text !== 'string') return refused(text, file);
+  const loading = new Loading(text, file, allowedCores());
+  await loading.checkTokenFile();
+  return loading.result();
 }
 
 function unreadable(file: string, thrown: unknown): TargetError {
@@ -59,36 +59,68 @@ function unreadable(file: string, thrown: unknown): TargetError {
   return new TargetError('configuration_unreadable', message, options);
 }
 
-/** `file` names the text in messages, and relative paths in it begin at its folder. */
+/**
+ * `file` names the text in messages, and relative paths in it begin at its folder. Nothing that the
+ * text names is looked at.
+ */
 export function parseConfiguration(
   text: string,
   file: string,
   cores: readonly number[] = allowedCores(),
 ): LoadResult {
-  const lines = new LineCounter();
-  const deep = nestingFault(text);
-  if (deep !== undefined) return refused(deep, file);
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: false,
-  });
-  const syntax = syntaxIssues(document, lines, file);
-  if (hasErrors(syntax)) return { issues: syntax, configuration: undefined };
-  const reader = new Reader(file, document, lines);
-  const resolvePath = (path: string) => resolve(dirname(file), path);
-  const schema = configurationSchema as unknown as SchemaNode;
-  const draft = reader.read(document.contents, schema, '') as Draft<Configuration> | undefined;
-  if (draft !== undefined) check(draft, reader, { allowedCores: cores, resolvePath });
-  // Without an error, nothing is missing from the draft.
-  const configuration = hasErrors(reader.issues)
-    ? undefined
-    : normalize(draft as Configuration, cores, resolvePath);
-  if (configuration !== undefined) checkTarget(configuration, reader);
-  const issues = [...syntax, ...reader.issues].sort(
-    (left, right) => left.line - right.line || left.column - right.column,
-  );
-  return { issues, configuration: hasErrors(issues) ? undefined : configuration };
+  return new Loading(text, file, cores).result();
+}
+
+/** A text that was read and checked, to which more can be said before it is a result. */
+class Loading {
+  readonly #cores: readonly number[];
+  readonly #syntax: readonly ConfigurationIssue[];
+  readonly #reader: Reader | undefined;
+  readonly #draft: Draft<Configuration> | undefined;
+  readonly #resolvePath: (path: string) => string;
+
+  constructor(text: string, file: string, cores: readonly number[]) {
+    this.#cores = cores;
+    this.#resolvePath = (path) => resolve(dirname(file), path);
+    const deep = nestingFault(text);
+    if (deep !== undefined) {
+      this.#syntax = refused(deep, file).issues;
+      return;
+    }
+    const lines = new LineCounter();
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+    });
+    this.#syntax = syntaxIssues(document, lines, file);
+    if (hasErrors(this.#syntax)) return;
+    const reader = new Reader(file, document, lines);
+    this.#reader = reader;
+    const schema = configurationSchema as unknown as SchemaNode;
+    this.#draft = reader.read(document.contents, schema, '') as Draft<Configuration> | undefined;
+    const machine = { allowedCores: cores, resolvePath: this.#resolvePath };
+    if (this.#draft !== undefined) check(this.#draft, reader, machine);
+  }
+
+  async checkTokenFile(): Promise<void> {
+    if (this.#draft === undefined || this.#reader === undefined) return;
+    await checkTokenFile(this.#draft, this.#reader, this.#resolvePath);
+  }
+
+  result(): LoadResult {
+    const reader = this.#reader;
+    if (reader === undefined) return { issues: this.#syntax, configuration: undefined };
+    // Without an error, nothing is missing from the draft.
+    const configuration = hasErrors(reader.issues)
+      ? undefined
+      : normalize(this.#draft as Configuration, this.#cores, this.#resolvePath);
+    if (configuration !== undefined) checkTarget(configuration, reader);
+    const issues = [...this.#syntax, ...reader.issues].sort(
+      (left, right) => left.line - right.line || left.column - right.column,
+    );
+    return { issues, configuration: hasErrors(issues) ? undefined : configuration };
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
 import { formatIssue } from '../../../src/config/issue.js';
@@ -155,13 +156,6 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     'version: 1\nadmin: { listen: localhost:9920 }',
     [
       '2:18: admin.listen: expected an address and port such as 127.0.0.1:9920 or [::1]:9920, got "localhost:9920"; host names are not resolved',
-    ],
-  ],
-  [
-    'a token file that is not there',
-    'version: 1\nadmin: { token_file: /nonexistent/token }',
-    [
-      '2:22: admin.token_file: expected a readable file, got /nonexistent/token: there is no such file',
     ],
   ],
   [
@@ -735,12 +729,64 @@ subsystems:
   ]);
 });
 
+t.test('a token file must be a small regular file with a token', async (t) => {
+  const folder = t.testdir({
+    token: 'sixteen-printable',
+    short: 'short',
+    large: 'x'.repeat(65537),
+  });
+  execFileSync('mkfifo', [join(folder, 'fifo')]);
+  const file = join(folder, 'c.yaml');
+  const load = async (token: string) => {
+    writeFileSync(file, `version: 1\nadmin: { token_file: ${token} }\nlog: { level: loud }`);
+    const { issues } = await loadConfiguration(file);
+    const found = issues.filter(({ severity }) => severity === 'error');
+    return found.map((issue) => formatIssue(issue).replace(`${file}:`, ''));
+  };
+  const loud = /^3:15: error: log.level: /;
+  t.match(await load('token'), [loud]);
+  for (const [name, reason] of [
+    ['absent', 'there is no such file'],
+    ['fifo', 'it is a FIFO, not a regular file'],
+    ['/dev/zero', 'it is a device, not a regular file'],
+    ['large', 'it is larger than 64 KiB'],
+  ] as const) {
+    t.match(await load(name), [
+      `2:22: error: admin.token_file: expected a readable file, got ${resolve(folder, name)}: ${reason}`,
+      loud,
+    ]);
+  }
+  t.match(await load('short'), [
+    /^2:22: error: admin.token_file: expected a token of at least/,
+    loud,
+  ]);
+});
+
+t.test('a configuration must be a regular file of some size', async (t) => {
+  const folder = t.testdir({ large: '' });
+  const [fifo, large] = [join(folder, 'fifo'), join(folder, 'large')];
+  execFileSync('mkfifo', [fifo]);
+  truncateSync(large, 2 ** 40);
+  for (const [file, reason] of [
+    [fifo, 'it is a FIFO, not a regular file'],
+    [large, 'it is larger than 8 MiB'],
+    ['/dev/zero', 'it is a device, not a regular file'],
+  ] as const) {
+    await t.rejects(loadConfiguration(file), {
+      code: 'configuration_unreadable',
+      message: `${file} cannot be read: ${reason}`,
+    });
+  }
+});
+
 t.test('a file that cannot be read is an error that says why', async (t) => {
   await t.rejects(loadConfiguration('/nonexistent.yaml'), {
     code: 'configuration_unreadable',
     message: 'there is no file /nonexistent.yaml; name the configuration with --config FILE',
   });
-  await t.rejects(loadConfiguration('/'), { message: '/ cannot be read: it is a folder' });
+  await t.rejects(loadConfiguration('/'), {
+    message: '/ cannot be read: it is a folder, not a regular file',
+  });
   const loop = join(t.testdir({ loop: t.fixture('symlink', 'loop') }), 'loop');
   await t.rejects(loadConfiguration(loop), {
     message: `${loop} cannot be read: its symbolic links lead in a circle`,
