@@ -8,6 +8,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OutputErrors } from './cli/output.js';
 import { processTerminal } from './cli/terminal.js';
+import { smallFiles } from './small-file.js';
 
 const [, script] = process.argv;
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) {
@@ -15,5 +16,11 @@ if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.u
   outputErrors.watch('standard output', process.stdout, processTerminal.error);
   outputErrors.watch('standard error', process.stderr, processTerminal.error);
   const { main } = await import('./cli/program.js');
-  process.exitCode = outputErrors.status(await main(process.argv.slice(2)));
+  const status = outputErrors.status(await main(process.argv.slice(2)));
+  process.exitCode = status;
+  if (smallFiles.isHeld) {
+    // Of a file that was given up: the process would wait for it.
+    const { exitProcess } = await import('./engine/exit.js');
+    exitProcess(status);
+  }
 }

@@ -1,5 +1,7 @@
-// The addon's entry: exports the classes NativeEngine, NativeLoad and NativeLineWriter.
+// The addon's entry: exports the classes NativeEngine, NativeLoad and NativeLineWriter, and the end
+// of the process.
 #include <napi.h>
+#include <unistd.h>
 
 #include "binding/native_engine.h"
 #include "binding/native_line_writer.h"
@@ -7,10 +9,14 @@
 
 namespace {
 
+/// Node's exit joins its worker threads, one of which may be in a system call that never returns.
+void exit_now(const Napi::CallbackInfo& info) { ::_exit(info[0].As<Napi::Number>().Int32Value()); }
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   capsuled::binding::NativeEngine::define(env, exports);
   capsuled::binding::NativeLoad::define(env, exports);
   capsuled::binding::NativeLineWriter::define(env, exports);
+  exports.Set("exitNow", Napi::Function::New(env, exit_now, "exitNow"));
   return exports;
 }
 

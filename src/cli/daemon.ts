@@ -58,12 +58,13 @@ export interface ReloadOutcome {
 }
 
 /** How long a drain may take before it is given up. */
-const STOP_DEADLINE_MS = 10_000;
+export const STOP_DEADLINE_MS = 10_000;
 
 export class Daemon {
   readonly #options: DaemonOptions;
   #configuration: DaemonConfiguration;
   #state: DaemonState = 'starting';
+  #startStep = '';
   #engine: Engine | undefined;
   #target: Target | undefined;
   #admin: AdminServer | undefined;
@@ -78,6 +79,11 @@ export class Daemon {
 
   get state(): DaemonState {
     return this.#state;
+  }
+
+  /** What the start waits for. */
+  get startStep(): string {
+    return this.#startStep;
   }
 
   get target(): Target {
@@ -104,6 +110,7 @@ export class Daemon {
 
   async #startParts(): Promise<void> {
     const { logger, logSink, version, startEngine } = this.#options;
+    this.#startStep = 'starting the engine';
     // The engine has no connections, so no events, before the target adds a listener.
     const engine = await startEngine(this.#configuration.engine, (events) => {
       this.#target?.handleEvents(events);
@@ -134,8 +141,10 @@ export class Daemon {
     });
     hostTotals.target = target;
     target.watchBdevs();
+    this.#startStep = `opening disks and the state directory ${this.#configuration.stateDirectory}`;
     // A disk that is missing, an address that is late: the rest serves meanwhile.
     await target.apply(this.#configuration.target, { missing: 'wait' });
+    this.#startStep = 'starting the side-car';
     const { startAdmin } = await import('../admin/server.js');
     this.#admin = await startAdmin(this.#configuration.admin, {
       engine,

@@ -3,12 +3,13 @@
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
+import { exitProcess } from '../engine/exit.js';
 import { listed } from '../listed.js';
 import { createLogger, type DaemonLogger, isPretty } from '../log.js';
 import { LogSink } from '../log-sink.js';
 import { printIssues } from './check.js';
 import { connectLines, readyListeners } from './connect-lines.js';
-import { Daemon, logError, logIssues, type StartEngine } from './daemon.js';
+import { Daemon, STOP_DEADLINE_MS, logError, logIssues, type StartEngine } from './daemon.js';
 import { releaseEarlySignals } from './early-signals.js';
 import { ServiceNotifier } from './service-notifier.js';
 import { SignalQueue, type Signals } from './signal-queue.js';
@@ -22,6 +23,8 @@ export interface ServeEnvironment {
   /** Ends the process at once. */
   readonly exit: (status: number) => void;
   readonly openLog: () => Promise<LogSink>;
+  /** How long a start may take once it is told to stop, and then the drain. */
+  readonly stopDeadlineMs?: number;
 }
 
 const STANDARD_OUTPUT = 1;
@@ -32,7 +35,7 @@ const processEnvironment: ServeEnvironment = {
     return startEngine(options, sink);
   },
   signals: process,
-  exit: (status) => process.exit(status),
+  exit: exitProcess,
   openLog: async () => {
     const { startLineWriter } = await import('../engine/line-writer.js');
     return new LogSink(startLineWriter(STANDARD_OUTPUT, LogSink.bytesMax));
@@ -46,10 +49,17 @@ export async function serve(
 ): Promise<number> {
   const signals = new SignalQueue(environment.signals, environment.exit);
   releaseEarlySignals();
+  let status = 1;
   try {
-    return await serveUntil(signals, resolve(file), terminal, environment);
+    status = await serveUntil(signals, resolve(file), terminal, environment);
+    return status;
   } finally {
     signals.close();
+    // What is left over shall not hold the process: a thread, a socket, a file that does not
+    // answer. The timer itself does not.
+    setTimeout(() => {
+      environment.exit(status);
+    }, 500).unref();
   }
 }
 
@@ -59,7 +69,9 @@ async function serveUntil(
   terminal: Terminal,
   environment: ServeEnvironment,
 ): Promise<number> {
-  const { issues, configuration } = await loadConfiguration(file);
+  const loaded = await Promise.race([loadConfiguration(file), signals.stopAsked]);
+  if (loaded === undefined) return 0;
+  const { issues, configuration } = loaded;
   if (configuration === undefined) {
     printIssues(issues, terminal);
     return 1;
@@ -81,8 +93,17 @@ async function serveUntil(
     startEngine,
   });
   const unguard = guard(logger, sink, environment);
+  const { stopDeadlineMs = STOP_DEADLINE_MS } = environment;
   try {
-    await daemon.start();
+    if (!(await startInTime(daemon, signals, stopDeadlineMs))) {
+      const seconds = stopDeadlineMs / 1000;
+      logger.fatal(
+        { seconds, step: daemon.startStep },
+        `gave up the start, which was ${daemon.startStep}`,
+      );
+      unguard();
+      return 1;
+    }
   } catch (thrown) {
     logError(logger, thrown, 'capsuled cannot start', 'fatal');
     unguard();
@@ -91,13 +112,40 @@ async function serveUntil(
   announce(daemon, configuration, logger, terminal, sink);
   await notifier.notify('ready');
   await signals.serve({ reload: () => daemon.reloadAlone() });
-  const status = (await daemon.stop()) ? 0 : 1;
+  const status = (await daemon.stop(stopDeadlineMs)) ? 0 : 1;
   unguard();
-  // A thread or socket that is left over shall not hold the process; the timer itself does not.
-  setTimeout(() => {
-    environment.exit(status);
-  }, 500).unref();
   return status;
+}
+
+/**
+ * Whether it has started. False: it was told to stop, and the start has not ended in time. A disk,
+ * or the file system of the state directory, may never answer.
+ */
+async function startInTime(
+  daemon: Daemon,
+  signals: SignalQueue,
+  deadlineMs: number,
+): Promise<boolean> {
+  const started = daemon.start().then(() => true);
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+  const givenUp = signals.stopAsked.then(
+    () =>
+      new Promise<boolean>((resolve) => {
+        if (isOver) return;
+        timer = setTimeout(() => {
+          resolve(false);
+        }, deadlineMs);
+      }),
+  );
+  try {
+    return await Promise.race([started, givenUp]);
+  } finally {
+    isOver = true;
+    clearTimeout(timer);
+    // If it ends one day, nobody is there any more.
+    started.catch(() => undefined);
+  }
 }
 
 /** The ready line; on a terminal also the lines to type on a host. */

@@ -29,6 +29,10 @@ export class SignalQueue {
   #isReloadAsked = false;
   #isStopAsked = false;
   #wakeStop: () => void = () => undefined;
+  /** Resolves when it was told to stop. */
+  readonly stopAsked = new Promise<void>((resolve) => {
+    this.#wakeStop = resolve;
+  });
 
   /** `exit` ends the process at once. */
   constructor(signals: Signals, exit: (status: number) => void) {
@@ -46,10 +50,7 @@ export class SignalQueue {
   async serve(daemon: Signalled): Promise<void> {
     this.#daemon = daemon;
     void this.#reload();
-    if (this.#isStopAsked) return;
-    await new Promise<void>((resolve) => {
-      this.#wakeStop = resolve;
-    });
+    await this.stopAsked;
   }
 
   close(): void {

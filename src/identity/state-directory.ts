@@ -79,7 +79,7 @@ export class FileState implements StateDirectory {
     const path = this.pathOf(name);
     const temporary = `${path}.new`;
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(path));
       await writeDurably(temporary, text);
       await rename(temporary, path);
       await syncFolder(dirname(path));
@@ -121,7 +121,7 @@ export class FileState implements StateDirectory {
 
   async #lockNow(): Promise<void> {
     try {
-      await mkdir(this.#path, { mode: 0o700, recursive: true });
+      await makeFolder(this.#path);
       await syncFolder(dirname(this.#path)).catch(() => undefined);
     } catch (thrown) {
       throw unusable(`cannot make the state directory ${this.#path}`, thrown);
@@ -140,6 +140,34 @@ export class FileState implements StateDirectory {
       }
       throw unusable(`cannot lock ${this.pathOf(lockName)}`, thrown);
     }
+  }
+}
+
+/**
+ * With those above it. Node's `recursive` goes on for ever where a folder is there, and yet nothing
+ * can be made in it, such as /proc.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const made = await makeOneFolder(path);
+  if (made === 'made') return;
+  if (dirname(path) === path) throw made;
+  await makeFolder(dirname(path));
+  const again = await makeOneFolder(path);
+  if (again !== 'made') throw again;
+}
+
+/** The error if the folder above is not there. */
+async function makeOneFolder(path: string): Promise<'made' | Error> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return 'made';
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return thrown as Error;
+    const isFolder = await stat(path)
+      .then((stats) => stats.isDirectory())
+      .catch(() => false);
+    if (isFolder) return 'made';
+    throw thrown;
   }
 }
 

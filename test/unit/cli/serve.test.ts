@@ -36,6 +36,9 @@ function start(
     engine?: FakeEngine;
     failure?: Error;
     starting?: () => void;
+    /** The engine never starts. */
+    hangs?: true;
+    stopDeadlineMs?: number;
     files?: Record<string, string>;
   } = {},
 ) {
@@ -56,10 +59,12 @@ function start(
   const status = serve(file, terminal, {
     startEngine: () => {
       changes.starting?.();
+      if (changes.hangs === true) return new Promise(() => undefined);
       return changes.failure === undefined
         ? Promise.resolve(engine)
         : Promise.reject(changes.failure);
     },
+    ...(changes.stopDeadlineMs === undefined ? {} : { stopDeadlineMs: changes.stopDeadlineMs }),
     signals,
     exit: (code) => exits.push(code),
     openLog: () =>
@@ -151,6 +156,39 @@ t.test('SIGTERM drains: listeners first, the engine last', async (t) => {
   t.ok(calls.findIndex((call) => call.startsWith('listenerRemove')) < calls.indexOf('stop'));
   await t.rejects(fetch(`${String(ready['admin'])}/healthz`));
   t.equal(daemon.signals.listenerCount('SIGTERM'), 0);
+});
+
+t.test('a start that does not end is given up when it is told to stop', async (t) => {
+  const daemon = start(t, yaml('a').replace('1\n', '1\nlog: { level: fatal }\n'), {
+    hangs: true,
+    stopDeadlineMs: 1,
+    starting: () => daemon.signals.emit('SIGTERM'),
+  });
+  t.equal(await daemon.status, 1);
+  t.match(daemon.lines, [
+    { level: 'fatal', msg: 'gave up the start, which was starting the engine', seconds: 0.001 },
+  ]);
+  t.equal(daemon.signals.listenerCount('SIGTERM'), 0);
+
+  const twice = start(t, yaml('a'), {
+    hangs: true,
+    starting: () => twice.signals.emit('SIGTERM') && twice.signals.emit('SIGTERM'),
+  });
+  while (twice.exits.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(twice.exits, [0], 'a second signal ends it at once');
+});
+
+t.test('a start that ends after it was told to stop is drained', async (t) => {
+  const daemon = start(t, yaml('a'), { starting: () => daemon.signals.emit('SIGTERM') });
+  t.equal(await daemon.status, 0);
+  t.equal(daemon.engine.calls.at(-1), 'stop');
+});
+
+t.test('told to stop before it has read its file, it has nothing to do', async (t) => {
+  const daemon = start(t, yaml('a'));
+  daemon.signals.emit('SIGTERM');
+  t.equal(await daemon.status, 0);
+  t.strictSame(daemon.engine.calls, []);
 });
 
 t.test('a second signal ends it at once', async (t) => {

@@ -47,6 +47,20 @@ t.test('the directory is made on first need, for its owner alone', async (t) => 
   t.equal(locked.length, 1);
 });
 
+t.test('where no folder can be made, that is said', async (t) => {
+  for (const [path, code] of [
+    ['/proc/x', 'ENOENT'],
+    ['/proc/self/x/y', 'ENOENT'],
+    ['/dev/null', 'EEXIST'],
+    ['/dev/null/x', 'ENOTDIR'],
+  ] as const) {
+    await t.rejects(new FileState(path, lockNothing).write('a.json', ''), {
+      code: 'state_unusable',
+      message: new RegExp(`^cannot make the state directory ${path}: ${code}`),
+    });
+  }
+});
+
 t.test('a file is whole, or as it was', async (t) => {
   const path = join(folder(t), 'state');
   const state = new FileState(path, lockNothing);
