@@ -6,6 +6,7 @@ import { TOKEN_EXPECTED, parseToken } from '../config/token.js';
 import { readTokenFile } from '../config/token-file.js';
 import { TargetError } from '../errors.js';
 import { fileReason } from '../system-error.js';
+import { connectionOf } from './http-peers.js';
 
 /** Probes of a supervisor need no secret: they say nothing but up or down. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz']);
@@ -62,8 +63,11 @@ export function requireToken(app: FastifyInstance, token: TokenFile): void {
   app.addHook('onRequest', async (request, reply) => {
     if (OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
     const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (token.matches(given)) return;
-    reply.header('www-authenticate', 'Bearer realm="capsuled"');
+    if (token.matches(given)) {
+      connectionOf(request.raw)?.trust();
+      return;
+    }
+    reply.header('www-authenticate', 'Bearer realm="capsuled"').header('connection', 'close');
     throw new TargetError('unauthorized', 'expected the bearer token of admin.token_file');
   });
 }

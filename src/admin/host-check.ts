@@ -12,12 +12,13 @@ import { printable } from '../printable.js';
 
 export function checkHosts(app: FastifyInstance, allowedHosts: readonly string[]): void {
   const allowed = new Set(allowedHosts.map((name) => name.toLowerCase()));
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { host } = request.headers;
     // Only HTTP/1.0 comes without, and no browser speaks that.
     if (host === undefined) return;
     const name = nameOf(host);
     if (allowed.has(name) || isNobodysName(name)) return;
+    reply.header('connection', 'close');
     throw new TargetError(
       'misdirected',
       `expected an address, localhost, or a name of admin.allowed_hosts in the Host header, ` +

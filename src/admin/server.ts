@@ -8,6 +8,8 @@ import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { hostPortText } from '../config/describe.js';
 import type { AdminOptions } from '../config/normalize.js';
 import { TargetError } from '../errors.js';
+import { PeerLines } from '../subsystem/peer-lines.js';
+import { type Clock, systemClock } from '../subsystem/target-options.js';
 import { isLoopback } from '../transport/address.js';
 import { listenReason } from '../transport/listen-reason.js';
 import { acknowledgementPlugin } from './acknowledgement.js';
@@ -19,6 +21,7 @@ import { controllersPlugin } from './controllers.js';
 import { registerEtags } from './etag.js';
 import { healthPlugin } from './health.js';
 import { checkHosts } from './host-check.js';
+import { HttpPeers } from './http-peers.js';
 import { metricsPlugin } from './metrics.js';
 import { registerProblems } from './problem.js';
 import { reactorsPlugin } from './reactors.js';
@@ -35,12 +38,13 @@ export interface AdminServer {
   close: () => Promise<void>;
 }
 
-const CONNECTIONS_MAX = 256;
-const REQUEST_TIMEOUT_MS = 10_000;
+/** Clients are told so, and with it leave a connection before {@link HttpConnection} ends it. */
+const KEEP_ALIVE_MS = 5000;
 
 export async function startAdmin(
   options: AdminOptions,
   sources: AdminSources,
+  clock: Clock = systemClock,
 ): Promise<AdminServer> {
   const { listen, tokenFile, allowedHosts } = options;
   if (tokenFile === null && !isLoopback(listen.address)) {
@@ -52,6 +56,7 @@ export async function startAdmin(
   }
   const token = tokenFile === null ? null : await TokenFile.open(tokenFile);
   const app = await createApp(sources, token, allowedHosts);
+  new HttpPeers(new PeerLines(sources.logger, clock), clock).serve(app.server);
   try {
     await app.listen({ host: listen.address, port: listen.port });
   } catch (thrown) {
@@ -81,12 +86,14 @@ export async function createApp(
     loggerInstance: sources.logger.child({}, { level: 'warn' }),
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // `HttpPeers` has the deadlines.
+    requestTimeout: 0,
+    http: { headersTimeout: 0 },
     bodyLimit: 64 * 1024,
     routerOptions: { maxParamLength: 512 },
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, verbose: true } },
   }) as unknown as FastifyInstance;
-  app.server.maxConnections = CONNECTIONS_MAX;
   // The types of the handlers hold answers to their schemas already; compiling serializers would
   // only cost start-up.
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));

@@ -14,6 +14,7 @@ export type PeerLineKind =
   | 'controller_failed'
   | 'controller_gone'
   | 'controller_made'
+  | 'http_limited'
   | 'keep_alive'
   | 'peer_limited';
 

@@ -13,19 +13,26 @@
  * A row shows the 99th percentiles apart (the mean of the two) and beside; the longest; what
  * failed; how much memory the daemon took, and the kernel for all TCP sockets of the machine; and
  * which limits held somebody back, how often. The exit status is 1 if a percentile is more than
- * twice as high beside as apart, an honest operation failed, the daemon took more memory than its
- * limits add up to, or nobody was hostile.
+ * twice as high beside as apart, an honest operation or a supervisor's probe failed, the daemon took
+ * more memory than its limits add up to, or nobody was hostile.
  */
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { Daemon, configuration, subsystem, subsystemNqn } from '../integration/daemon.js';
+import {
+  Daemon,
+  adminWithToken,
+  configuration,
+  subsystem,
+  subsystemNqn,
+} from '../integration/daemon.js';
 import type { Scraped } from '../integration/metrics.js';
 import { honestOperations, runHonestHost } from './honest-host.js';
 import type { HonestFigures } from './honest-host.js';
 import { HostileProcess } from './hostile-process.js';
 import { hostileKinds } from './kinds.js';
 import { MemoryWatch } from './memory-watch.js';
+import { ProbeWatch } from './probe-watch.js';
 
 const ratioMax = 2;
 const mebibyte = 2 ** 20;
@@ -116,12 +123,13 @@ class Measurement {
     const limitsBefore = limitsOf(await daemon.metrics());
     const hostile = this.#startHostile(daemon, kind, addresses);
     const memory = new MemoryWatch(daemon);
+    const probes = new ProbeWatch(daemon);
     const beside = await this.#runHonest(this.#seconds).finally(() => hostile.stop());
     const { residentMax, socketsMax } = memory.stop();
     const limits = [...limitsOf(await daemon.metrics())]
       .map(([name, value]): [string, number] => [name, value - (limitsBefore.get(name) ?? 0)])
       .filter(([, grown]) => grown > 0);
-    const failures = [...beside.failures];
+    const failures = [...beside.failures, ...(await probes.stop())];
     await daemon.idle().catch((error: unknown) => {
       failures.push(`what the hostile peers held is still held: ${(error as Error).message}`);
     });
@@ -142,7 +150,8 @@ class Measurement {
   }
 
   #startHostile(at: Daemon, kind: string, addresses: number): HostileProcess {
-    return new HostileProcess(at.target(), {
+    const target = hostileKinds[kind]!.at === 'side-car' ? at.sideCar() : at.target();
+    return new HostileProcess(target, {
       kind,
       addresses,
       scripts: this.#scripts,
@@ -217,6 +226,7 @@ function startDaemon(): Promise<Daemon> {
     { teardown: (callback) => teardowns.unshift(callback) },
     configuration({
       engine: { reactors: 1, memory: `${memoryMebibytes}MiB` },
+      admin: adminWithToken,
       bdevs: disks.map(({ bdev }) => ({
         name: bdev,
         kind: 'malloc',

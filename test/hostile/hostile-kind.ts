@@ -24,6 +24,8 @@ export interface HostileKind {
   readonly scripts: number;
   /** Its connections end by themselves, at once. */
   readonly goes?: boolean;
+  /** Where it connects; else it is where a subsystem listens. */
+  readonly at?: 'side-car';
   /** NQN of an I/O subsystem is needed. */
   readonly needsSubsystem?: boolean;
   /** Settles when the connection is over; those that the script has made beside it go with it. */

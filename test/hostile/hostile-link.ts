@@ -111,6 +111,12 @@ export class HostileLink {
     this.#socket.pause();
   }
 
+  /** For what answers in no PDUs: what comes is read, and that is all. */
+  forgetReceived(): void {
+    this.#socket.removeAllListeners('data');
+    this.#socket.resume();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

@@ -36,8 +36,9 @@ const [kindName = '', port = ''] = positionals;
 const kind = hostileKinds[kindName];
 if (kind === undefined || port === '' || (kind.needsSubsystem === true && values.nqn === '')) {
   const kinds = Object.entries(hostileKinds).map(
-    ([name, { help, needsSubsystem = false }]) =>
-      `  ${name.padEnd(14)} ${help}${needsSubsystem ? ' (needs --nqn)' : ''}`,
+    ([name, { help, needsSubsystem = false, at }]) =>
+      `  ${name.padEnd(14)} ${help}${needsSubsystem ? ' (needs --nqn)' : ''}` +
+      (at === undefined ? '' : ' (PORT is that of admin.listen)'),
   );
   process.stderr.write(`expected KIND PORT [options], KIND one of\n${kinds.join('\n')}\n`);
   process.exit(2);

@@ -8,6 +8,7 @@ import { PduType, discoveryNqn } from '../../src/wire/layout.gen.js';
 import { makeIcReq } from '../host/pdu.js';
 import { transportSgl } from '../host/queue.js';
 import { hostKinds } from './host-kinds.js';
+import { httpKinds } from './http-kinds.js';
 import { drip, newName } from './hostile-kind.js';
 import type { HostileKind } from './hostile-kind.js';
 import type { HostileLink } from './hostile-link.js';
@@ -152,4 +153,5 @@ export const hostileKinds: Readonly<Record<string, HostileKind>> = {
     },
   },
   ...hostKinds,
+  ...httpKinds,
 };

@@ -233,6 +233,12 @@ export class Daemon {
     return { address: found.address, port: found.port };
   }
 
+  /** Where its side-car listens. */
+  sideCar(): Address {
+    const { hostname: address, port } = new URL(this.admin);
+    return { address, port: Number(port) };
+  }
+
   listener(address: string): Address {
     const found = this.listeners.find((listener) => listener.address === address);
     if (found === undefined) throw new Error(`no listener on ${address}`);

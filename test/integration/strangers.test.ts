@@ -6,7 +6,7 @@ import { AdminQueue } from '../host/admin-queue.js';
 import { until } from '../host/bounded.js';
 import { TcpHost, makeIdentity } from '../host/tcp-host.js';
 import { LogPage, discoveryNqn } from '../../src/wire/layout.gen.js';
-import { Daemon, configuration, subsystemNqn } from './daemon.js';
+import { Daemon, adminWithToken, configuration, subsystemNqn, withToken } from './daemon.js';
 
 const mebibyte = 2 ** 20;
 /**
@@ -35,8 +35,10 @@ function attack(
   name: string,
   addresses: readonly string[],
 ): { link: HostileLink; ended: () => boolean }[] {
+  const { at } = hostileKinds[name]!;
   return addresses.map((address) => {
-    const link = new HostileLink(daemon.target(), address);
+    const target = at === 'side-car' ? daemon.sideCar() : daemon.target();
+    const link = new HostileLink(target, address);
     let isOver = false;
     void link.over.then(() => (isOver = true));
     void hostileKinds[name]!.run(link, subsystemNqn);
@@ -125,4 +127,20 @@ t.test('who holds what it can before Connect keeps nobody out', async (t) => {
       return now.sum('capsuled_connections') === 0;
     });
   }
+});
+
+t.test('strangers at the side-car keep neither hosts nor probes out', async (t) => {
+  const log = { level: 'info', format: 'json' };
+  const daemon = await Daemon.start(t, configuration({ log, admin: adminWithToken }));
+  const before = daemon.residentBytes;
+  const addresses = Array.from({ length: 256 }, (_, index) => `127.1.0.${1 + (index % 20)}`);
+  for (const kind of ['http-pipeline', 'http-refused', 'http-unread', 'http-idle']) {
+    const links = attack(t, daemon, kind, addresses);
+    await serveHonestHost(daemon);
+    t.equal((await daemon.get('/healthz')).status, 200, `${kind}: a probe`);
+    t.equal((await daemon.get('/metrics', withToken)).status, 200, `${kind}: a scrape`);
+    await serveHonestHost(daemon);
+    for (const { link } of links) link.destroy();
+  }
+  t.ok(daemon.residentBytes - before < 128 * mebibyte, 'little more memory is used');
 });

@@ -1,46 +1,15 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { TokenFile } from '../../../src/admin/authorization.js';
 import { createApp, startAdmin } from '../../../src/admin/server.js';
 import type { AdminSources } from '../../../src/admin/sources.js';
-import { parseConfiguration } from '../../../src/config/load.js';
 import { PermissionError } from '../../../src/subsystem/change.js';
-import { HostTotals } from '../../../src/metrics/host-totals.js';
-import { Metrics } from '../../../src/metrics/metrics.js';
-import { FakeEngine } from '../metrics/fake-engine.js';
 import { HOST, NQN, fakeTarget, subsystem } from '../metrics/fake-target.js';
+import { sources } from './sources.js';
 
 const TOKEN = 'a token of enough length'.replaceAll(' ', '-');
-
-function sources(changes: Partial<AdminSources> = {}): AdminSources & { reasons: string[] } {
-  const engine = new FakeEngine();
-  const target = fakeTarget();
-  const version = '1.2.3';
-  const reasons: string[] = [];
-  const { configuration } = parseConfiguration('version: 1', 'c.yaml', [0, 1]);
-  return {
-    engine,
-    target,
-    metrics: new Metrics({
-      engine,
-      target,
-      hostTotals: new HostTotals(engine),
-      logSink: { linesLostTotal: 0 },
-      version,
-      reloaded: () => null,
-    }),
-    logger: pino({ level: 'silent' }),
-    version,
-    unreadyReasons: () => reasons,
-    configuration: () => configuration!,
-    reload: () => Promise.resolve({ file: '/c.yaml', changes: [], warnings: [] }),
-    reasons,
-    ...changes,
-  };
-}
 
 t.test('the probes say alive and ready, and why not', async (t) => {
   const from = sources();
