@@ -1,14 +1,14 @@
 /** The bearer token that requests must carry, when there is one. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { TOKEN_EXPECTED, parseToken } from '../config/token.js';
 import { readTokenFile } from '../config/token-file.js';
 import { TargetError } from '../errors.js';
 import { fileReason } from '../system-error.js';
 import { connectionOf } from './http-peers.js';
 
-/** Probes of a supervisor need no secret: they say nothing but up or down. */
+/** Probes of a supervisor need no secret: without it they say nothing but up or down. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz']);
 
 /** The token in force, and the file that it came from. */
@@ -59,11 +59,17 @@ export async function readToken(file: string): Promise<string> {
   return token;
 }
 
+/** Whether the request has the token; where there is none, everybody may look. */
+export function mayLook(request: FastifyRequest, token: TokenFile | null): boolean {
+  if (token === null) return true;
+  const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  return token.matches(given);
+}
+
 export function requireToken(app: FastifyInstance, token: TokenFile): void {
   app.addHook('onRequest', async (request, reply) => {
     if (OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
-    const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (token.matches(given)) {
+    if (mayLook(request, token)) {
       connectionOf(request.raw)?.trust();
       return;
     }

@@ -110,7 +110,7 @@ export async function createApp(
       },
     },
   });
-  await app.register(healthPlugin, { sources });
+  await app.register(healthPlugin, { sources, token });
   await app.register(metricsPlugin, { sources });
   await app.register(v1, { prefix: '/v1', sources, hasToken: token !== null });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

@@ -105,9 +105,9 @@ const adminSchema = Type.Object(
     }),
     token_file: nullableText('path', {
       description:
-        'File whose content is the bearer token that every request but /healthz and /readyz must carry. Required when ' +
-        'listening beyond loopback. A relative path begins at the folder of this file. The content is read again at ' +
-        'each reload.',
+        'File whose content is the bearer token that every request but /healthz and /readyz must carry; without it ' +
+        '/readyz gives no reasons. Required when listening beyond loopback. A relative path begins at the folder of ' +
+        'this file. The content is read again at each reload.',
       default: null,
       effect: 'restart',
     }),

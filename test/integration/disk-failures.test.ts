@@ -121,7 +121,9 @@ t.test('a disk that hangs keeps no other disk waiting', { skip: noLoopDisks }, a
   await daemon.process.line('the state', ({ state }) => state === 'hung');
   await inState(daemon, 'hung');
   t.equal((await bdev(daemon, 'file1')).state, 'ok');
-  t.match(await (await daemon.get('/readyz')).json(), { reasons: [/^bdev file0: its disk hangs/] });
+  t.match(await (await daemon.get('/readyz', withToken)).json(), {
+    reasons: [/^bdev file0: its disk hangs/],
+  });
   const scrape = await (await daemon.get('/metrics', withToken)).text();
   t.match(scrape, 'capsuled_bdev_state{bdev="file0",state="hung"} 1');
   t.equal(await acknowledge(daemon), 409, 'a disk that hangs cannot be looked at');

@@ -185,6 +185,21 @@ t.test('with a token, all but the probes need it', async (t) => {
   await app.close();
 });
 
+t.test('why the target is not ready is for who may see what it serves', async (t) => {
+  const from = sources();
+  from.reasons.push('bdev file0: /srv/customer-7/disk.img: there is no such file');
+  const app = await createApp(from, await tokenFile(t));
+  for (const authorization of ['', `Bearer ${TOKEN}x`, `Basic ${TOKEN}`]) {
+    const response = await app.inject({ url: '/readyz', headers: { authorization } });
+    t.equal(response.statusCode, 503);
+    t.strictSame(response.json(), { status: 'unready' });
+  }
+  const { reasons } = from;
+  const told = await app.inject({ url: '/readyz', headers });
+  t.strictSame(told.json(), { status: 'unready', reasons });
+  await app.close();
+});
+
 t.test('the token that is read again counts once it is put into force', async (t) => {
   const file = join(t.testdir({ token: TOKEN }), 'token');
   const token = await TokenFile.open(file);
