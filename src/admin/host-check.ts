@@ -14,8 +14,12 @@ export function checkHosts(app: FastifyInstance, allowedHosts: readonly string[]
   const allowed = new Set(allowedHosts.map((name) => name.toLowerCase()));
   app.addHook('onRequest', async (request, reply) => {
     const { host } = request.headers;
-    // Only HTTP/1.0 comes without, and no browser speaks that.
-    if (host === undefined) return;
+    if (host === undefined) {
+      // No browser speaks that, and it needs none.
+      if (request.raw.httpVersion === '1.0') return;
+      reply.header('connection', 'close');
+      throw TargetError.expected('argument_invalid', 'the header', 'host', host);
+    }
     const name = nameOf(host);
     if (allowed.has(name) || isNobodysName(name)) return;
     reply.header('connection', 'close');

@@ -50,6 +50,7 @@ export class HttpConnection extends Duplex implements TurnTaker {
   #discarded: number | undefined;
   #isEndPushed = false;
   #isReset = false;
+  #isRefused = false;
   #request: IncomingMessage | undefined;
   #requestCount = 0;
   #unanswered = 0;
@@ -127,7 +128,8 @@ export class HttpConnection extends Duplex implements TurnTaker {
   }
 
   takeTurn(): boolean {
-    if (!this.#isPieceWanted || this.#isAnswerDue || this.destroyed) return false;
+    if (!this.#isPieceWanted || this.#isAnswerDue || this.#isRefused || this.destroyed)
+      return false;
     const piece = this.#cutter.next(this.#held);
     this.#held = this.#held.subarray(piece.length);
     this.#isPieceWanted = false;
@@ -143,13 +145,21 @@ export class HttpConnection extends Duplex implements TurnTaker {
     this.destroy();
   }
 
+  /** With an answer to what is no request; nothing more is looked at. */
+  refuse(answer: string): void {
+    this.#isRefused = true;
+    this.#hasBegun = false;
+    this.end(answer);
+    this.destroySoon();
+  }
+
   /**
    * As a socket's: Node's HTTP calls it behind the last answer. Closing a socket whose peer still
    * sends would lose the answer on its way; so the rest of the request is awaited, and forgotten.
    */
   destroySoon(): void {
     const finished = (): void => {
-      if (this.#request?.complete === false) this.#discard();
+      if (this.#isRefused || this.#request?.complete === false) this.#discard();
       else this.destroy();
     };
     if (this.writable) this.end();
@@ -213,7 +223,7 @@ export class HttpConnection extends Duplex implements TurnTaker {
       this.#discard();
       return;
     }
-    if (!this.#isPieceWanted || this.#isAnswerDue || this.destroyed) return;
+    if (!this.#isPieceWanted || this.#isAnswerDue || this.#isRefused || this.destroyed) return;
     if (this.#held.length === 0) this.#held = (this.#socket.read() as Buffer | null) ?? this.#held;
     if (this.#held.length > 0) this.#owner.turns.want(this);
     else if (this.#socket.readableEnded && !this.#isEndPushed) {

@@ -4,7 +4,7 @@
  */
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from '../json-schema.js';
+import { type Static, Type } from '../json-schema.js';
 import { expectation } from '../config/expectation.js';
 import type { SchemaNode } from '../config/schema-node.js';
 import { TargetError } from '../errors.js';
@@ -28,6 +28,8 @@ const problemResponse = {
   content: { 'application/problem+json': { schema: problemSchema } },
 } as const;
 export const problemResponses = { '4xx': problemResponse, '5xx': problemResponse } as const;
+
+export const PROBLEM_TYPE = 'application/problem+json';
 
 /** Before the routes: it takes note of their methods. */
 export function registerProblems(app: FastifyInstance): void {
@@ -78,16 +80,13 @@ class RouteMethods {
   }
 }
 
-function sendProblem(
-  reply: FastifyReply,
-  error: TargetError,
-  status = error.httpStatus,
-): FastifyReply {
+/** The body of an error's answer. */
+export function problemOf(error: TargetError, status: number): Static<typeof problemSchema> {
   const { code, title, field } = error;
   // A defect's message may hold anything; the log has it.
   const detail =
     code === 'internal' ? 'an unexpected error; the log of the daemon says more' : error.message;
-  const problem = {
+  return {
     type: `urn:capsuled:error:${code}`,
     title,
     status,
@@ -95,11 +94,18 @@ function sendProblem(
     detail,
     ...(field === undefined ? {} : { field }),
   };
+}
+
+export function sendProblem(
+  reply: FastifyReply,
+  error: TargetError,
+  status = error.httpStatus,
+): FastifyReply {
   return reply
     .code(status)
-    .type('application/problem+json')
+    .type(PROBLEM_TYPE)
     .serializer((payload: unknown) => JSON.stringify(payload))
-    .send(problem);
+    .send(problemOf(error, status));
 }
 
 function targetError(error: FastifyError | TargetError): TargetError {
@@ -125,7 +131,9 @@ function argumentError({ keyword, instancePath, params, parentSchema, data }: In
     const message = `expected one of ${known}, got the unknown parameter \`${field}\``;
     return new TargetError('argument_invalid', message, { field });
   }
-  const field = instancePath.replace(/^\//, '');
+  // Only a body can be wrong as a whole.
+  const path = instancePath.replace(/^\//, '').replace(/\/(\d+)/g, '[$1]');
+  const field = path === '' ? 'body' : path;
   return TargetError.expected('argument_invalid', expectation(parentSchema), field, data);
 }
 

@@ -17,12 +17,16 @@ const permissionSchema = Type.Unsafe<(typeof permissions)[number]>({
 
 const requestSchema = Type.Object(
   {
-    allow: Type.Array(permissionSchema, {
-      description:
-        'What the changes may do: destroy RAM disks and deleted files, take things from connected hosts.',
-      default: [],
-    }),
-    dry_run: Type.Boolean({ description: 'Say what would be done, do nothing.', default: false }),
+    allow: Type.Optional(
+      Type.Array(permissionSchema, {
+        description:
+          'What the changes may do: destroy RAM disks and deleted files, take things from connected hosts.',
+        default: [],
+      }),
+    ),
+    dry_run: Type.Optional(
+      Type.Boolean({ description: 'Say what would be done, do nothing.', default: false }),
+    ),
     file: Type.Optional(
       Type.String({
         description:
@@ -72,13 +76,14 @@ export const reloadPlugin: ChangePlugin = async (app, { sources, hasToken }) => 
           headers['content-type'],
         );
       }
+      const { allow = [], dry_run: dryRun = false, file: meant } = body;
       const { file, changes, warnings } = await sources.reload({
-        allow: body.allow,
-        dryRun: body.dry_run,
-        ...(body.file === undefined ? {} : { file: body.file }),
+        allow,
+        dryRun,
+        ...(meant === undefined ? {} : { file: meant }),
       });
       return {
-        applied: !body.dry_run,
+        applied: !dryRun,
         file,
         changes: changes.map(changeJson),
         warnings: [...warnings],

@@ -24,7 +24,9 @@ import { checkHosts } from './host-check.js';
 import { HttpPeers } from './http-peers.js';
 import { metricsPlugin } from './metrics.js';
 import { registerProblems } from './problem.js';
+import { coerceQueries } from './query.js';
 import { reactorsPlugin } from './reactors.js';
+import { refuseConnection, refuseOddities, refuseRequest } from './refusal.js';
 import { reloadPlugin } from './reload.js';
 import type { AdminSources } from './sources.js';
 import { subsystemsPlugin } from './subsystems.js';
@@ -89,15 +91,20 @@ export async function createApp(
     keepAliveTimeout: KEEP_ALIVE_MS,
     // `HttpPeers` has the deadlines.
     requestTimeout: 0,
-    http: { headersTimeout: 0 },
+    // `checkHosts` asks for the Host header.
+    http: { headersTimeout: 0, requireHostHeader: false },
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: refuseRequest,
     bodyLimit: 64 * 1024,
     routerOptions: { maxParamLength: 512 },
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, verbose: true } },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
   }) as unknown as FastifyInstance;
   // The types of the handlers hold answers to their schemas already; compiling serializers would
   // only cost start-up.
   app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
   registerProblems(app);
+  refuseOddities(app.server);
+  coerceQueries(app);
   checkHosts(app, allowedHosts);
   if (token !== null) requireToken(app, token);
   await app.register(swagger, {

@@ -185,7 +185,7 @@ t.test('no byte renews the time for a request', async (t) => {
   t.notOk(peers.some(({ isOver }) => isOver));
   clock.advance(1000);
   for (const peer of peers) await within(peer.over, 'the end');
-  t.match(half.text, /^HTTP\/1.1 408 /);
+  t.match(half.text, /^HTTP\/1.1 408 [^]*application\/problem\+json/);
   t.equal(silent.text, '');
   t.equal(body.answers, 1, 'it has its answer, and no other');
   good.send(get('/healthz'));

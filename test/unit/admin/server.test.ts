@@ -92,6 +92,8 @@ t.test('lists are windows of bounded size, sorted as asked', async (t) => {
     ['limit=0', 'limit', `expected ${limit}, got 0`],
     ['limit=1001', 'limit', `expected ${limit}, got 1001`],
     ['limit=x', 'limit', `expected ${limit}, got 'x'`],
+    ['limit=1e2', 'limit', `expected ${limit}, got '1e2'`],
+    ['limit=', 'limit', `expected ${limit}, got ''`],
     ['offset=-1', 'offset', 'expected an integer from 0 to 1000000 for `offset`, got -1'],
     ['sort=model', 'sort', /^expected one of nqn, -nqn, .* for `sort`, got 'model'$/],
     ['page=2', 'page', 'expected one of limit, offset, sort, got the unknown parameter `page`'],
@@ -399,6 +401,57 @@ t.test('a reload gives the permission that the body names, and reports', async (
   t.equal((await post({ allow: ['everything'] })).statusCode, 400);
   t.equal((await post({ permit: [] })).statusCode, 400);
   t.equal(asked.length, 2);
+  await app.close();
+});
+
+t.test('a body says exactly what it means, or is refused', async (t) => {
+  let reloads = 0;
+  const reload: AdminSources['reload'] = async () => {
+    reloads += 1;
+    return { changes: [], warnings: [] };
+  };
+  const app = await createApp(sources({ reload }), await tokenFile(t));
+  const expected = 'expected true or false for `dry_run`, got';
+  for (const [payload, field, detail] of [
+    ['{"dry_run":null}', 'dry_run', `${expected} null`],
+    ['{"dry_run":"false"}', 'dry_run', `${expected} 'false'`],
+    ['{"dry_run":0}', 'dry_run', `${expected} 0`],
+    ['{"allow":"disconnect"}', 'allow', "expected a list for `allow`, got 'disconnect'"],
+    ['{"allow":[null]}', 'allow[0]', /^expected one of .* for `allow\[0\]`, got null$/],
+    ['null', 'body', 'expected a map for `body`, got null'],
+    ['[]', 'body', 'expected a map for `body`, got []'],
+  ] as const) {
+    const refused = await app.inject({ method: 'POST', url: '/v1/reload', headers, payload });
+    t.match(refused.json(), { status: 400, code: 'argument_invalid', field, detail }, payload);
+  }
+  t.equal(reloads, 0);
+  await app.inject({ method: 'POST', url: '/v1/reload', headers, payload: '{}' });
+  t.equal(reloads, 1);
+  await app.close();
+});
+
+t.test('no body has a key that the OpenAPI document wrongly requires', async (t) => {
+  const app = await createApp(sources(), null);
+  type Schema = { required?: string[]; properties: Record<string, { default?: unknown }> };
+  type Method = {
+    requestBody?: { content: Record<string, { schema: Schema }> };
+    parameters?: { name: string; required?: boolean; schema: { default?: unknown } }[];
+  };
+  const { paths } = (await app.inject('/openapi.json')).json<{
+    paths: Record<string, Record<string, Method>>;
+  }>();
+  const methods = Object.values(paths).flatMap((path) => Object.values(path));
+  const schemas = methods.flatMap(({ requestBody }) =>
+    Object.values(requestBody?.content ?? {}).map(({ schema }) => schema),
+  );
+  t.ok(schemas.length > 0);
+  for (const { required = [], properties } of schemas) {
+    const withDefault = required.filter((name) => properties[name]?.default !== undefined);
+    t.strictSame(withDefault, []);
+  }
+  for (const { parameters = [] } of methods) {
+    t.notOk(parameters.some(({ required, schema }) => required && schema.default !== undefined));
+  }
   await app.close();
 });
 
