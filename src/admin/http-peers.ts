@@ -25,6 +25,8 @@ export const httpLimits: HttpLimits = {
   unreadBytes: 32 * 2 ** 20,
 };
 
+type Resource = 'connections' | 'unread_bytes';
+
 /** Who owes us most goes first. */
 const usefulness: Readonly<Record<HttpPeerState, number>> = { asking: 0, taking: 1, waiting: 2 };
 
@@ -36,12 +38,21 @@ export class HttpPeers {
   readonly #limits: HttpLimits;
   readonly #turns = new HttpTurns();
   readonly #connections = new Set<HttpConnection>();
+  readonly #limitCounts = new Map<Resource, number>([
+    ['connections', 0],
+    ['unread_bytes', 0],
+  ]);
   #isSweeping = false;
 
   constructor(lines: PeerLines, clock: Clock = systemClock, limits: HttpLimits = httpLimits) {
     this.#lines = lines;
     this.#clock = clock;
     this.#limits = limits;
+  }
+
+  /** How many connections were refused, or lost to others, since the start. */
+  get limitCounts(): ReadonlyMap<string, number> {
+    return this.#limitCounts;
   }
 
   /** Comes between this server and its sockets. */
@@ -101,7 +112,7 @@ export class HttpPeers {
       if (bytes <= this.#limits.unreadBytes || debtors.length < 2) return;
       const ofGreatest = this.#ofGreatest(({ unreadBytes }) => unreadBytes);
       const taking = ofGreatest.filter(({ unreadBytes }) => unreadBytes > 0);
-      if (!this.#displace(taking, 'unread bytes')) return;
+      if (!this.#displace(taking, 'unread_bytes')) return;
     }
   }
 
@@ -116,7 +127,7 @@ export class HttpPeers {
   }
 
   /** False: each of them waits for an answer, with the token. */
-  #displace(candidates: readonly HttpConnection[], resource: string): boolean {
+  #displace(candidates: readonly HttpConnection[], resource: Resource): boolean {
     const [first] = candidates
       .filter(({ isTrusted }) => !isTrusted)
       .sort(
@@ -153,8 +164,10 @@ export class HttpPeers {
     connection.reset();
   }
 
-  #say(address: string, resource: string, what: string): void {
-    const message = `${what}, because there are too many ${resource}, most of them of ${address}`;
+  #say(address: string, resource: Resource, what: string): void {
+    this.#limitCounts.set(resource, (this.#limitCounts.get(resource) ?? 0) + 1);
+    const many = resource.replace('_', ' ');
+    const message = `${what}, because there are too many ${many}, most of them of ${address}`;
     this.#lines.write('warn', 'http_limited', address, { resource, address }, message);
   }
 }

@@ -34,6 +34,8 @@ import { subsystemsPlugin } from './subsystems.js';
 export interface AdminServer {
   /** `http://127.0.0.1:9920`, with the real port. */
   readonly url: string;
+  /** By resource: how many connections its limits took. */
+  readonly limitCounts: ReadonlyMap<string, number>;
   /** Reads the token file again; what it answers puts the token into force. */
   rereadToken: () => Promise<() => void>;
   /** Ends open requests too. */
@@ -58,7 +60,8 @@ export async function startAdmin(
   }
   const token = tokenFile === null ? null : await TokenFile.open(tokenFile);
   const app = await createApp(sources, token, allowedHosts);
-  new HttpPeers(new PeerLines(sources.logger, clock), clock).serve(app.server);
+  const peers = new HttpPeers(new PeerLines(sources.logger, clock), clock);
+  peers.serve(app.server);
   try {
     await app.listen({ host: listen.address, port: listen.port });
   } catch (thrown) {
@@ -73,6 +76,7 @@ export async function startAdmin(
   const port = bound === null || typeof bound === 'string' ? listen.port : bound.port;
   return {
     url: `http://${hostPortText({ address: listen.address, port })}`,
+    limitCounts: peers.limitCounts,
     rereadToken: async () => (await token?.reread()) ?? (() => undefined),
     close: () => app.close(),
   };

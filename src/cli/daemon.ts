@@ -138,6 +138,7 @@ export class Daemon {
       logSink,
       version,
       reloaded: () => this.#reloaded,
+      httpLimitCounts: () => this.#admin?.limitCounts ?? new Map(),
     });
     hostTotals.target = target;
     target.watchBdevs();

@@ -39,6 +39,8 @@ export interface MetricSources {
   readonly hostTotals: HostTotals;
   readonly logSink: Pick<LogSink, 'linesLostTotal'>;
   readonly version: string;
+  /** By resource: how many connections the limits of the side-car took. */
+  readonly httpLimitCounts: () => ReadonlyMap<string, number>;
   /** How the last reload of the configuration ended; null before the first. */
   readonly reloaded: () => { readonly success: boolean; readonly at: Date } | null;
 }
@@ -76,7 +78,8 @@ function gauge(name: string, help: string, collect: FamilyOptions['collect']): F
   return new Family({ name, help, type: 'gauge', collect });
 }
 
-function targetFamilies({ engine, target, logSink, version, reloaded }: Readings): Family[] {
+function targetFamilies(readings: Readings): Family[] {
+  const { engine, target, logSink, version, reloaded, httpLimitCounts } = readings;
   const reload = (value: (outcome: NonNullable<ReturnType<typeof reloaded>>) => number) => () => {
     const outcome = reloaded();
     return outcome === null ? [] : [{ labels: {}, value: value(outcome) }];
@@ -123,7 +126,14 @@ function targetFamilies({ engine, target, logSink, version, reloaded }: Readings
     counter(
       'capsuled_peer_limit_total',
       'What peers were refused, lost to others or waited for, because something was at its limit.',
-      () => [...peerLimitSamples(target, engine), ...waitSamples(engine)],
+      () => [
+        ...peerLimitSamples(target, engine),
+        ...waitSamples(engine),
+        ...[...httpLimitCounts()].map(([resource, value]) => ({
+          labels: { resource, class: 'http' },
+          value,
+        })),
+      ],
     ),
     counter('capsuled_connections_closed_total', 'Connections that ended, by reason.', () =>
       [...target.counters.connectionsClosedTotal].map(([reason, value]) => ({

@@ -133,7 +133,7 @@ t.test('strangers at the side-car keep neither hosts nor probes out', async (t) 
   const log = { level: 'info', format: 'json' };
   const daemon = await Daemon.start(t, configuration({ log, admin: adminWithToken }));
   const before = daemon.residentBytes;
-  const addresses = Array.from({ length: 256 }, (_, index) => `127.1.0.${1 + (index % 20)}`);
+  const addresses = Array.from({ length: 400 }, (_, index) => `127.1.0.${1 + (index % 20)}`);
   for (const kind of ['http-pipeline', 'http-refused', 'http-unread', 'http-idle']) {
     const links = attack(t, daemon, kind, addresses);
     await serveHonestHost(daemon);
@@ -143,4 +143,7 @@ t.test('strangers at the side-car keep neither hosts nor probes out', async (t) 
     for (const { link } of links) link.destroy();
   }
   t.ok(daemon.residentBytes - before < 128 * mebibyte, 'little more memory is used');
+  const metrics = await daemon.metrics();
+  const limit = { resource: 'connections', class: 'http' };
+  t.ok(metrics.sum('capsuled_peer_limit_total', limit) > 0, 'some gave way to others');
 });

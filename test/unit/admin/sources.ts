@@ -24,6 +24,7 @@ export function sources(changes: Partial<AdminSources> = {}): AdminSources & { r
       logSink: { linesLostTotal: 0 },
       version,
       reloaded: () => null,
+      httpLimitCounts: () => new Map(),
     }),
     logger: pino({ level: 'silent' }),
     version,

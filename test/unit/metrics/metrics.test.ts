@@ -19,6 +19,7 @@ function setup() {
     logSink: { linesLostTotal: 3 },
     version: '1.2.3',
     reloaded: () => reload.last,
+    httpLimitCounts: () => new Map([['connections', 4]]),
   });
   return { engine, target, hostTotals, metrics, reload };
 }
@@ -74,6 +75,7 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
     'capsuled_bdev_latency_seconds_total{bdev="ram0",kind="malloc",op="read"} 1.5',
     'capsuled_pdu_errors_total{reason="pdu_sequence"} 1',
     'capsuled_peer_limit_total{resource="small_buffers",class="io"} 7',
+    'capsuled_peer_limit_total{resource="connections",class="http"} 4',
     'capsuled_connect_rejected_total{reason="host_not_allowed"} 1',
     'capsuled_keep_alive_commands_total 0',
     'capsuled_keep_alive_expired_total 0',
