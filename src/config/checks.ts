@@ -8,7 +8,8 @@ import { totalmem } from 'node:os';
 import type { BdevConfiguration } from '../bdev/kinds.js';
 import type { Endpoint } from '../engine/engine-types.js';
 import { isLoopback } from '../transport/address.js';
-import { endpointKey, endpointText, overlap } from '../transport/listener.js';
+import { EndpointIndex } from '../transport/endpoint-index.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
 import { nearest } from './nearest.js';
 import { reactorCores } from './normalize.js';
 import type { Reader } from './reader.js';
@@ -23,6 +24,12 @@ export interface Machine {
 }
 
 const REACTOR_MEMORY_MIN = 16n << 20n;
+
+/**
+ * How many names are compared in all to say which one was meant. Where hundreds are missing, the
+ * file is not misspelt, and the control plane has better things to do.
+ */
+const COMPARISONS_MAX = 10_000;
 
 type DraftConfiguration = Draft<Configuration>;
 
@@ -181,7 +188,7 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
     if (name === undefined) isComplete = false;
     else bdevs.add(name);
   }
-  const users = new Map<string, string>();
+  const names: BdevNames = { defined: bdevs, users: new Map(), comparisonsLeft: COMPARISONS_MAX };
   const identities = new Map<string, string>();
   draft.subsystems?.forEach((subsystem, index) => {
     const nsids = new Map<string, string>();
@@ -198,21 +205,29 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
       }
       // The name that is missed may be the one that could not be read.
       if (!isComplete && !bdevs.has(namespace.bdev ?? '')) return;
-      checkReference(namespace.bdev, `${path}.bdev`, bdevs, users, reader);
+      checkReference(namespace.bdev, `${path}.bdev`, names, reader);
     });
   });
+}
+
+interface BdevNames {
+  readonly defined: ReadonlySet<string>;
+  /** The path of the namespace that uses each. */
+  readonly users: Map<string, string>;
+  comparisonsLeft: number;
 }
 
 function checkReference(
   name: string | undefined,
   path: string,
-  bdevs: ReadonlySet<string>,
-  users: Map<string, string>,
+  names: BdevNames,
   reader: Reader,
 ): void {
   if (name === undefined) return;
-  if (!bdevs.has(name)) {
-    const near = nearest(name, bdevs);
+  const { defined, users } = names;
+  if (!defined.has(name)) {
+    const near = names.comparisonsLeft > 0 ? nearest(name, defined) : undefined;
+    names.comparisonsLeft -= defined.size;
     const tail = near === undefined ? '' : `; did you mean "${near}"?`;
     reader.error(path, `expected the name of a bdev, got "${name}"${tail}`);
     return;
@@ -234,7 +249,7 @@ interface ListenerPlace {
 }
 
 function checkListeners(draft: DraftConfiguration, reader: Reader): void {
-  const places: ListenerPlace[] = [];
+  const places = new EndpointIndex<ListenerPlace>();
   draft.subsystems?.forEach((subsystem, index) => {
     const listeners = (subsystem as typeof subsystem | undefined)?.listeners;
     const path = `subsystems[${String(index)}].listeners`;
@@ -245,7 +260,7 @@ function checkListeners(draft: DraftConfiguration, reader: Reader): void {
   const admin = draft.admin?.listen;
   if (admin?.address === undefined || admin.port === undefined || admin.port === 0) return;
   const endpoint = { address: admin.address, port: admin.port };
-  const clash = places.find((place) => overlap(place.endpoint, endpoint));
+  const clash = places.find(endpoint);
   if (clash !== undefined) {
     reader.error(
       'admin.listen',
@@ -257,7 +272,7 @@ function checkListeners(draft: DraftConfiguration, reader: Reader): void {
 function checkListenerList(
   listeners: Draft<Configuration['discovery']['listeners']> | undefined,
   path: string,
-  places: ListenerPlace[],
+  places: EndpointIndex<ListenerPlace>,
   reader: Reader,
 ): void {
   const own = new Map<string, string>();
@@ -269,9 +284,7 @@ function checkListenerList(
     const text = endpointText(endpoint);
     const itemPath = `${path}[${String(index)}]`;
     unique(own, key, itemPath, 'listener', reader, text);
-    const clash = places.find(
-      (place) => endpointKey(place.endpoint) !== key && overlap(place.endpoint, endpoint),
-    );
+    const clash = places.findOther(endpoint);
     if (clash !== undefined) {
       reader.error(
         itemPath,
@@ -279,7 +292,7 @@ function checkListenerList(
           `which overlaps ${endpointText(clash.endpoint)} on line ${String(reader.line(clash.path))}`,
       );
     }
-    places.push({ endpoint, path: itemPath });
+    places.add(endpoint, { endpoint, path: itemPath });
   });
 }
 

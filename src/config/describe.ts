@@ -19,6 +19,7 @@ export function describeConfiguration(
   target: TargetConfiguration,
   bdevs: readonly BdevView[],
 ): Record<string, unknown> {
+  const openBdevs = new Map(bdevs.map((bdev) => [bdev.name, bdev]));
   return {
     version: 1,
     state_directory: stateDirectory,
@@ -39,7 +40,7 @@ export function describeConfiguration(
     },
     discovery: { listeners: target.discoveryListeners.map(describeListener) },
     bdevs: target.bdevs.map((parameters) => {
-      const open = bdevs.find(({ name }) => name === parameters.name);
+      const open = openBdevs.get(parameters.name);
       return open === undefined
         ? describeParameters(parameters)
         : describeBdev(open, open.parameters);

@@ -8,6 +8,7 @@
  */
 
 import {
+  type Alias,
   type Document,
   type LineCounter,
   type Node,
@@ -16,6 +17,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  visit,
 } from 'yaml';
 import { FORMATS } from './formats.js';
 import type { ConfigurationIssue } from './issue.js';
@@ -41,15 +43,19 @@ export class Reader {
   readonly issues: ConfigurationIssue[] = [];
   readonly #offsets = new Map<string, number>();
 
+  readonly #anchored: ReadonlyMap<Alias, Node>;
+
   constructor(
     private readonly file: string,
     private readonly document: Document,
     private readonly lines: LineCounter,
-  ) {}
+  ) {
+    this.#anchored = anchoredNodes(document);
+  }
 
   /** The value at `path`, or undefined with an issue. */
   read(node: unknown, schema: SchemaNode, path: string): unknown {
-    const resolved = isAlias(node) ? node.resolve(this.document) : (node as Node | null);
+    const resolved = isAlias(node) ? this.#anchored.get(node) : (node as Node | null);
     this.#place(path, node as Node | null);
     if (resolved === undefined) return this.#wrong(path, node, schema);
     if (schema['x-discriminator'] !== undefined) return this.#readVariant(resolved, schema, path);
@@ -86,7 +92,7 @@ export class Reader {
 
   /** The offset of the path or, where it is not in the file, of what it would be in. */
   #offset(path: string): number {
-    for (let at = path; ; at = at.replace(/(\.[^.[\]]*|\[[0-9]+\]|[^.[\]]+)$/, '')) {
+    for (let at = path; ; at = parentOf(at)) {
       const offset = this.#offsets.get(at);
       if (offset !== undefined) return offset;
       if (at === '') return 0;
@@ -343,6 +349,27 @@ export class Reader {
     if (range !== undefined) return this.error(path, `expected ${range}, got ${shown(node)}`);
     return parsed;
   }
+}
+
+/** What each alias stands for: the last node before it that has its anchor. */
+function anchoredNodes(document: Document): Map<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const found = new Map<Alias, Node>();
+  visit(document, {
+    Alias: (_key, alias) => {
+      const node = anchors.get(alias.source);
+      if (node !== undefined) found.set(alias, node);
+    },
+    Value: (_key, node) => {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return found;
+}
+
+/** `a.b[0]` and `a.b` and `a`. */
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0));
 }
 
 function join(path: string, key: string): string {

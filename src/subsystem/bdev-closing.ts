@@ -5,6 +5,7 @@
 
 import { TargetError } from '../errors.js';
 import type { BdevParameters } from '../engine/engine-types.js';
+import type { Drain } from './drain-list.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { TargetState } from './target-state.js';
 
@@ -32,12 +33,15 @@ export function listClosing(
 
 /** Throws `in_use` if a bdev that was taken away has its file still open. */
 export function checkFree({ drains }: TargetState, { path }: BdevParameters): void {
-  const holder = drains.all.find(({ bdev }) => bdev?.path !== undefined && bdev.path === path);
-  if (holder === undefined || path === undefined) return;
-  const { what, since, state } = holder;
+  if (path === undefined) return;
+  const holder = drains.all.find(({ bdev }) => bdev?.path === path);
+  if (holder !== undefined) throw stillHeld(path, holder);
+}
+
+export function stillHeld(path: string, { what, since, state }: Drain): TargetError {
   const why =
     state === 'failed'
       ? 'which could not be closed; restart the daemon to free it'
       : `which drains since ${since.toISOString()}; try again when its I/O has ended`;
-  throw new TargetError('in_use', `${path} is still held by ${what}, ${why}`, { field: 'path' });
+  return new TargetError('in_use', `${path} is still held by ${what}, ${why}`, { field: 'path' });
 }

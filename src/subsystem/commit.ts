@@ -97,7 +97,8 @@ export class Commit {
       throw thrown;
     }
     this.#state.desired = this.#desired;
-    for (const each of this.#switches) this.#show(each);
+    const closing = new Set(this.#plan.bdevs.close.map(({ description }) => description.name));
+    for (const each of this.#switches) this.#show(each, closing);
     this.#removeSubsystems();
     this.#shutOut();
     this.#switchListeners();
@@ -176,7 +177,8 @@ export class Commit {
       .sort((a, b) => a.nsid - b.nsid)
       .map(({ entry }) => entry);
     const { access, tables } = this.#state;
-    const arriving = [...namespaces.values()].filter(({ nsid }) => changed.includes(nsid));
+    const news = new Set(changed);
+    const arriving = [...namespaces.values()].filter(({ nsid }) => news.has(nsid));
     access.beforeServing(subsystem, arriving);
     try {
       each.publication = tables.publish(subsystem.table, entries);
@@ -226,7 +228,8 @@ export class Commit {
   }
 
   /** The engine serves it: the model follows, and hosts are told. */
-  #show({ next, subsystem, isNew, namespaces, changed, before, publication }: Switch): void {
+  #show(each: Switch, closing: ReadonlySet<string>): void {
+    const { next, subsystem, isNew, namespaces, changed, before, publication } = each;
     subsystem.namespaces.clear();
     for (const [nsid, namespace] of namespaces) subsystem.namespaces.set(nsid, namespace);
     subsystem.listeners.clear();
@@ -239,15 +242,10 @@ export class Commit {
       if (old === undefined || publication === null) continue;
       if (namespaces.get(nsid)?.bdev.name === old.bdev.name) continue;
       const { bdev } = old.configuration;
-      if (this.#isClosing(old)) continue;
+      if (closing.has(old.bdev.name)) continue;
       const what = `namespace ${nsid} of ${subsystem.nqn} (${bdev})`;
       this.#drain({ what, bdev: null }, publication.drained);
     }
-  }
-
-  #isClosing(namespace: Namespace): boolean {
-    const { name } = namespace.bdev;
-    return this.#plan.bdevs.close.some(({ description }) => description.name === name);
   }
 
   #removeSubsystems(): void {
@@ -318,8 +316,9 @@ export class Commit {
       if (!unavailable.endpointFailed(item, error)) continue;
       logger.error({ ...item }, `${error.message}; it is tried again`);
     }
+    const wantedBdevs = new Set(this.#desired.bdevs.map(({ name }) => name));
     for (const name of unavailable.bdevs.keys()) {
-      const isWanted = this.#desired.bdevs.some((bdev) => bdev.name === name);
+      const isWanted = wantedBdevs.has(name);
       if (isWanted && !this.#bdevs.has(name)) continue;
       unavailable.bdevs.delete(name);
       if (isWanted) logger.info({ bdev: name }, `bdev ${name} is available`);

@@ -4,8 +4,9 @@ import type { BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { isOther } from '../identity/content-change.js';
 import type { ContentChange } from '../identity/content-change.js';
-import { checkFree } from './bdev-closing.js';
+import { stillHeld } from './bdev-closing.js';
 import type { TargetConfiguration } from './configuration.js';
+import type { Drain } from './drain-list.js';
 import { isSameBdev, isSameRequest, losesContent } from './open-bdev.js';
 import type { OpenBdev } from './open-bdev.js';
 import { places } from './plan-steps.js';
@@ -50,21 +51,30 @@ export function planBdevs(
     }
   }
   const gone = [...state.bdevs.values()].filter(({ parameters }) => !keep.has(parameters.name));
-  const displaced = gone.filter((old) => wanted.some(({ item }) => holdsFileOf(state, old, item)));
+  const wantedFiles = byFile(wanted, ({ item }) => item);
+  const displaced = gone.filter((old) => isInTheWay(state, old, wantedFiles));
+  const displacedFiles = byFile(displaced, ({ parameters }) => parameters);
+  const isDisplaced = (old: OpenBdev): boolean => isInTheWay(state, old, wantedFiles);
   const isExchanged = ({ item }: Place<BdevParameters>): boolean =>
-    displaced.some((old) => holdsFileOf(state, old, item));
+    displacedFiles.has(item.path ?? '');
+  const drains = byFile(state.drains.all, ({ bdev }) => bdev ?? {});
+  const used = connectedBdevs(state);
   for (const place of wanted) {
-    checkDrained(state, place);
-    for (const old of displaced) {
-      if (!holdsFileOf(state, old, place.item)) continue;
+    const { path = '' } = place.item;
+    checkDrained(drains.get(path), place);
+    const old = displacedFiles.get(path);
+    if (old !== undefined) {
       checkThere(state, old, place);
       checkClosable(state, old, place);
     }
-    planOpening(state, place, isExchanged(place), steps);
+    planOpening(state, used, place, isExchanged(place), steps);
   }
+  const before = places(state.desired.bdevs, (bdev) => bdev.name, 'bdevs');
   for (const old of gone) {
-    if (after.has(old.parameters.name)) continue;
-    planClosing(state, old, displaced.includes(old), steps);
+    const { name } = old.parameters;
+    if (after.has(name)) continue;
+    const key = before.get(name)?.key ?? 'bdevs';
+    planClosing(contentLoss(state, used, old), key, old, isDisplaced(old), steps);
   }
   return {
     keep,
@@ -72,7 +82,7 @@ export function planBdevs(
     exchange: wanted.filter(isExchanged),
     displaced,
     retry,
-    close: gone.filter((old) => !displaced.includes(old)),
+    close: gone.filter((old) => !isDisplaced(old)),
   };
 }
 
@@ -82,10 +92,23 @@ function replacement(state: TargetState, name: string): ContentChange | undefine
   return change !== undefined && isOther(change) ? change : undefined;
 }
 
+/** The first of each file. */
+function byFile<T>(items: readonly T[], fileOf: (item: T) => { path?: string }): Map<string, T> {
+  const files = new Map<string, T>();
+  for (const item of items) {
+    const { path } = fileOf(item);
+    if (path !== undefined && !files.has(path)) files.set(path, item);
+  }
+  return files;
+}
+
 /** Another file that has taken the path can be opened beside what is being served. */
-function holdsFileOf(state: TargetState, old: OpenBdev, { path }: BdevParameters): boolean {
-  const { name, path: held } = old.parameters;
-  return path !== undefined && held === path && replacement(state, name)?.kind !== 'replaced';
+function isInTheWay(
+  state: TargetState,
+  { parameters: { name, path } }: OpenBdev,
+  wanted: ReadonlyMap<string, unknown>,
+): boolean {
+  return path !== undefined && wanted.has(path) && replacement(state, name)?.kind !== 'replaced';
 }
 
 /** What is not at its path cannot be opened again there: it must not be closed for that. */
@@ -95,7 +118,7 @@ function checkThere(
   { key }: Place<BdevParameters>,
 ): void {
   const change = contents.changes.get(parameters.name);
-  if (change === undefined || change.kind === 'replaced' || change.kind === 'resized') return;
+  if (change === undefined || isOther(change)) return;
   throw new TargetError(
     'in_use',
     `${key}: bdev ${parameters.name} cannot be opened anew: ${change.text}; it is served on as it ` +
@@ -105,12 +128,11 @@ function checkThere(
 }
 
 /** What a bdev that goes holds open, nobody else can open before it has drained. */
-function checkDrained(state: TargetState, { item, key }: Place<BdevParameters>): void {
-  try {
-    checkFree(state, item);
-  } catch (thrown) {
-    throw atKey(key, TargetError.from(thrown));
-  }
+function checkDrained(
+  holder: Drain | undefined,
+  { item: { path = '' }, key }: Place<BdevParameters>,
+): void {
+  if (holder !== undefined) throw atKey(key, stillHeld(path, holder));
 }
 
 /** A bdev that is held by what an earlier change took away could not be closed. */
@@ -148,6 +170,7 @@ function planInPlace(running: OpenBdev, { item, key }: Place<BdevParameters>, st
 
 function planOpening(
   state: TargetState,
+  used: ReadonlySet<string>,
   { item, key }: Place<BdevParameters>,
   exchanged: boolean,
   steps: Steps,
@@ -159,7 +182,7 @@ function planOpening(
     steps.add(phase, { kind: 'bdev_create', key, text: `create bdev ${name} (${kind})` });
     return;
   }
-  const loss = contentLoss(state, running);
+  const loss = contentLoss(state, used, running);
   const replaced = replacement(state, name);
   const disposable = running.parameters.disposable === true || item.disposable === true;
   steps.add(phase, {
@@ -174,34 +197,38 @@ function planOpening(
   });
 }
 
-function planClosing(state: TargetState, old: OpenBdev, displaced: boolean, steps: Steps): void {
-  const { name, disposable } = old.parameters;
-  const loss = contentLoss(state, old);
-  const index = state.desired.bdevs.findIndex((bdev) => bdev.name === name);
+function planClosing(
+  loss: string | null,
+  key: string,
+  { parameters: { name, disposable } }: OpenBdev,
+  displaced: boolean,
+  steps: Steps,
+): void {
   steps.add(displaced ? 'withdraw' : 'close', {
     kind: 'bdev_delete',
-    key: `bdevs[${index}]`,
+    key,
     text: `delete bdev ${name}`,
     notice: loss,
     needs: loss === null || disposable === true ? [] : ['data-loss'],
   });
 }
 
-function contentLoss(state: TargetState, old: OpenBdev): string | null {
-  const { name, path = '' } = old.parameters;
+function contentLoss(state: TargetState, used: ReadonlySet<string>, old: OpenBdev): string | null {
+  const { kind, name, path = '' } = old.parameters;
   if (state.contents.changes.get(name)?.kind === 'gone') {
     return `${path} is gone: unless it was moved, the open file is the last copy of it`;
   }
-  if (!losesContent(state.engine, old) && !(old.parameters.kind === 'malloc' && isUsed(state, old)))
-    return null;
+  const isWritten = kind === 'malloc' && used.has(old.description.name);
+  if (!isWritten && !losesContent(state.engine, old)) return null;
   return 'it is a RAM disk, and its content is gone';
 }
 
-/** A host that is connected may be writing to it now. */
-function isUsed(state: TargetState, { description }: OpenBdev): boolean {
-  return [...state.subsystems.values()].some(
-    (subsystem) =>
-      subsystem.controllers.size > 0 &&
-      [...subsystem.namespaces.values()].some(({ bdev }) => bdev.name === description.name),
-  );
+/** By the engine's name: a host that is connected may be writing to it now. */
+function connectedBdevs(state: TargetState): Set<string> {
+  const names = new Set<string>();
+  for (const { controllers, namespaces } of state.subsystems.values()) {
+    if (controllers.size === 0) continue;
+    for (const { bdev } of namespaces.values()) names.add(bdev.name);
+  }
+  return names;
 }

@@ -4,7 +4,8 @@
  */
 
 import type { Endpoint } from '../engine/engine-types.js';
-import { endpointKey, endpointText, overlap } from '../transport/listener.js';
+import { EndpointIndex } from '../transport/endpoint-index.js';
+import { endpointKey, endpointText } from '../transport/listener.js';
 import type { Listener } from '../transport/listener.js';
 import type { TargetConfiguration } from './configuration.js';
 import { difference, places } from './plan-steps.js';
@@ -37,9 +38,12 @@ export function planEndpoints(
   const wanted = absent
     .filter(([id]) => !state.unavailable.endpoints.has(id))
     .map(([, place]) => place);
-  const displaced = closing.filter((old) => wanted.some(({ item }) => overlap(old.actual, item)));
+  const wantedEndpoints = indexed(wanted.map(({ item }) => item));
+  const isDisplaced = ({ actual }: Listener): boolean => wantedEndpoints.find(actual) !== undefined;
+  const displaced = closing.filter(isDisplaced);
+  const displacedEndpoints = indexed(displaced.map(({ actual }) => actual));
   const isExchanged = ({ item }: Place<Endpoint>): boolean =>
-    displaced.some((old) => overlap(old.actual, item));
+    displacedEndpoints.find(item) !== undefined;
   for (const { key, configured } of closing) {
     steps.add('withdraw', {
       kind: 'endpoint_close',
@@ -55,8 +59,14 @@ export function planEndpoints(
     exchange: wanted.filter(isExchanged),
     displaced,
     retry: retry.map(([, place]) => place),
-    close: closing.filter((old) => !displaced.includes(old)),
+    close: closing.filter((old) => !isDisplaced(old)),
   };
+}
+
+function indexed(endpoints: readonly Endpoint[]): EndpointIndex<Endpoint> {
+  const index = new EndpointIndex<Endpoint>();
+  for (const endpoint of endpoints) index.add(endpoint, endpoint);
+  return index;
 }
 
 function planDiscoveryListeners(

@@ -29,8 +29,11 @@ export function planSubsystems(
   for (const [nqn, { key }] of before) {
     if (after.has(nqn)) continue;
     const text = `remove subsystem ${nqn}`;
-    steps.add('withdraw', { kind: 'subsystem_remove', key, text, ...cutOff(state, nqn) });
+    const subsystem = state.subsystems.get(nqn);
+    const connected = subsystem === undefined ? 0 : living(subsystem).length;
+    steps.add('withdraw', { kind: 'subsystem_remove', key, text, ...cutOff(connected) });
   }
+  const retried = new Set(bdevs.retry.map(({ item }) => item.name));
   for (const [nqn, { item, key }] of after) {
     const old = state.subsystems.get(nqn);
     if (old === undefined) {
@@ -41,7 +44,8 @@ export function planSubsystems(
     planHosts(old, item, key, steps);
     planListeners(old, item, key, steps);
     const was = before.get(nqn)?.item.namespaces ?? [];
-    new NamespacePlanner(state, old, bdevs, steps).plan(was, item.namespaces, `${key}.namespaces`);
+    const namespaces = new NamespacePlanner(state, old, { keep: bdevs.keep, retried }, steps);
+    namespaces.plan(was, item.namespaces, `${key}.namespaces`);
   }
 }
 
@@ -51,9 +55,7 @@ function living({ controllers }: Subsystem): Controller[] {
 }
 
 /** What taking something away does to the hosts that are connected to the subsystem. */
-function cutOff(state: TargetState, nqn: string): Pick<Step, 'notice' | 'needs'> {
-  const subsystem = state.subsystems.get(nqn);
-  const connected = subsystem === undefined ? 0 : living(subsystem).length;
+function cutOff(connected: number): Pick<Step, 'notice' | 'needs'> {
   if (connected === 0) return {};
   return {
     notice: `takes it away from ${count(connected, 'connected controller')}`,
@@ -100,12 +102,13 @@ function planHosts(old: Subsystem, next: SubsystemConfiguration, key: string, st
   const { nqn } = next;
   const before = [...old.hosts.keys()];
   const { gone, added } = difference(before, next.hosts, (host) => host, `${key}.hosts`);
+  const connected = new Map<string, number>();
+  for (const { hostNqn } of living(old)) connected.set(hostNqn, (connected.get(hostNqn) ?? 0) + 1);
   for (const { item, key: at } of added) {
     steps.add('access', { kind: 'host_add', key: at, text: `allow host ${item} on ${nqn}` });
   }
   for (const { item, key: at } of gone) {
-    const controllers = living(old).filter(({ hostNqn }) => hostNqn === item);
-    const shutOut = next.allowAnyHost ? 0 : controllers.length;
+    const shutOut = next.allowAnyHost ? 0 : (connected.get(item) ?? 0);
     steps.add('access', {
       kind: 'host_remove',
       key: at,
@@ -134,17 +137,25 @@ function planListeners(
   }
 }
 
+/** What the namespaces of all subsystems are planned with. */
+interface PlannedBdevs extends Pick<BdevPlan, 'keep'> {
+  /** Names of those that are not there, as before. */
+  readonly retried: ReadonlySet<string>;
+}
+
 class NamespacePlanner {
   readonly #state: TargetState;
   readonly #subsystem: Subsystem;
-  readonly #bdevs: BdevPlan;
+  readonly #bdevs: PlannedBdevs;
   readonly #steps: Steps;
+  readonly #connected: number;
 
-  constructor(state: TargetState, subsystem: Subsystem, bdevs: BdevPlan, steps: Steps) {
+  constructor(state: TargetState, subsystem: Subsystem, bdevs: PlannedBdevs, steps: Steps) {
     this.#state = state;
     this.#subsystem = subsystem;
     this.#bdevs = bdevs;
     this.#steps = steps;
+    this.#connected = living(subsystem).length;
   }
 
   plan(
@@ -160,26 +171,21 @@ class NamespacePlanner {
     for (const [id, { item, key: at }] of next) {
       const active = this.#subsystem.namespaces.get(item.nsid);
       if (active !== undefined) this.#change(active, item, at);
-      else if (!was.has(id) || !this.#isMissing(item)) this.#add(item, at);
+      else if (!was.has(id) || !this.#bdevs.retried.has(item.bdev)) this.#add(item, at);
     }
-  }
-
-  /** Its bdev is not there, as before. */
-  #isMissing({ bdev }: NamespaceConfiguration): boolean {
-    return this.#bdevs.retry.some(({ item }) => item.name === bdev);
   }
 
   #add(namespace: NamespaceConfiguration, key: string): void {
     const { nqn } = this.#subsystem;
     const text = `add ${namespaceText(namespace)} to ${nqn}`;
-    const notice = told(living(this.#subsystem).length);
+    const notice = told(this.#connected);
     this.#steps.add('offer', { kind: 'namespace_add', key, text, notice });
   }
 
   #remove(namespace: NamespaceConfiguration, key: string): void {
     const { nqn, namespaces } = this.#subsystem;
     const text = `remove ${namespaceText(namespace)} from ${nqn}`;
-    const effect = namespaces.has(namespace.nsid) ? cutOff(this.#state, nqn) : {};
+    const effect = namespaces.has(namespace.nsid) ? cutOff(this.#connected) : {};
     this.#steps.add('withdraw', { kind: 'namespace_remove', key, text, ...effect });
   }
 
@@ -190,12 +196,12 @@ class NamespacePlanner {
     if (changed?.isSameDisk(active) === true) {
       if (changed.readOnly === active.readOnly) return;
       const text = `make ${namespaceText(next)} of ${nqn} ${changed.readOnly ? 'read-only' : 'writable'}`;
-      const notice = told(living(this.#subsystem).length);
+      const notice = told(this.#connected);
       this.#steps.add('offer', { kind: 'namespace_update', key, text, notice });
       return;
     }
     const text = `make namespace ${next.nsid} of ${nqn} another disk (${next.bdev})`;
-    const effect = cutOff(this.#state, nqn);
+    const effect = cutOff(this.#connected);
     this.#steps.add('offer', { kind: 'namespace_replace', key, text, ...effect });
   }
 }

@@ -1,13 +1,25 @@
 /** Takes the pictures that `views.ts` describes. */
 
 import type { Connection } from '../transport/connection.js';
-import type { Listener } from '../transport/listener.js';
 import { soundHealth, statesOf } from './bdev-condition.js';
+import type { NamespaceConfiguration } from './configuration.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 import type { BdevView, ConnectionView, ListenerView, SubsystemView } from './views.js';
 
-export function subsystemView(state: TargetState, subsystem: Subsystem): SubsystemView {
+export function subsystemViews(state: TargetState): SubsystemView[] {
+  const configured = new Map(state.desired.subsystems.map((each) => [each.nqn, each.namespaces]));
+  return [...state.subsystems.values()].map((subsystem) =>
+    subsystemView(state, subsystem, configured.get(subsystem.nqn) ?? []),
+  );
+}
+
+/** `configured`: the namespaces that it shall have. */
+function subsystemView(
+  state: TargetState,
+  subsystem: Subsystem,
+  configured: readonly NamespaceConfiguration[],
+): SubsystemView {
   const { nqn, serial, table, parameters } = subsystem;
   return {
     nqn,
@@ -22,35 +34,31 @@ export function subsystemView(state: TargetState, subsystem: Subsystem): Subsyst
       actual: state.listeners.get(configured)?.actual ?? null,
     })),
     namespaces: subsystem.namespacesByNsid.map((namespace) => namespace.view),
-    missingNamespaces: missingNamespaces(state, subsystem),
+    missingNamespaces: configured
+      .filter(({ nsid }) => !subsystem.namespaces.has(nsid))
+      .map(({ nsid, bdev }) => ({ nsid, bdev })),
     controllerCount: subsystem.controllers.size,
   };
 }
 
-function missingNamespaces(
-  state: TargetState,
-  { nqn, namespaces }: Subsystem,
-): SubsystemView['missingNamespaces'] {
-  const configured = state.desired.subsystems.find((subsystem) => subsystem.nqn === nqn);
-  return (configured?.namespaces ?? [])
-    .filter(({ nsid }) => !namespaces.has(nsid))
-    .map(({ nsid, bdev }) => ({ nsid, bdev }));
-}
-
-export function listenerView(state: TargetState, listener: Listener): ListenerView {
-  const { configured, actual, portId } = listener;
-  const offered = [...state.subsystems.values()].filter((subsystem) =>
-    subsystem.offeredOn(configured),
-  );
-  return {
-    listener: listener.listener,
+export function listenerViews(state: TargetState): ListenerView[] {
+  const offered = new Map<string, string[]>();
+  for (const { nqn, listeners } of state.subsystems.values()) {
+    for (const key of listeners.keys()) {
+      const nqns = offered.get(key);
+      if (nqns === undefined) offered.set(key, [nqn]);
+      else nqns.push(nqn);
+    }
+  }
+  return [...state.listeners].map(({ listener, configured, actual, portId, key }) => ({
+    listener,
     configured,
     actual,
     portId,
-    discovery: state.discovery.listeners.has(listener.key),
-    subsystems: offered.map((subsystem) => subsystem.nqn),
-    connectionCount: state.listeners.connectionCount(listener.listener),
-  };
+    discovery: state.discovery.listeners.has(key),
+    subsystems: offered.get(key) ?? [],
+    connectionCount: state.listeners.connectionCount(listener),
+  }));
 }
 
 export function connectionView(connection: Connection): ConnectionView {

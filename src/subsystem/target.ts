@@ -41,7 +41,7 @@ import type { Missing } from './preparation.js';
 import { RetryTimer } from './retry-timer.js';
 import type { ApplyReport, TargetOptions } from './target-options.js';
 import { TargetState } from './target-state.js';
-import { bdevViews, connectionView, listenerView, subsystemView } from './target-views.js';
+import { bdevViews, connectionView, listenerViews, subsystemViews } from './target-views.js';
 import type { UnavailableBdev, UnavailableEndpoint } from './unavailable.js';
 import type {
   BdevView,
@@ -226,13 +226,11 @@ export class Target {
   }
 
   get subsystems(): readonly SubsystemView[] {
-    return [...this.#state.subsystems.values()].map((subsystem) =>
-      subsystemView(this.#state, subsystem),
-    );
+    return subsystemViews(this.#state);
   }
 
   get listeners(): readonly ListenerView[] {
-    return [...this.#state.listeners].map((listener) => listenerView(this.#state, listener));
+    return listenerViews(this.#state);
   }
 
   get controllers(): readonly ControllerView[] {

@@ -2,11 +2,15 @@
 
 import type { Endpoint, Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
-import { endpointKey, endpointText, Listener, overlap } from './listener.js';
+import { EndpointIndex } from './endpoint-index.js';
+import { endpointKey, endpointText, Listener } from './listener.js';
 
 export class ListenerTable implements Iterable<Listener> {
   readonly #engine: Engine;
   readonly #byKey = new Map<string, Listener>();
+  /** The same by where they listen. */
+  readonly #byActual = new EndpointIndex<Listener>();
+  readonly #portIds = new Set<number>();
   /** Removed listeners stay here while connections that came through them live. */
   readonly #byNumber = new Map<number, Listener>();
   /** Connections by the number of their listener. */
@@ -19,7 +23,7 @@ export class ListenerTable implements Iterable<Listener> {
 
   /** Takes the address. Nobody is accepted, and nobody knows of it, before {@link start}. */
   async bind(endpoint: Endpoint): Promise<Listener> {
-    const clash = [...this.#byKey.values()].find(({ actual }) => overlap(actual, endpoint));
+    const clash = this.#byActual.find(endpoint);
     if (clash !== undefined) {
       throw new TargetError(
         'address_unavailable',
@@ -38,6 +42,8 @@ export class ListenerTable implements Iterable<Listener> {
       throw new TargetError('already_exists', `${text} is listened on already`);
     }
     this.#byKey.set(listener.key, listener);
+    this.#byActual.add(listener.actual, listener);
+    this.#portIds.add(listener.portId);
     this.#byNumber.set(listener.listener, listener);
     this.#engine.listenerStart(listener.listener);
   }
@@ -55,6 +61,8 @@ export class ListenerTable implements Iterable<Listener> {
       throw new TargetError('not_found', `${endpointText(endpoint)} is not listened on`);
     }
     this.#byKey.delete(key);
+    this.#byActual.delete(listener.actual);
+    this.#portIds.delete(listener.portId);
     await this.#engine.listenerRemove(listener.listener);
     this.#forget(listener);
   }
@@ -97,8 +105,7 @@ export class ListenerTable implements Iterable<Listener> {
 
   /** PORTID has 16 bits and 0 is taken by nobody; after a wrap the ones in use are passed over. */
   #takePortId(): number {
-    const used = new Set([...this.#byKey.values()].map((listener) => listener.portId));
-    while (used.has(this.#portIdNext)) this.#portIdNext = (this.#portIdNext % 0xffff) + 1;
+    while (this.#portIds.has(this.#portIdNext)) this.#portIdNext = (this.#portIdNext % 0xffff) + 1;
     const portId = this.#portIdNext;
     this.#portIdNext = (portId % 0xffff) + 1;
     return portId;

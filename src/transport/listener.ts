@@ -7,21 +7,22 @@ import { isIPv6 } from 'node:net';
 import type { Endpoint } from '../engine/engine-types.js';
 import { canonicalAddress, isWildcard } from './address.js';
 
+/** A change compares each endpoint many times. */
+const keys = new WeakMap<Endpoint, string>();
+
 /** Two endpoints are the same if their keys are. */
 export function endpointKey(endpoint: Endpoint): string {
-  return `${canonicalAddress(endpoint.address)}|${endpoint.port}`;
+  const known = keys.get(endpoint);
+  if (known !== undefined) return known;
+  const key = `${canonicalAddress(endpoint.address)}|${endpoint.port}`;
+  keys.set(endpoint, key);
+  return key;
 }
 
 /** `127.0.0.1:4420` or `[::1]:4420`. */
 export function endpointText(endpoint: Endpoint): string {
   const address = endpoint.address.includes(':') ? `[${endpoint.address}]` : endpoint.address;
   return `${address}:${endpoint.port}`;
-}
-
-/** Whether two endpoints cannot be listened on at once. */
-export function overlap(left: Endpoint, right: Endpoint): boolean {
-  if (left.port !== right.port || left.port === 0) return false;
-  return covers(left.address, right.address) || covers(right.address, left.address);
 }
 
 /** Whether a listener on `endpoint` is reached at `local`, a connection's address and port. */

@@ -1,6 +1,7 @@
 /** What counts as one host's address: the engine's admission counts by the same (admission.cc). */
 
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
+import { groupsOf } from './address.js';
 
 /**
  * An IPv4 address, or the first 64 bits of an IPv6 address, of which a host may have any number;
@@ -19,23 +20,6 @@ export function hostOf(address: string): string {
     .slice(0, 4)
     .map((group) => group.toString(16))
     .join(':')}::/64`;
-}
-
-/** The eight groups of an address that isIPv6() takes. */
-function groupsOf(address: string): number[] {
-  const [head = '', tail] = address.split('::');
-  const left = partsOf(head);
-  const right = tail === undefined ? [] : partsOf(tail);
-  return [...left, ...new Array<number>(8 - left.length - right.length).fill(0), ...right];
-}
-
-function partsOf(text: string): number[] {
-  if (text === '') return [];
-  return text.split(':').flatMap((part) => {
-    if (!isIPv4(part)) return [parseInt(part, 16)];
-    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number);
-    return [a * 256 + b, c * 256 + d];
-  });
 }
 
 function ipv4Of(groups: readonly number[]): string {

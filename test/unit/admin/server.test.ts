@@ -408,7 +408,7 @@ t.test('a body says exactly what it means, or is refused', async (t) => {
   let reloads = 0;
   const reload: AdminSources['reload'] = async () => {
     reloads += 1;
-    return { changes: [], warnings: [] };
+    return { file: '/c.yaml', changes: [], warnings: [] };
   };
   const app = await createApp(sources({ reload }), await tokenFile(t));
   const expected = 'expected true or false for `dry_run`, got';

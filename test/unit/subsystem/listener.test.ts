@@ -1,6 +1,8 @@
 import t from 'tap';
 
-import { isWildcard } from '../../../src/transport/address.js';
+import type { Endpoint } from '../../../src/engine/engine-types.js';
+import { canonicalAddress, isWildcard } from '../../../src/transport/address.js';
+import { EndpointIndex } from '../../../src/transport/endpoint-index.js';
 import { endpointKey, endpointText } from '../../../src/transport/listener.js';
 import { ListenerTable } from '../../../src/transport/listener-table.js';
 import { FakeEngine } from './fake-engine.js';
@@ -109,4 +111,48 @@ t.test('port identifiers are not used twice', async (t) => {
   table.start(second);
   t.same([first.portId, second.portId], [1, 2]);
   t.same([...table], [first, second]);
+});
+
+t.test('an IPv6 address has the spelling that a URL has', async (t) => {
+  const groups = ['0', '1', 'ABCD', '00f0'];
+  for (let code = 0; code < 4 ** 8; code += 7) {
+    const address = Array.from({ length: 8 }, (_none, at) => groups[(code >> (2 * at)) & 3]).join(
+      ':',
+    );
+    const url = new URL(`http://[${address}]/`).hostname.slice(1, -1);
+    if (canonicalAddress(address) !== url) t.equal(canonicalAddress(address), url);
+  }
+  t.equal(canonicalAddress('1::2:192.0.2.1'), '1::2:c000:201');
+  t.equal(canonicalAddress('FE80::0:1%eth0'), 'fe80::1%eth0');
+});
+
+/** As the kernel has it, pair by pair. */
+function overlaps(left: Endpoint, right: Endpoint): boolean {
+  const covers = (address: string, other: string): boolean =>
+    address === '::' || (address === '0.0.0.0' && !other.includes(':')) || address === other;
+  if (left.port !== right.port || left.port === 0) return false;
+  return covers(left.address, right.address) || covers(right.address, left.address);
+}
+
+t.test('the index finds the first endpoint that overlaps, and only that', async (t) => {
+  const addresses = ['127.0.0.1', '0.0.0.0', '::', '::1', '127.0.0.2', '2001:db8::1'];
+  const endpoints = addresses.flatMap((address) => [0, 1, 2].map((port) => ({ address, port })));
+  for (let from = 0; from < endpoints.length; from += 1) {
+    const index = new EndpointIndex<Endpoint>();
+    const known: Endpoint[] = [];
+    for (let count = 0; count < endpoints.length; count += 1) {
+      const next = endpoints[(from + count * 5) % endpoints.length] ?? endpoint;
+      index.add(next, next);
+      known.push(next);
+      if (count % 4 === 3) index.delete(known.splice(count % known.length, 1)[0] ?? endpoint);
+      for (const asked of endpoints) {
+        const all = known.filter((each) => overlaps(each, asked));
+        t.equal(index.find(asked), all[0]);
+        t.equal(
+          index.findOther(asked),
+          all.find(({ address }) => address !== asked.address),
+        );
+      }
+    }
+  }
 });
