@@ -4,6 +4,7 @@ import { pino, stdTimeFunctions, type Logger as PinoLogger } from 'pino';
 import type { LogOptions } from './config/normalize.js';
 import { namedFields } from './field-names.js';
 import type { LogSink } from './log-sink.js';
+import { printableJson, printableLine } from './printable.js';
 
 export type DaemonLogger = PinoLogger;
 
@@ -21,7 +22,9 @@ export function isPretty(format: LogOptions['format'], output: Pick<LogOutput, '
 
 export async function createLogger(options: LogOptions, output: LogOutput): Promise<DaemonLogger> {
   const { sink } = output;
-  const stream = isPretty(options.format, output) ? await prettyStream(sink, output.color) : sink;
+  const stream = isPretty(options.format, output)
+    ? await prettyStream(sink, output.color)
+    : jsonStream(sink);
   const logger = pino(
     {
       level: options.level,
@@ -58,7 +61,23 @@ async function prettyStream(sink: LogSink, colorize: boolean) {
   });
   return {
     write: (line: string) => {
-      sink.write(format(line));
+      sink.write(format(JSON.parse(line, printableValue)));
     },
   };
+}
+
+/** What hosts, files and the kernel called something may be in any line. */
+function jsonStream(sink: LogSink) {
+  return {
+    write: (line: string) => {
+      sink.write(printableJson(line));
+    },
+  };
+}
+
+/** A stack has lines of its own. */
+function printableValue(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (key !== 'stack') return printableLine(value);
+  return value.split('\n').map(printableLine).join('\n');
 }

@@ -19,11 +19,32 @@ export const foreignClass = `${unprintableClass}\\ufffd`;
 /** An NQN has at most 223 bytes. */
 const lengthMax = 256;
 
+/** A name or a value: cut where it is longer than any that is meant. */
 export function printable(text: string): string {
-  const cut = text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
-  return cut.replace(
+  return printableLine(text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text);
+}
+
+/**
+ * All of a text, on one line. For the doors through which text leaves: what was made printable
+ * before stays as it is.
+ */
+export function printableLine(text: string): string {
+  return text.replace(
     unprintable,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+/** JSON that says the same and is {@link isPrintable}, but for the ends of lines between values. */
+export function printableJson(json: string): string {
+  return json.replace(unprintable, (character) =>
+    character === '\n'
+      ? character
+      : // Above FFFFh, two halves of a pair.
+        character.replace(
+          /[^]/g,
+          (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        ),
   );
 }
 

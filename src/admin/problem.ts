@@ -8,7 +8,7 @@ import { type Static, Type } from '../json-schema.js';
 import { expectation } from '../config/expectation.js';
 import type { SchemaNode } from '../config/schema-node.js';
 import { TargetError } from '../errors.js';
-import { printable } from '../printable.js';
+import { printable, printableJson, printableLine } from '../printable.js';
 
 const problemSchema = Type.Object(
   {
@@ -85,14 +85,16 @@ export function problemOf(error: TargetError, status: number): Static<typeof pro
   const { code, title, field } = error;
   // A defect's message may hold anything; the log has it.
   const detail =
-    code === 'internal' ? 'an unexpected error; the log of the daemon says more' : error.message;
+    code === 'internal'
+      ? 'an unexpected error; the log of the daemon says more'
+      : printableLine(error.message);
   return {
     type: `urn:capsuled:error:${code}`,
     title,
     status,
     code,
     detail,
-    ...(field === undefined ? {} : { field }),
+    ...(field === undefined ? {} : { field: printableLine(field) }),
   };
 }
 
@@ -104,7 +106,7 @@ export function sendProblem(
   return reply
     .code(status)
     .type(PROBLEM_TYPE)
-    .serializer((payload: unknown) => JSON.stringify(payload))
+    .serializer((payload: unknown) => printableJson(JSON.stringify(payload)))
     .send(problemOf(error, status));
 }
 

@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { hostPortText } from '../config/describe.js';
 import type { AdminOptions } from '../config/normalize.js';
 import { TargetError } from '../errors.js';
+import { printableJson } from '../printable.js';
 import { PeerLines } from '../subsystem/peer-lines.js';
 import { type Clock, systemClock } from '../subsystem/target-options.js';
 import { isLoopback } from '../transport/address.js';
@@ -105,7 +106,7 @@ export async function createApp(
   }) as unknown as FastifyInstance;
   // The types of the handlers hold answers to their schemas already; compiling serializers would
   // only cost start-up.
-  app.setSerializerCompiler(() => (payload) => JSON.stringify(payload));
+  app.setSerializerCompiler(() => (payload) => printableJson(JSON.stringify(payload)));
   registerProblems(app);
   refuseOddities(app.server);
   coerceQueries(app);

@@ -1,5 +1,6 @@
 /** `capsuled acknowledge`: an operator takes note of what a bdev has lost. */
 
+import { printableLine } from '../printable.js';
 import { type AdminWords, adminPost } from './admin-client.js';
 import type { Terminal } from './terminal.js';
 
@@ -9,6 +10,6 @@ export async function acknowledge(
   terminal: Terminal,
 ): Promise<number> {
   await adminPost(words, `/v1/bdevs/${encodeURIComponent(name)}/acknowledge`);
-  terminal.out(`${name}: acknowledged\n`);
+  terminal.out(`${printableLine(name)}: acknowledged\n`);
   return 0;
 }

@@ -10,6 +10,7 @@
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../config/load.js';
 import { TargetError } from '../errors.js';
+import { printableJson, printableLine } from '../printable.js';
 import { smallFiles } from '../small-file.js';
 import { type Change, type Permission, permissions } from '../subsystem/change.js';
 import { type AdminWords, adminPost } from './admin-client.js';
@@ -41,7 +42,7 @@ export async function apply(words: ApplyWords, terminal: Terminal): Promise<numb
   const meant = await fileMeant(words);
   const body = { allow, dry_run: words.dryRun === true, ...meant };
   const report = (await adminPost(words, '/v1/reload', body)) as Report;
-  if (words.json === true) terminal.out(`${JSON.stringify(report, null, 2)}\n`);
+  if (words.json === true) terminal.out(`${printableJson(JSON.stringify(report, null, 2))}\n`);
   else print(report, terminal);
   return 0;
 }
@@ -77,10 +78,12 @@ function print({ applied, file, changes, warnings }: Report, terminal: Terminal)
     const effect = notice === null ? '' : `: ${notice}`;
     const need =
       needs.length === 0 ? '' : ` (${applied ? 'allowed' : 'needs'}: ${needs.join(', ')})`;
-    terminal.out(`${applied ? 'done' : 'would'}: ${text}${effect}${need}\n`);
+    const line = `${applied ? 'done' : 'would'}: ${text}${effect}${need}`;
+    terminal.out(`${printableLine(line)}\n`);
   }
   const said = new Set(changes.map(({ text, notice }) => `${text}: ${notice ?? ''}`));
   for (const warning of warnings) {
-    if (!said.has(warning)) terminal.error(`${yellow('warning:', terminal)} ${warning}\n`);
+    if (!said.has(warning))
+      terminal.error(`${yellow('warning:', terminal)} ${printableLine(warning)}\n`);
   }
 }

@@ -3,6 +3,7 @@
 import { type ConfigurationIssue, formatIssue } from '../config/issue.js';
 import { loadConfiguration } from '../config/load.js';
 import { TargetError } from '../errors.js';
+import { printableJson, printableLine } from '../printable.js';
 import { type Terminal, red, yellow } from './terminal.js';
 
 export async function check(
@@ -13,18 +14,18 @@ export async function check(
   const { issues, configuration } = await load(file);
   const valid = configuration !== undefined;
   if (format === 'json') {
-    terminal.out(`${JSON.stringify({ valid, issues }, null, 2)}\n`);
+    terminal.out(`${printableJson(JSON.stringify({ valid, issues }, null, 2))}\n`);
     return valid ? 0 : 1;
   }
   printIssues(issues, terminal);
   if (configuration === undefined) {
     const count = issues.filter((issue) => issue.severity === 'error').length;
-    terminal.error(`${file}: invalid, ${plural(count, 'error')}\n`);
+    terminal.error(`${printableLine(file)}: invalid, ${plural(count, 'error')}\n`);
     return 1;
   }
   const { subsystems, bdevs } = configuration.target;
   terminal.out(
-    `${file}: valid: ${plural(subsystems.length, 'subsystem')}, ${plural(bdevs.length, 'bdev')}\n`,
+    `${printableLine(file)}: valid: ${plural(subsystems.length, 'subsystem')}, ${plural(bdevs.length, 'bdev')}\n`,
   );
   return 0;
 }

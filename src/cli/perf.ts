@@ -12,6 +12,7 @@ import type {
 import { statusName } from '../wire/status.js';
 import { type PerfWords, loadOptions } from './perf-options.js';
 import { parsePerfTarget } from './perf-target.js';
+import { printableLine } from '../printable.js';
 import { type Terminal, bold, red } from './terminal.js';
 
 /** Starts runs; a test puts its own in. */
@@ -121,7 +122,7 @@ function print(report: LoadReport, terminal: Terminal): void {
     terminal.error(`first error: ${statusName(report.firstErrorStatus)}\n`);
   }
   if (report.failure !== '') {
-    terminal.error(`${red('capsuled: error:', terminal)} ${report.failure}\n`);
+    terminal.error(`${red('capsuled: error:', terminal)} ${printableLine(report.failure)}\n`);
   }
 }
 

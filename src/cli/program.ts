@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { TargetError } from '../errors.js';
+import { printableLine } from '../printable.js';
 import type { AdminWords } from './admin-client.js';
 import type { ApplyWords } from './apply.js';
 import type { PerfWords } from './perf-options.js';
@@ -29,7 +30,7 @@ export async function main(
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : USAGE_STATUS;
     if (!(thrown instanceof TargetError)) throw thrown;
-    terminal.error(`${red('capsuled: error:', terminal)} ${thrown.message}\n`);
+    terminal.error(`${red('capsuled: error:', terminal)} ${printableLine(thrown.message)}\n`);
     return thrown.code === 'argument_invalid' ? USAGE_STATUS : 1;
   }
 }

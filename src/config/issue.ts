@@ -1,3 +1,5 @@
+import { printable, printableLine } from '../printable.js';
+
 /** One thing that is wrong, or doubtful, in a configuration file. */
 export interface ConfigurationIssue {
   readonly severity: 'error' | 'warning';
@@ -12,13 +14,13 @@ export interface ConfigurationIssue {
 
 /**
  * `config.yaml:12:5: error: bdevs[0].size: expected …, got …`, as compilers print and editors parse
- * it.
+ * it: one line, whatever the file holds.
  */
 export function formatIssue(issue: ConfigurationIssue): string {
   const place =
     issue.line === 0 ? issue.file : `${issue.file}:${String(issue.line)}:${String(issue.column)}`;
-  const path = issue.path === '' ? '' : `${issue.path}: `;
-  return `${place}: ${issue.severity}: ${path}${issue.message}`;
+  const path = issue.path === '' ? '' : `${printable(issue.path)}: `;
+  return printableLine(`${place}: ${issue.severity}: ${path}${issue.message}`);
 }
 
 export function hasErrors(issues: readonly ConfigurationIssue[]): boolean {

@@ -22,6 +22,7 @@ import {
 import { FORMATS } from './formats.js';
 import type { ConfigurationIssue } from './issue.js';
 import { nearest } from './nearest.js';
+import { printable } from '../printable.js';
 import { isDecimal, notationHint } from './number-notation.js';
 import { expectation, outOfRange } from './expectation.js';
 import type { SchemaNode } from './schema-node.js';
@@ -193,7 +194,7 @@ export class Reader {
     const tail = near === undefined ? '' : `; did you mean "${near}"?`;
     this.error(
       keyPath,
-      `expected one of ${known.join(', ')}, got the unknown key ${quoted(name)}${tail}`,
+      `expected one of ${known.join(', ')}, got the unknown key ${shownText(name)}${tail}`,
     );
     return near;
   }
@@ -401,11 +402,17 @@ function variantMessage(schema: SchemaNode, discriminator: string, value: unknow
 function shown(node: unknown): string {
   if (isMap(node)) return 'a map';
   if (isSeq(node)) return 'a list';
-  if (isAlias(node))
-    return `the alias "*${node.source}", before which there is no "&${node.source}"`;
+  if (isAlias(node)) {
+    const name = printable(node.source);
+    return `the alias "*${name}", before which there is no "&${name}"`;
+  }
   if (!isScalar(node) || node.value === null) return 'nothing';
-  if (typeof node.value !== 'string') return node.source ?? JSON.stringify(node.value);
-  return quoted(node.value.length > 60 ? `${node.value.slice(0, 57)}...` : node.value);
+  if (typeof node.value !== 'string') return printable(node.source ?? JSON.stringify(node.value));
+  return shownText(node.value);
+}
+
+function shownText(text: string): string {
+  return quoted(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }
 
 /** Characters that cannot be seen, or that change what stands beside them, are escaped. */
