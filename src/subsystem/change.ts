@@ -18,8 +18,8 @@ export type SubsystemParameters = Pick<
  *
  * - `disconnect`: it takes a namespace, a subsystem or a bdev away from hosts that are connected to
  * it
- * - `data-loss`: it destroys data that nobody can bring back: the content of a RAM disk, or of a file
- * that was deleted and is only held open
+ * - `data-loss`: it destroys data that nobody can bring back: the content of a RAM disk, or of a
+ * file that was deleted and is only held open
  *
  * To shut a host out needs none: it is what the operator wrote, and a host that may no longer be
  * there must not stay for want of another word.

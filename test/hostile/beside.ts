@@ -13,8 +13,8 @@
  * A row shows the 99th percentiles apart (the mean of the two) and beside; the longest; what
  * failed; how much memory the daemon took, and the kernel for all TCP sockets of the machine; and
  * which limits held somebody back, how often. The exit status is 1 if a percentile is more than
- * twice as high beside as apart, an honest operation or a supervisor's probe failed, the daemon took
- * more memory than its limits add up to, or nobody was hostile.
+ * twice as high beside as apart, an honest operation or a supervisor's probe failed, the daemon
+ * took more memory than its limits add up to, or nobody was hostile.
  */
 
 import { writeFileSync } from 'node:fs';
