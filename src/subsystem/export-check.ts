@@ -155,12 +155,13 @@ function waitedFor(
   missing: Missing,
 ): Set<NamespaceConfiguration> {
   const retried = new Set(bdevs.retry.map(({ item }) => item.name));
+  const known = new Map(current.subsystems.map((subsystem) => [subsystem.nqn, subsystem]));
   const isAbsent = (nqn: string, configuration: NamespaceConfiguration): boolean => {
     // An operator who changes the disk itself must hear of it.
     if (!bdevs.keep.has(configuration.bdev)) return false;
-    const before = current.subsystems.find((subsystem) => subsystem.nqn === nqn)?.namespaces ?? [];
-    const isActive = subsystems.get(nqn)?.namespaces.has(configuration.nsid) === true;
-    return !isActive && before.some((other) => isDeepStrictEqual(other, configuration));
+    if (subsystems.get(nqn)?.namespaces.has(configuration.nsid) === true) return false;
+    const before = known.get(nqn)?.namespaces ?? [];
+    return before.some((other) => isDeepStrictEqual(other, configuration));
   };
   const waited = desired.subsystems.flatMap(({ nqn, namespaces }) =>
     namespaces.filter((one) => missing === 'wait' || retried.has(one.bdev) || isAbsent(nqn, one)),

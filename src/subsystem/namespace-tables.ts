@@ -22,8 +22,10 @@ export class NamespaceTables {
   readonly #entries = new Map<number, readonly NamespaceEntry[]>();
   /** By the engine's name of the bdev. */
   readonly #uses = new Map<string, Set<Use>>();
-  /** Who waits until some table has something else. */
-  #waiting: (() => void)[] = [];
+  /** By the engine's name of the bdev: how many entries of tables have it. */
+  readonly #listings = new Map<string, number>();
+  /** By the same: who waits until no table has it. */
+  readonly #waiting = new Map<string, (() => void)[]>();
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
@@ -33,11 +35,12 @@ export class NamespaceTables {
   /** Throws, with the table as it was, if the engine refuses it. */
   publish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication {
     const publication = this.#engine.namespaceTablePublish(table, entries);
-    const gone = this.#entriesOf(table).filter(
-      (before) => !entries.some((after) => isSameEntry(before, after)),
-    );
+    const after = new Map(entries.map((entry) => [entry.nsid, entry]));
+    const before = this.#entriesOf(table);
+    const gone = before.filter((entry) => !isSameEntry(entry, after.get(entry.nsid)));
+    this.#list(entries);
     this.#entries.set(table, entries);
-    this.#leave(gone, publication.drained);
+    this.#leave(before, gone, publication.drained);
     return publication;
   }
 
@@ -46,7 +49,7 @@ export class NamespaceTables {
     const gone = this.#entriesOf(table);
     const deleted = ended.then(() => this.#engine.namespaceTableDelete(table));
     this.#entries.delete(table);
-    this.#leave(gone, deleted);
+    this.#leave(gone, gone, deleted);
     return deleted;
   }
 
@@ -79,8 +82,10 @@ export class NamespaceTables {
   /** Resolves when nobody uses it any more: it can be closed. */
   async unused(bdev: string): Promise<void> {
     await this.drained(bdev);
-    while (this.#isListed(bdev)) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#listings.has(bdev)) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.set(bdev, [...(this.#waiting.get(bdev) ?? []), resolve]);
+      });
       await this.drained(bdev);
     }
   }
@@ -89,18 +94,33 @@ export class NamespaceTables {
     return this.#entries.get(table) ?? [];
   }
 
-  #isListed(bdev: string): boolean {
-    return [...this.#entries.values()].flat().some((entry) => entry.bdev === bdev);
+  #list(entries: readonly NamespaceEntry[]): void {
+    for (const { bdev } of entries) this.#listings.set(bdev, (this.#listings.get(bdev) ?? 0) + 1);
   }
 
-  #leave(gone: readonly NamespaceEntry[], drained: Promise<void>): void {
+  /** `before` is listed no more; of that, `gone` is used until it has drained. */
+  #leave(
+    before: readonly NamespaceEntry[],
+    gone: readonly NamespaceEntry[],
+    drained: Promise<void>,
+  ): void {
     // Whoever else waits for it hears of a failure; nobody need wait.
     drained.catch(() => undefined);
     for (const { bdev } of gone) this.use(bdev, drained);
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const { bdev } of before) {
+      const left = (this.#listings.get(bdev) ?? 0) - 1;
+      if (left > 0) {
+        this.#listings.set(bdev, left);
+        continue;
+      }
+      this.#listings.delete(bdev);
+      const waiting = this.#waiting.get(bdev) ?? [];
+      this.#waiting.delete(bdev);
+      for (const resolve of waiting) resolve();
+    }
   }
 }
 
-function isSameEntry(left: NamespaceEntry, right: NamespaceEntry): boolean {
-  return left.nsid === right.nsid && left.bdev === right.bdev && left.readOnly === right.readOnly;
+function isSameEntry(left: NamespaceEntry, right: NamespaceEntry | undefined): boolean {
+  return right !== undefined && left.bdev === right.bdev && left.readOnly === right.readOnly;
 }

@@ -28,7 +28,6 @@ import type {
   TargetConfiguration,
 } from './configuration.js';
 import type { TargetCounters } from './counters.js';
-import { inTime } from './deadline.js';
 import type { Drain } from './drain-list.js';
 import { EventDispatcher } from './event-dispatcher.js';
 import { make } from './making.js';
@@ -67,7 +66,6 @@ export class Target {
   readonly #retry: RetryTimer;
   readonly #watch: BdevWatch;
   /** Bdevs that are being looked at again. */
-  readonly #acknowledging = new Set<Promise<void>>();
   /** The change that all later ones wait for. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -272,10 +270,6 @@ export class Target {
     }
     const acknowledged = this.engine.bdevAcknowledge(engineName);
     this.#state.tables.use(engineName, acknowledged);
-    const over = acknowledged
-      .catch(() => undefined)
-      .finally(() => this.#acknowledging.delete(over));
-    this.#acknowledging.add(over);
     await acknowledged;
     this.#watch.look();
   }
@@ -286,7 +280,6 @@ export class Target {
    */
   async stop(): Promise<void> {
     this.#watch.stop();
-    await this.#acknowledged();
     // Nothing is opened, so nothing need be looked at.
     const stopped = this.#inTurn(() => this.#applyNow(emptyConfiguration, { allow: permissions }));
     // In the same turn: no retry may come behind it.
@@ -295,14 +288,6 @@ export class Target {
     const { controllers, discovery, drains } = this.#state;
     await drains.over();
     await controllers.terminateAll(discovery.controllers.values(), 'target_stopped');
-  }
-
-  /** A bdev that is being looked at cannot be closed; one whose disk hangs keeps nothing else. */
-  async #acknowledged(): Promise<void> {
-    const { clock, limits } = this.#state;
-    const late = (): Error => new TargetError('in_use', 'a bdev is still being looked at');
-    const all = Promise.all(this.#acknowledging);
-    await inTime(clock, limits.drainDeadlineMs, all, late).catch(() => undefined);
   }
 
   #edit(

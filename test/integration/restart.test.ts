@@ -225,5 +225,5 @@ t.test('the daemon does not start without its admin port', async (t) => {
   const config = configuration({ admin: { listen: `127.0.0.1:${port}` } });
   const { process, ended } = await runToEnd(t, config);
   t.same(ended, { status: 1, signal: null });
-  t.match(process.lines.find(({ level }) => level === 'error')?.msg, String(port));
+  t.match(process.lines.find(({ level }) => level === 'fatal')?.msg, String(port));
 });

@@ -562,7 +562,7 @@ t.test('a file that was made for a bdev that fails then is named', async (t) => 
 
   const late = await Bed.with();
   const slow = gate();
-  late.engine.onCall = () => slow.promise;
+  late.engine.onCall = (call) => (call === 'bdevCreate file0' ? slow.promise : Promise.resolve());
   const failed = failure(late.target.apply(desired));
   await turn();
   late.clock.advance(limitsDefault.openDeadlineMs);

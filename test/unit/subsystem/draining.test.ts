@@ -230,7 +230,10 @@ t.test('what a change that failed had opened is closed when its I/O has ended', 
   bed.engine.hung = io.promise;
   const refused = failure(bed.target.apply(refusing(bed, withFile()), allowed));
   await late(bed);
-  t.match((await refused).message, /publish 9 failed; the old configuration is back$/);
+  t.match(
+    (await refused).message,
+    /publish 9 failed; the old configuration is back; the new file .* stays$/,
+  );
   t.match(bed.target.drains, [{ what: 'bdev file0', state: 'overdue' }]);
   io.open();
   await turns();

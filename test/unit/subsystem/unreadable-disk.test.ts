@@ -153,10 +153,3 @@ t.test('a disk whose record cannot be written in time is given up', async (t) =>
   });
   t.same([...bed.engine.bdevNames], ['b']);
 });
-
-t.test('an acknowledgement that hangs keeps nobody from stopping', async (t) => {
-  const bed = await Bed.with(disks());
-  bed.engine.acknowledged = never;
-  void bed.target.acknowledgeBdev('a');
-  t.match(await inTime(bed, bed.target.stop()), { status: 'fulfilled' });
-});
