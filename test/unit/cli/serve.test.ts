@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { serve } from '../../../src/cli/serve.js';
 import type { Terminal } from '../../../src/cli/terminal.js';
+import type { EngineEvent, EngineEventsSink } from '../../../src/engine/engine-types.js';
 import { TargetError } from '../../../src/errors.js';
 import { LogSink } from '../../../src/log-sink.js';
 import { until } from '../../host/bounded.js';
@@ -49,6 +50,7 @@ function start(
   const logged = new EventEmitter();
   const lines: Line[] = [];
   const exits: number[] = [];
+  const sinks: EngineEventsSink[] = [];
   let out = '';
   const terminal: Terminal = {
     out: (written) => (out += written),
@@ -57,7 +59,8 @@ function start(
     color: false,
   };
   const status = serve(file, terminal, {
-    startEngine: () => {
+    startEngine: (_options, sink) => {
+      sinks.push(sink);
       changes.starting?.();
       if (changes.hangs === true) return new Promise(() => undefined);
       return changes.failure === undefined
@@ -89,7 +92,11 @@ function start(
       await once(logged, 'line');
     }
   };
-  return { file, engine, signals, lines, line, exits, status, output: () => out };
+  /** As if the engine had told it. */
+  const tell = (event: EngineEvent): void => {
+    for (const sink of sinks) sink([event]);
+  };
+  return { file, engine, signals, lines, line, exits, status, tell, output: () => out };
 }
 
 /** An engine whose stop ends when it is released. */
@@ -261,6 +268,20 @@ t.test('it is not ready while discovery does not listen as configured', async (t
       /^discovery\.listeners\[0\]: could not listen on .*: something listens there already/,
     ],
   });
+  daemon.signals.emit('SIGTERM');
+  await daemon.status;
+});
+
+t.test('it is not ready while hosts are turned away that did nothing wrong', async (t) => {
+  const daemon = start(t, yaml('a'));
+  const ready = await daemon.line('ready');
+  const readiness = (): Promise<Response> => fetch(`${String(ready['admin'])}/readyz`);
+  t.equal((await readiness()).status, 200);
+  const peer = { address: '192.0.2.7', port: 40000 };
+  daemon.tell({ type: 'connections_refused', count: 3, listener: 1, peer });
+  const response = await readiness();
+  t.equal(response.status, 503);
+  t.match(await response.json(), { reasons: [/^hosts are turned away: connections /] });
   daemon.signals.emit('SIGTERM');
   await daemon.status;
 });
