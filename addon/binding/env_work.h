@@ -1,6 +1,6 @@
-// EnvWork: a call of Env that may block, on a worker thread, as a promise.
+// EnvWork: a call of Env that may block, on a thread of its own, as a promise.
 //
-// Thread: made and settled on JavaScript's; the call runs on a worker. It keeps the JavaScript
+// Thread: made and settled on JavaScript's; the call runs on the other. It keeps the JavaScript
 // object alive that owns the environment, and says when the environment is not used any more.
 #pragma once
 
@@ -12,11 +12,12 @@
 
 #include "base/result.h"
 #include "binding/convert.h"
+#include "binding/thread_work.h"
 
 namespace capsuled::binding {
 
 template <typename T>
-class EnvWork : public Napi::AsyncWorker {
+class EnvWork : public ThreadWork {
  public:
   using Call = std::function<Result<T>()>;
   using Convert = std::function<Napi::Value(Napi::Env env, T& value)>;
@@ -27,7 +28,7 @@ class EnvWork : public Napi::AsyncWorker {
   static Napi::Promise start(Napi::Object owner, Call call, Convert convert, Over over) {
     auto* const work = new EnvWork(owner, std::move(call), std::move(convert), std::move(over));
     const Napi::Promise promise = work->deferred_.Promise();
-    work->Queue();
+    work->begin();
     return promise;
   }
 
@@ -45,7 +46,7 @@ class EnvWork : public Napi::AsyncWorker {
 
  private:
   EnvWork(Napi::Object owner, Call call, Convert convert, Over over)
-      : Napi::AsyncWorker(owner.Env()),
+      : ThreadWork(owner.Env()),
         owner_(Napi::Persistent(owner)),
         call_(std::move(call)),
         convert_(std::move(convert)),

@@ -7,6 +7,7 @@
 #include "bdev/bdev_kinds.h"
 #include "binding/convert.h"
 #include "binding/env_work.h"
+#include "binding/thread_work.h"
 
 namespace capsuled::binding {
 
@@ -35,11 +36,11 @@ std::vector<const Stats*> pointers(const control::StatsBlocks<Stats>& blocks) {
 
 }  // namespace
 
-/// Something that may block on a disk, on a worker thread. The engine stays until it is over.
-class NativeEngine::BdevWork : public Napi::AsyncWorker {
+/// Something that may block on a disk, on a thread of its own. The engine stays until it is over.
+class NativeEngine::BdevWork : public ThreadWork {
  public:
   explicit BdevWork(NativeEngine& owner)
-      : Napi::AsyncWorker(owner.Env()),
+      : ThreadWork(owner.Env()),
         owner_(owner),
         over_(owner.hold()),
         deferred_(Napi::Promise::Deferred::New(owner.Env())) {
@@ -269,7 +270,7 @@ Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
   parameters.reactor_count = engine_->reactor_count();
   auto* const creation = new BdevCreation(*this, std::move(parameters));
   const Napi::Promise promise = creation->promise();
-  creation->Queue();
+  creation->begin();
   return promise;
 }
 
@@ -280,7 +281,7 @@ Napi::Value NativeEngine::bdev_delete(const Napi::CallbackInfo& info) {
   if (!taken) return rejected(env, taken.error().errnum, taken.error().what, "name");
   auto* const deletion = new BdevDeletion(*this, std::move(taken).value());
   const Napi::Promise promise = deletion->promise();
-  deletion->Queue();
+  deletion->begin();
   return promise;
 }
 

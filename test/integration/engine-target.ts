@@ -21,7 +21,7 @@ export interface EngineTarget {
   readonly transport: (word: string) => number;
 }
 
-const engineOptions: EngineOptions = {
+export const engineOptions: EngineOptions = {
   cores: [0, 1],
   poll: 'adaptive',
   idleAfterNs: 50_000,
