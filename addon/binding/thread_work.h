@@ -7,9 +7,8 @@
 
 #include <napi.h>
 #include <pthread.h>
-#include <signal.h>
 
-#include "base/assert.h"
+#include "env/linux/start_thread.h"
 
 namespace capsuled::binding {
 
@@ -19,7 +18,7 @@ class ThreadWork : public Napi::AsyncWorker {
   void begin() {
     const Napi::Function nothing = Napi::Function::New(Env(), [](const Napi::CallbackInfo&) {});
     settle_ = Napi::ThreadSafeFunction::New(Env(), nothing, "disk", 0, 1);
-    if (start_thread()) return;
+    if (env::start_detached_thread(&ThreadWork::body, this) == 0) return;
     settle_.Release();
     Queue();
   }
@@ -28,22 +27,6 @@ class ThreadWork : public Napi::AsyncWorker {
   explicit ThreadWork(Napi::Env env) : Napi::AsyncWorker(env) {}
 
  private:
-  bool start_thread() {
-    pthread_attr_t attributes;
-    ASSERT(::pthread_attr_init(&attributes) == 0);
-    ASSERT(::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0);
-    // Signals are for the main thread. A thread inherits the mask of who makes it.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ASSERT(::pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    pthread_t thread{};
-    const int errnum = ::pthread_create(&thread, &attributes, &ThreadWork::body, this);
-    ASSERT(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
-    ::pthread_attr_destroy(&attributes);
-    return errnum == 0;
-  }
-
   static void* body(void* argument) {
     auto* const work = static_cast<ThreadWork*>(argument);
     (void)::pthread_setname_np(::pthread_self(), "disk");

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,7 +11,7 @@
 #include <mutex>
 #include <utility>
 
-#include "base/assert.h"
+#include "env/linux/start_thread.h"
 
 namespace capsuled::env {
 
@@ -95,19 +94,7 @@ void* LineWriter::State::body(void* argument) {
 Result<std::unique_ptr<LineWriter>> LineWriter::start(int fd, size_t bytes_max) {
   auto state = std::make_shared<State>(fd, bytes_max);
   auto share = std::make_unique<std::shared_ptr<State>>(state);
-  pthread_attr_t attributes;
-  ASSERT(::pthread_attr_init(&attributes) == 0);
-  ASSERT(::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0);
-  // Signals are for the process's main thread. A thread inherits the signal mask of the thread that
-  // makes it, so all signals are masked for that moment.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ASSERT(::pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-  pthread_t thread{};
-  const int errnum = ::pthread_create(&thread, &attributes, &State::body, share.get());
-  ASSERT(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
-  ::pthread_attr_destroy(&attributes);
+  const int errnum = start_detached_thread(&State::body, share.get());
   if (errnum != 0) return Error{errnum, "cannot start a thread for the log"};
   // body() has this share of the state now, and deletes it.
   [[maybe_unused]] auto* const handed_over = share.release();

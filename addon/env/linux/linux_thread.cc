@@ -1,6 +1,5 @@
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "env/linux/linux_parts.h"
+#include "env/linux/start_thread.h"
 
 namespace capsuled::env {
 namespace {
@@ -64,17 +64,7 @@ class LinuxThread final : public Thread {
       CPU_SET(static_cast<size_t>(core), &cores);
       errnum = ::pthread_attr_setaffinity_np(&attributes, sizeof(cores), &cores);
     }
-    if (errnum == 0) {
-      // Signals are for the process's main thread; a signal that is delivered to a reactor's thread
-      // would only interrupt the ring's sleep. A thread inherits the signal mask of the thread that
-      // makes it, so all signals are masked for that moment.
-      sigset_t all;
-      sigset_t before;
-      ::sigfillset(&all);
-      ASSERT(::pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-      errnum = ::pthread_create(&thread_, &attributes, &LinuxThread::body, this);
-      ASSERT(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
-    }
+    if (errnum == 0) errnum = start_thread(thread_, attributes, &LinuxThread::body, this);
     started_ = errnum == 0;
     ::pthread_attr_destroy(&attributes);
     return errnum;
