@@ -38,7 +38,7 @@ export function parseDuration(text: string): number | undefined {
 
 /** Why the text is no time, for the end of an error message; empty when there is nothing to add. */
 export function durationHint(text: string): string {
-  if (isDecimal(text)) return `the unit is missing: write "${text}us" or "${text}ms"`;
+  if (isDecimal(text)) return `the unit is missing: write "${text}us", "${text}ms" or "${text}s"`;
   const [, zeros = '', digits = '', unit] = /^(0*)([0-9]+) ?([A-Za-zµ]+)$/.exec(text) ?? [];
   if (unit !== undefined && (zeros !== '' || !UNITS.has(unit))) {
     const lower = unit.toLowerCase();

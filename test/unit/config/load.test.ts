@@ -101,7 +101,7 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
     'a time without a unit',
     'version: 1\nengine: { idle_after: 50 }',
     [
-      '2:23: engine.idle_after: expected a time with its unit such as 50us, 10ms or 2s, got 50; the unit is missing: write "50us" or "50ms"',
+      '2:23: engine.idle_after: expected a time with its unit such as 50us, 10ms or 2s, got 50; the unit is missing: write "50us", "50ms" or "50s"',
     ],
   ],
   [
