@@ -4,7 +4,7 @@ import { loadAddon } from './addon.js';
 
 /**
  * Runs what listens for `exit`, and ends. Node's own exit waits for its worker threads, one of
- * which may be in a call that never returns: a file system that does not answer, a disk that hangs.
+ * which may be in a call that never returns: a file system that does not answer.
  */
 export function exitProcess(status: number): never {
   process.on('exit', () => {

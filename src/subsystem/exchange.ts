@@ -13,6 +13,7 @@ import { endpointText } from '../transport/listener.js';
 import { openBdev, tryBdev } from './bdev-opening.js';
 import { bdevClosed, closeBdev, listClosing } from './bdev-closing.js';
 import type { ExportCheck } from './export-check.js';
+import { inTime } from './deadline.js';
 import { addedUsage, namespaceUsage } from './health.js';
 import type { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
@@ -133,16 +134,13 @@ export class Exchange {
   /** False: the deadline was earlier. */
   async #inTime(work: Promise<unknown>): Promise<boolean> {
     const { clock, limits } = this.#state;
-    let cancel = (): void => undefined;
-    const late = new Promise<false>((resolve) => {
-      cancel = clock.after(limits.drainDeadlineMs, () => {
-        resolve(false);
-      });
-    });
+    const late = new Error('late');
     try {
-      return await Promise.race([work.then(() => true), late]);
-    } finally {
-      cancel();
+      await inTime(clock, limits.drainDeadlineMs, work, () => late);
+      return true;
+    } catch (error) {
+      if (error === late) return false;
+      throw error;
     }
   }
 
