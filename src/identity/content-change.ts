@@ -4,7 +4,7 @@ import type { ContentFacts } from '../engine/engine-types.js';
 import type { TargetError } from '../errors.js';
 
 /**
- * - `gone`: nothing is there, and what is served has no name any more
+ * - `gone`: nothing is there, and what is served has another name, or none
  * - `replaced`: another file or device is there
  * - `resized`: it is another size than it was opened with
  * - `unreadable`: it could not be looked at
@@ -24,7 +24,7 @@ export function contentChange(
   now: ContentFacts | null,
 ): ContentChange | null {
   if (now === null) {
-    return { kind: 'gone', text: `${path} is gone: the file that is being served is deleted` };
+    return { kind: 'gone', text: `${path} is gone: what is being served was moved or deleted` };
   }
   const difference = differenceOf(served, now);
   if (difference !== null) {

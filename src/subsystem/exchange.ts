@@ -80,8 +80,9 @@ export class Exchange {
     for (const listener of this.#closedListeners) {
       if (!(await this.#listenAgain(listener))) lost.push(endpointText(listener.configured));
     }
-    for (const bdev of this.#closedBdevs) {
-      if (!(await this.#openAgain(bdev))) lost.push(`bdev ${bdev.parameters.name}`);
+    const opened = await Promise.all(this.#closedBdevs.map((bdev) => this.#openAgain(bdev)));
+    for (const [index, { parameters }] of this.#closedBdevs.entries()) {
+      if (opened[index] === false) lost.push(`bdev ${parameters.name}`);
     }
     for (const [subsystem, namespaces] of this.#withdrawn) {
       if (await this.#publishAgain(subsystem, namespaces)) continue;

@@ -43,18 +43,21 @@ export class Preparation {
   }
 
   /**
-   * Opens all that needs no other to be closed first. Rejects with the first failure, unless that
-   * is waited for; what was waited for before may fail again in any case.
+   * Opens all that needs no other to be closed first. Rejects with the first failure in the order
+   * of the configuration, unless that is waited for; what was waited for before may fail again in
+   * any case.
    */
   async open({ bdevs, endpoints }: Plan, missing: Missing): Promise<void> {
     for (const place of endpoints.retry) await this.#bind(place, 'wait');
-    // One disk that hangs must not keep the others away any longer.
-    await Promise.all(bdevs.retry.map((place) => this.#openBdev(place, 'wait')));
+    await this.#openBdevs(bdevs.retry, 'wait');
     for (const place of endpoints.open) await this.#bind(place, missing);
     // A file that is created is there for good: last, when nothing else can fail any more.
     const creates = ({ item }: Place<BdevParameters>): boolean => item.create === true;
-    for (const place of bdevs.open) if (!creates(place)) await this.#openBdev(place, missing);
-    for (const place of bdevs.open) if (creates(place)) await this.#openBdev(place, missing);
+    await this.#openBdevs(
+      bdevs.open.filter((place) => !creates(place)),
+      missing,
+    );
+    await this.#openBdevs(bdevs.open.filter(creates), missing);
   }
 
   /** By configured name: what is open once the plan is carried out, as far as it is open now. */
@@ -71,7 +74,7 @@ export class Preparation {
   /** Opens what had to wait for something to be closed. */
   async openExchanged({ bdevs, endpoints }: Plan): Promise<void> {
     for (const place of endpoints.exchange) await this.#bind(place, 'refuse');
-    for (const place of bdevs.exchange) await this.#openBdev(place, 'refuse');
+    await this.#openBdevs(bdevs.exchange, 'refuse');
   }
 
   /** Gives everything back. Answers what stays all the same, in words for people. */
@@ -97,6 +100,13 @@ export class Preparation {
     this.bdevs.delete(name);
     this.missingBdevs.push({ ...place, error });
     await closeBdev(this.#state, bdev);
+  }
+
+  /** All at once, so that disks that hang take no longer than one. Ends when the last one ends. */
+  async #openBdevs(places: readonly Place<BdevParameters>[], missing: Missing): Promise<void> {
+    const opened = places.map((place) => this.#openBdev(place, missing));
+    const failed = (await Promise.allSettled(opened)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   async #openBdev({ item, key }: Place<BdevParameters>, missing: Missing): Promise<void> {

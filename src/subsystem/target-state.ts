@@ -9,6 +9,7 @@ import { TargetError } from '../errors.js';
 import { ContentFiles } from '../identity/content-files.js';
 import { Contents } from '../identity/contents.js';
 import { MemoryState } from '../identity/state-directory.js';
+import { StateInTime } from '../identity/state-in-time.js';
 import type { Connection } from '../transport/connection.js';
 import { reaches } from '../transport/listener.js';
 import { ListenerTable } from '../transport/listener-table.js';
@@ -98,8 +99,10 @@ export class TargetState {
     this.drains = new DrainList(this.clock, this.logger, this.limits.drainDeadlineMs);
     this.tables = new NamespaceTables(engine, this.clock);
     const { stateDirectory = new MemoryState(), machineFile } = options;
-    const files = new ContentFiles(engine, this.clock, this.limits.openDeadlineMs);
-    this.contents = new Contents(files, this.logger, stateDirectory, machineFile);
+    const { openDeadlineMs } = this.limits;
+    const files = new ContentFiles(engine, this.clock, openDeadlineMs);
+    const state = new StateInTime(stateDirectory, this.clock, openDeadlineMs);
+    this.contents = new Contents(files, this.logger, state, machineFile);
     this.access = new NamespaceAccess(engine, this.contents, this.controllers, this.clock);
     this.startedAtMs = this.clock.nowMs();
   }

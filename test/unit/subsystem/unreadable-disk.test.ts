@@ -153,3 +153,40 @@ t.test('a disk whose record cannot be written in time is given up', async (t) =>
   });
   t.same([...bed.engine.bdevNames], ['b']);
 });
+
+/** As many as nobody waits for one after the other. */
+const dead = Array.from('bcdefgh');
+
+t.test('at a start, disks that hang take no longer than one, and the others come', async (t) => {
+  const bed = new Bed();
+  const create = { create: true, size: 1n << 20n };
+  const { bdevs, ...rest } = disks(['a', ...dead]);
+  const desired = {
+    ...rest,
+    bdevs: bdevs.map((bdev, index) => ({ ...bdev, ...(index % 2 === 0 ? {} : create) })),
+  };
+  bed.engine.onCall = (call) => (/^bdevCreate [^a]/.test(call) ? never : Promise.resolve());
+  const start = bed.target.apply(desired, { missing: 'wait' });
+  const settled = start.then(() => 'over');
+  // Files that may be created are the last.
+  await turns();
+  bed.clock.advance(limitsDefault.openDeadlineMs);
+  t.match(await inTime(bed, settled), { value: 'over' });
+  t.match(bed.target.bdevs, [{ name: 'a' }]);
+  const missing = bed.target.unavailable.bdevs.map(({ parameters }) => parameters.name);
+  t.same(missing.sort(), dead);
+});
+
+t.test('of disks that fail together, the first of the configuration is named', async (t) => {
+  const bed = await Bed.with(disks(['a']));
+  for (const name of ['b', 'c', 'd']) bed.engine.disk.put(`/${name}.img`);
+  bed.engine.onCall = async (call) => {
+    if (call === 'bdevCreate b') await never;
+    if (call === 'bdevCreate d') throw new TargetError('bdev_failed', 'no');
+  };
+  t.match(await inTime(bed, bed.target.apply(disks(['a', 'b', 'c', 'd']))), {
+    status: 'rejected',
+    reason: { field: 'bdevs[1]', message: /did not answer for 10 s; nothing has changed$/ },
+  });
+  t.same([...bed.engine.bdevNames], ['a'], 'what had been opened is closed');
+});
