@@ -171,13 +171,15 @@ void NativeEngine::notify(void* argument) {
   self->wake_.NonBlockingCall([](Napi::Env, Napi::Function wake) { wake.Call({}); });
 }
 
-/// (limit): what the reactors reported, at most so much. Fewer: there is nothing left.
+/// (limit, kind): what the reactors reported of peers of this kind, a number of PeerKind, at most
+/// so much. Fewer: there is nothing left of it.
 Napi::Value NativeEngine::drain(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   // Before looking: what comes from here on asks for another call.
   (void)woken_.exchange(false, std::memory_order_acq_rel);
   if (engine_ == nullptr) return Napi::Array::New(env);
-  const auto events = engine_->drain(uint32_of(info[0]));
+  const auto kind = static_cast<transport::PeerKind>(uint32_of(info[1]));
+  const auto events = engine_->drain(uint32_of(info[0]), transport::only(kind));
   Napi::Array batch = Napi::Array::New(env, events.size());
   for (uint32_t index = 0; index < events.size(); index++) {
     batch.Set(index, event_object(env, *events[index]));

@@ -108,9 +108,10 @@ Engine::~Engine() {
   for (auto& lane : lanes_) lane->reactor->stop();
 }
 
-std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t limit) {
+std::vector<std::unique_ptr<transport::ControlEvent>> Engine::drain(uint32_t limit,
+                                                                    transport::PeerKinds kinds) {
   completions_.run();
-  auto events = queue_->drain(limit);
+  auto events = queue_->drain(limit, kinds);
   for (const auto& event : events) {
     switch (event->type) {
       case transport::ControlEventType::ConnectionOpened:

@@ -70,9 +70,10 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Runs completions and takes up to `limit` events. Fewer than `limit` events: the queue was
-  /// empty.
-  std::vector<std::unique_ptr<transport::ControlEvent>> drain(uint32_t limit);
+  /// Runs completions and takes up to `limit` events of these classes of peers. Fewer than `limit`
+  /// events: there were no more.
+  std::vector<std::unique_ptr<transport::ControlEvent>> drain(
+      uint32_t limit, transport::PeerKinds kinds = transport::kAllPeerKinds);
   /// Closes listeners and connections, drops the tables. `done` runs in a later drain(); then
   /// destroy.
   void stop(Done done);

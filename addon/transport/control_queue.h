@@ -13,6 +13,7 @@
 // Threads: try_push() any reactor; drain() the control thread only.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -35,19 +36,24 @@ inline constexpr uint32_t kControlEventsMax = kControlCommandsMax + 4;
 class ControlQueue {
  public:
   /// `capacity`: between two drain()s. `lines_max`: events in lines. `notify` is called (any
-  /// thread) when the queue goes from drained to not; it makes the control thread drain().
+  /// thread) when something of a class comes behind a drain() of that class; it makes the control
+  /// thread drain(). Until it drains that class it is not called for it again: a class that has to
+  /// wait wakes nobody.
   ControlQueue(uint32_t capacity, size_t lines_max, void (*notify)(void* argument), void* argument);
   /// False: full; `event` is untouched.
   [[nodiscard]] bool try_push(std::unique_ptr<ControlEvent>& event);
-  /// Takes up to `limit` events, in the order of control_lines.h; `limit` is at most `lines_max`.
-  /// If that was not all there is, it notifies again.
-  std::vector<std::unique_ptr<ControlEvent>> drain(uint32_t limit);
+  /// Takes up to `limit` events of these classes, in the order of control_lines.h; `limit` is at
+  /// most `lines_max`. Fewer: there are no more. Else the caller comes again, unasked.
+  std::vector<std::unique_ptr<ControlEvent>> drain(uint32_t limit, PeerKinds kinds = kAllPeerKinds);
 
  private:
+  /// Whether it was not notified of the class before.
+  bool raise(size_t kind) { return !notified_[kind].exchange(true, std::memory_order_acq_rel); }
+
   MpscRing<std::unique_ptr<ControlEvent>> ring_;
   const size_t lines_max_;
   ControlLines lines_;  // the control thread's
-  std::atomic<bool> notified_{false};
+  std::array<std::atomic<bool>, kPeerKindCount> notified_{};
   void (*notify_)(void* argument);
   void* argument_;
 };

@@ -1,4 +1,5 @@
 // PeerKind: the three classes that peers are of; each has its own part of everything. See peers.h.
+// src/engine/peer-kind.ts has their names, in this order.
 #pragma once
 
 #include <cstddef>
@@ -8,5 +9,10 @@ namespace capsuled::transport {
 
 enum class PeerKind : uint8_t { Stranger, Discovery, Host };
 inline constexpr size_t kPeerKindCount = 3;
+
+/// Some of them, a bit each.
+using PeerKinds = uint32_t;
+inline constexpr PeerKinds kAllPeerKinds = (1u << kPeerKindCount) - 1;
+constexpr PeerKinds only(PeerKind kind) { return 1u << static_cast<uint32_t>(kind); }
 
 }  // namespace capsuled::transport

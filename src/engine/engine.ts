@@ -27,6 +27,8 @@ import type {
   QueueAttach,
 } from './engine-types.js';
 import { EventPump } from './event-pump.js';
+import { peerKinds } from './peer-kind.js';
+import type { PeerKind } from './peer-kind.js';
 
 /** What addon/binding exports. */
 interface NativeEngine {
@@ -49,7 +51,7 @@ interface NativeEngine {
     retryDelay: number,
   ): Promise<void>;
   namespacesDelete(table: number): Promise<void>;
-  drain(limit: number): EngineEvent[];
+  drain(limit: number, kind: number): EngineEvent[];
   pageCreate(data: Uint8Array): number;
   pageDelete(page: number): void;
   complete(token: bigint, answer: CommandAnswer): void;
@@ -80,7 +82,9 @@ type NativeEngineClass = new (options: EngineOptions, wake: () => void) => Nativ
 export function startEngine(options: EngineOptions, sink: EngineEventsSink): Promise<Engine> {
   const NativeEngine = loadAddon()['NativeEngine'] as NativeEngineClass;
   let native: NativeEngine;
-  const pump = new EventPump((limit) => native.drain(limit), sink);
+  const drain = (limit: number, kind: PeerKind): EngineEvent[] =>
+    native.drain(limit, peerKinds.indexOf(kind));
+  const pump = new EventPump(drain, sink);
   try {
     native = new NativeEngine(options, pump.wake);
   } catch (thrown) {

@@ -47,9 +47,12 @@ export class HostileLink {
     this.#target = target;
     this.#localAddress = localAddress;
     const { address: host, port } = target;
-    this.#socket = connect({ host, port, localAddress });
+    this.#socket = connect({ host, port, localAddress, allowHalfOpen: true });
     this.#socket.setNoDelay(true);
     this.#socket.on('error', () => undefined);
+    this.#socket.on('end', () => {
+      this.destroy();
+    });
     const splitter = new PduSplitter();
     this.#socket.on('data', (chunk) => {
       for (const pdu of splitter.push(chunk)) {
@@ -117,8 +120,12 @@ export class HostileLink {
     this.#socket.resume();
   }
 
+  /**
+   * With a reset. Who closes in order keeps the port for a minute, and when an address has no more
+   * of them the kernel's search for one takes the processor from everybody.
+   */
   destroy(): void {
-    this.#socket.destroy();
+    this.#socket.resetAndDestroy();
   }
 
   async initialize(): Promise<boolean> {

@@ -74,7 +74,12 @@ class TestEngine {
   void serve_until(Condition condition) {
     const auto end = std::chrono::steady_clock::now() + kTimeLimit;
     for (;;) {
-      for (auto& event : engine->drain(64)) take(*event);
+      bool more = true;
+      while (more) {
+        const auto events = engine->drain(kBatch);
+        for (auto& event : events) take(*event);
+        more = events.size() == kBatch;
+      }
       if (condition()) return;
       std::unique_lock lock(mutex_);
       ASSERT_MSG(wake_.wait_until(lock, end, [&] { return notified_; }),
@@ -122,6 +127,7 @@ class TestEngine {
   size_t io_events = 0;                 ///< commands that are not the engine's to know
 
  private:
+  static constexpr uint32_t kBatch = 64;
   static constexpr auto kTimeLimit = std::chrono::seconds(60);
 
   static void notified(void* argument) {

@@ -180,6 +180,8 @@ class TestTarget {
   env::Env& env() { return *env_; }
 
  private:
+  static constexpr uint32_t kBatch = 64;
+
   static void notified(void* argument) {
     auto& target = *static_cast<TestTarget*>(argument);
     {
@@ -197,7 +199,12 @@ class TestTarget {
         if (!notified_) return;
         notified_ = false;
       }
-      for (auto& event : queue_.drain(64)) take(*event);
+      bool more = true;
+      while (more) {
+        const auto events = queue_.drain(kBatch);
+        for (auto& event : events) take(*event);
+        more = events.size() == kBatch;
+      }
     }
   }
 
