@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/assert.h"
+
 namespace capsuled::transport {
 
 enum class PeerKind : uint8_t { Stranger, Discovery, Host };
@@ -13,6 +15,9 @@ inline constexpr size_t kPeerKindCount = 3;
 /// Some of them, a bit each.
 using PeerKinds = uint32_t;
 inline constexpr PeerKinds kAllPeerKinds = (1u << kPeerKindCount) - 1;
-constexpr PeerKinds only(PeerKind kind) { return 1u << static_cast<uint32_t>(kind); }
+constexpr PeerKinds only(PeerKind kind) {
+  ASSERT(static_cast<size_t>(kind) < kPeerKindCount);
+  return 1u << static_cast<uint32_t>(kind);
+}
 
 }  // namespace capsuled::transport
