@@ -65,6 +65,9 @@ type OpenFile = { readonly path: string; readonly facts: ContentFacts; readonly 
 
 export class ContentIdentities {
   readonly #parts: IdentityParts;
+  /** By file: what was recorded for its parts in the change that is being made. */
+  readonly #bases = new Map<string, Promise<ContentRecord>>();
+  #basesOfChange = 0;
 
   constructor(parts: IdentityParts) {
     this.#parts = parts;
@@ -136,7 +139,7 @@ export class ContentIdentities {
     const whole = await this.#ofFile({ path, facts, readOnly });
     if (offset === 0n && limit === 0n) return whole;
     // The file needs a record, so that the part's identity lasts.
-    const base = whole.record ?? (await this.#recordBase(whole));
+    const base = whole.record ?? (await this.#baseOf(facts, whole));
     const source = `${base.uuid} from ${offset} for ${limit}`;
     const holder = this.#stateHolder({ part: source }, 'device', `${path}, ${source}`);
     return new ContentIdentity({
@@ -146,6 +149,20 @@ export class ContentIdentities {
       record: await this.#kept(holder),
       holder,
     });
+  }
+
+  /**
+   * One record for all parts of a file. They are opened at once, so what each was opened with does
+   * not show what another one has recorded in the same change.
+   */
+  #baseOf(facts: ContentFacts, whole: ContentIdentity): Promise<ContentRecord> {
+    const { changeCount } = this.#parts.state;
+    if (this.#basesOfChange !== changeCount) this.#bases.clear();
+    this.#basesOfChange = changeCount;
+    const key = [facts.fileSystem.id, facts.inode, facts.bornNs].join(' ');
+    const base = this.#bases.get(key) ?? this.#recordBase(whole);
+    this.#bases.set(key, base);
+    return base;
   }
 
   async #recordBase({ uuid, holder }: ContentIdentity): Promise<ContentRecord> {

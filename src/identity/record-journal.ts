@@ -18,6 +18,7 @@ interface Note {
 export class RecordJournal implements StateDirectory {
   readonly #state: StateDirectory;
   #notes: Note[] | null = null;
+  #changeCount = 0;
 
   constructor(state: StateDirectory) {
     this.#state = state;
@@ -25,6 +26,12 @@ export class RecordJournal implements StateDirectory {
 
   begin(): void {
     this.#notes = [];
+    this.#changeCount += 1;
+  }
+
+  /** How many changes have begun. */
+  get changeCount(): number {
+    return this.#changeCount;
   }
 
   /** The change was made: what it recorded holds. */

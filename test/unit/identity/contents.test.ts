@@ -342,3 +342,29 @@ t.test('a machine without an identifier is given one, which lasts', async (t) =>
   await serialOf(zero, nqn);
   t.ok(zero.state.files.has('machine-id'));
 });
+
+t.test('parts of one file that are opened at once keep who they are', async (t) => {
+  const whole = '/srv/whole.img';
+  /** Two loop devices over it, as they are now. */
+  const openParts = async (bed: ContentBed): Promise<string[]> => {
+    const facts = bed.engine.disk.get(whole) ?? bed.engine.disk.put(whole);
+    const parts = [0n, 1n << 20n].map((offset, index) => {
+      const backing = { path: whole, offset, limit: 1n << 20n, facts };
+      bed.engine.disk.put(`/dev/loop${index}`, { kind: 'block_device', backing });
+      return bed.file(`/dev/loop${index}`, `part${index}`);
+    });
+    const uuids: string[] = [];
+    for (const [index, part] of (await Promise.all(parts)).entries()) {
+      uuids.push((await bed.export(part, { nsid: index + 1 })).uuid);
+    }
+    return uuids;
+  };
+  const bed = ContentBed.on(t);
+  bed.contents.beginChange();
+  const before = await openParts(bed);
+  bed.contents.keepChange();
+  t.equal(new Set(before).size, 2);
+  const after = bed.restarted();
+  after.contents.beginChange();
+  t.same(await openParts(after), before);
+});
