@@ -136,6 +136,22 @@ t.test('a disk that hangs keeps no other disk waiting', { skip: noLoopDisks }, a
   t.equal((await daemon.get('/readyz')).status, 200);
 });
 
+t.test(
+  'a write right behind a cut does not extend the file, and what was lost is not zeros',
+  async (t) => {
+    const path = join(makeFolder(t), 'disk0.img');
+    const { daemon, io } = await serving(t, [{ path, size: '4MiB' }]);
+    await io.write(900n, block(7));
+    truncateSync(path, 2 * mib);
+    // Neither the last block, nor after a look.
+    t.equal((await io.tryWrite(1000n, block(8))).status, mediaError(MediaStatus.writeFault));
+    const lost = await io.tryRead({ slba: 900n, blocks: 1 });
+    t.equal(lost.status, mediaError(MediaStatus.unrecoveredReadError));
+    t.equal(statSync(path).size, 2 * mib);
+    await daemon.process.line('the loss', ({ msg }) => msg.includes('became shorter'));
+  },
+);
+
 t.test('a file cut short is served no more, and never extended, until acknowledged', async (t) => {
   const path = join(makeFolder(t), 'disk0.img');
   const { daemon, io } = await serving(t, [{ path, size: '4MiB' }]);

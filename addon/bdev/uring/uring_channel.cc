@@ -63,14 +63,12 @@ uint64_t UringChannel::oldest_ns() const {
 
 // ---- What was lost -----------------------------------------------------------------------------
 
-bool UringChannel::ends_file(const BdevIo& io) const {
-  return io.type == BdevIoType::Write &&
-         (io.offset_blocks + io.count_blocks) * file_.block_size == file_.bytes;
-}
-
+/// A write may give a file that was cut short a part of its size again, or all of it, and what was
+/// cut off would be read as zeros. So the file is looked at first, once for the writes that begin
+/// at one time of the reactor.
 bool UringChannel::refused(const BdevIo& io) {
-  if (ends_file(io)) [[unlikely]]
-    tick();
+  const bool extends = io.type == BdevIoType::Write && !file_.block_device;
+  if (extends && looked_ns_ != reactor_.now_ns()) look_at_size();
   const uint32_t faults = health_.faults();
   if (faults == 0) [[likely]]
     return false;
@@ -100,9 +98,10 @@ void UringChannel::changed() {
   if ((health_.faults() & kWriteProtected) != 0) health_.writable();
 }
 
-/// A file that was cut short is found sooner or later, because all writes but one of its last block
-/// leave it too short; and before such a write it is looked at, too.
-void UringChannel::tick() {
+void UringChannel::tick() { look_at_size(); }
+
+void UringChannel::look_at_size() {
+  looked_ns_ = reactor_.now_ns();
   if (file_.bytes == 0 || (health_.faults() & kLostData) != 0) return;
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
   if (bytes.ok() && bytes.value() < file_.bytes) health_.raise(kLostData);

@@ -60,8 +60,8 @@ class UringChannel final : public BdevChannel {
 
   /// Whether `io` must not reach the device, because of what was lost.
   bool refused(const BdevIo& io);
-  /// Whether a file that was cut short would have all of its size again after `io`.
-  bool ends_file(const BdevIo& io) const;
+  /// Raises kLostData if the file is shorter than it was.
+  void look_at_size();
   /// Notes the failure; the status that says it.
   BdevStatus failed(const BdevIo& io, int errnum);
   BdevStatus sync_failed(const BdevIo& io, int errnum);
@@ -87,6 +87,7 @@ class UringChannel final : public BdevChannel {
   env::Ring& ring_;
   const UringFile file_;
   BdevHealth& health_;
+  uint64_t looked_ns_ = 0;  ///< at the size; the reactor's time
   TransferReserve reserve_;
   List line_;           ///< transfers that wait
   List transfers_;      ///< with the kernel
