@@ -91,6 +91,7 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   address_key_ = std::hash<std::string>{}(Admission::host_of(peer.address));
   peer_ = &core_.peers.join(PeerKind::Stranger, address_key_);
   core_.reactor.env().limit_unsent(fd_, kUnsentBytesMax);
+  to_take_bytes_ = 0;
   qpair_ = nvmf::Qpair{};
   entries_ = kEntriesBeforeConnect;
   writer_ = PduWriter{};
@@ -129,7 +130,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
   qpair_.controller = attach.controller;
   qpair_.table = table;
   qpair_.stats = stats;
-  if (attach.qid != 0) core_.reactor.env().limit_unsent(fd_, kUnsentIoBytesMax);
+  if (attach.qid != 0) to_take_bytes_ = kTakenBytesMin;
   if (attach.qid == 0) {
     controller_ = std::make_unique<nvmf::Controller>(
         core_.reactor, attach.controller, attach.asynchronous_events_max,

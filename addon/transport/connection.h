@@ -207,6 +207,7 @@ class Connection {
   void respond(TcpRequest& request);
   void queue(SendItem& item);
   void on_sent(SendBatch& batch, env::Completion completion);
+  void note_taken(uint64_t bytes);
   void sent(SendItem& item);
   void drop_unsent();
 
@@ -264,6 +265,7 @@ class Connection {
   uint32_t watched_pdu_ = 0;   // pdu_count_ when pdu_since_ns_ was written
   uint64_t received_ns_ = 0;
   uint64_t send_since_ns_ = 0;
+  uint64_t to_take_bytes_ = 0;  ///< before it is known that the host takes its answers
 
   std::unique_ptr<nvmf::Controller> controller_;
   wire::IcReq ic_req_ = {};

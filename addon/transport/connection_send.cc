@@ -164,6 +164,8 @@ void Connection::on_sent(SendBatch& batch, env::Completion completion) {
       completion.result >= 0 && static_cast<size_t>(completion.result) == batch.bytes;
   if (completion.result > 0) {
     count(core_.stats.bytes_sent, static_cast<uint64_t>(completion.result));
+    if (to_take_bytes_ > 0) [[unlikely]]
+      note_taken(static_cast<uint64_t>(completion.result));
   }
   SendQueue items;
   items.splice_back(batch.items);
@@ -186,6 +188,12 @@ void Connection::on_sent(SendBatch& batch, env::Completion completion) {
   } else if (!send_queue_.empty()) {
     core_.senders.push_back(*this);
   }
+}
+
+void Connection::note_taken(uint64_t bytes) {
+  to_take_bytes_ -= std::min(to_take_bytes_, bytes);
+  if (to_take_bytes_ > 0 || ended()) return;
+  core_.reactor.env().limit_unsent(fd_, kUnsentIoBytesMax);
 }
 
 /// The ring holds nothing of `item` any more.

@@ -30,10 +30,13 @@ inline constexpr uint32_t kReceiveBytesMax = 256 * 1024;
 inline constexpr uint32_t kReceiveWhileStalledBytes = 4 * 1024;
 /// And while data are on their way that should come in place: some headers.
 inline constexpr uint32_t kReceiveBesideDataBytes = 8 * 1024;
-/// What the machine keeps, for a connection that is no I/O queue, of what TCP cannot send yet.
+/// What the machine keeps for a connection of what TCP cannot send yet.
 inline constexpr uint32_t kUnsentBytesMax = 128 * 1024;
-/// And for an I/O queue: so much that a fast network never waits for us.
+/// And for an I/O queue whose host takes its answers: so much that a fast network never waits for
+/// us.
 inline constexpr uint32_t kUnsentIoBytesMax = 1024 * 1024;
+/// It has shown so when so much was sent: more than the machines keep of what nobody takes.
+inline constexpr uint64_t kTakenBytesMin = 1024 * 1024;
 /// How long a host may take to close after a C2HTermReq.
 inline constexpr uint64_t kTermReqTimeoutNs = 2'000'000'000;
 

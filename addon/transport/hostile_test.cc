@@ -199,7 +199,7 @@ TEST_CASE("a queue that owes nothing goes on beside one of the same host with an
   scene.work(scene.connect(1));
 }
 
-TEST_CASE("only of I/O queues does the machine keep much that their host does not take") {
+TEST_CASE("the machine keeps much of an I/O queue once its host has taken much, and of no other") {
   SteppedTarget target(1, 16 << 20, large_group());
   SteppedHost stranger(target);
   target.turns(4);
@@ -209,8 +209,29 @@ TEST_CASE("only of I/O queues does the machine keep much that their host does no
   SteppedHost queue(target);
   queue.connect(1, 1, 1);
   target.turns(20);
-  CHECK(admin.socket().unsent_max == 128 * 1024);
+  CHECK(queue.socket().unsent_max == 128 * 1024);
+  SteppedHost deaf(target);
+  deaf.connect(1, 2, 1);
+  target.turns(20);
+  deaf.socket().host_reads = false;
+  for (uint16_t cid = 1; cid <= 4; ++cid) {
+    for (SteppedHost* const host : {&queue, &deaf}) {
+      host->capsule(make_io(IoOpcode::kRead, cid, 0, 256 * 1024));
+    }
+    CHECK(queue.receive(PduType::kC2hData).data.size() == 256 * 1024);
+  }
+  target.turns(20);
   CHECK(queue.socket().unsent_max == 1024 * 1024);
+  CHECK(deaf.socket().unsent_max == 128 * 1024);
+  CHECK(admin.socket().unsent_max == 128 * 1024);
+  // Another connection of the same place begins anew.
+  queue.socket().host_closed = true;
+  REQUIRE(target.until([&] { return target.group().connection_count() == 3; }));
+  SteppedHost next(target);
+  next.connect(2, 1, 2);
+  target.turns(20);
+  CHECK(next.socket().unsent_max == 128 * 1024);
+  deaf.socket().host_reads = true;
 }
 
 TEST_CASE("Keep Alives and single bytes do not renew the time of data that are owed") {
