@@ -50,11 +50,14 @@ const standIns = /^(memcpy|memmove|memset|crc32_iscsi|operator (new|delete)\(.*)
  */
 const copies = /::(stream|prefetch)_lines\(/;
 
-/** True for the target's own code: not the replayed machine, not libraries. */
+/**
+ * True for the target's own code: not the simulated machine, not libraries. What those of the
+ * machine call is not in the profile: the program says when it is to be written.
+ */
 export function isCounted({ object, function: name }: Cost): boolean {
   return (
     basename(object) === basename(program) &&
-    !name.includes('capsuled::transport::replay::') &&
+    !/capsuled::(env::sim|transport::bench)::/.test(name) &&
     !standIns.test(name)
   );
 }
@@ -69,7 +72,7 @@ interface Totals {
 async function runOnce(name: string, commands: number, folder: string): Promise<Totals> {
   const profile = join(folder, `${name}.${String(commands)}`);
   const { stdout } = await promisify(execFile)('valgrind', [
-    ...['-q', '--tool=callgrind', `--callgrind-out-file=${profile}`],
+    ...['-q', '--tool=callgrind', `--callgrind-out-file=${profile}`, '--collect-atstart=no'],
     ...['--compress-strings=no', '--compress-pos=no'],
     ...[program, name, String(commands)],
   ]);

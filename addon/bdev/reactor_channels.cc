@@ -7,12 +7,10 @@
 namespace capsuled {
 
 ReactorChannels& ReactorChannels::of(Reactor& reactor) {
-  static thread_local std::unique_ptr<ReactorChannels> table;
   ASSERT_MSG(Reactor::current() == &reactor, "not the reactor's thread");
-  if (table == nullptr || &table->reactor_ != &reactor) {
-    table = std::make_unique<ReactorChannels>(reactor);
-  }
-  return *table;
+  std::unique_ptr<ReactorPart>& part = reactor.bdev_part();
+  if (part == nullptr) part = std::make_unique<ReactorChannels>(reactor);
+  return static_cast<ReactorChannels&>(*part);
 }
 
 ReactorChannels::ReactorChannels(Reactor& reactor) : reactor_(reactor) {

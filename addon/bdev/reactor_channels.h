@@ -1,8 +1,8 @@
 // ReactorChannels: the CoreChannels of one reactor, the poller that runs finished operations from
 // its loop, and the timer that has channels of devices look after them.
 //
-// One per reactor thread, made on first use, registered as a poller while it has channels. Thread:
-// the reactor's own.
+// One for each reactor, made on first use and kept with it, registered as a poller while it has
+// channels. Thread: the reactor's own.
 #pragma once
 
 #include <map>
@@ -20,7 +20,7 @@ namespace capsuled {
 
 class CoreChannel;
 
-class ReactorChannels final : public Poller {
+class ReactorChannels final : public Poller, public ReactorPart {
  public:
   /// Of the reactor whose thread this is.
   static ReactorChannels& of(Reactor& reactor);

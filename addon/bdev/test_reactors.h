@@ -1,4 +1,5 @@
-// For tests: real reactors, and operations that a test waits for.
+// For tests: reactors, on real threads or on a simulated machine, and operations that a test waits
+// for.
 //
 // The test's own thread plays the control thread. TestReactors::run() runs a function on a reactor
 // and waits for it; such a function may CHECK but not REQUIRE (which throws).
@@ -6,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -21,24 +23,19 @@ namespace capsuled {
 
 class TestReactors {
  public:
-  explicit TestReactors(uint32_t count = 1, uint64_t memory_bytes = uint64_t{16} << 20) {
-    auto made = env::make_linux_env();
-    REQUIRE(made.ok());
-    env_ = std::move(made).value();
-    for (uint32_t index = 0; index < count; ++index) {
-      ReactorOptions options;
-      options.index = index;
-      options.memory_bytes = memory_bytes;
-      options.huge_pages = env::HugePages::Never;
-      options.ring_entries = 256;
-      auto reactor = Reactor::create(*env_, options);
-      REQUIRE(reactor.ok());
-      reactors_.push_back(std::move(reactor).value());
-      REQUIRE(reactors_.back()->start().ok());
-    }
+  /// On this machine.
+  explicit TestReactors(uint32_t count = 1, uint64_t memory_bytes = uint64_t{16} << 20)
+      : own_(env::make_linux_env().value()), env_(*own_) {
+    make(count, memory_bytes);
+  }
+  /// On another, which outlives them.
+  TestReactors(env::Env& env, uint32_t count, uint64_t memory_bytes = uint64_t{16} << 20)
+      : env_(env) {
+    make(count, memory_bytes);
   }
 
-  env::Env& env() { return *env_; }
+  env::Env& env() { return env_; }
+  Reactor& reactor(uint32_t index) { return *reactors_[index]; }
 
   /// Starts `call` on a reactor; it is done when the future is.
   std::future<void> start(uint32_t index, std::function<void(Reactor&)> call) {
@@ -59,11 +56,36 @@ class TestReactors {
   }
 
   void run(uint32_t index, std::function<void(Reactor&)> call) {
-    start(index, std::move(call)).get();
+    wait(env_, start(index, std::move(call)));
+  }
+  /// Lets others run until `future` is there. The limit is only there to end a test that hangs.
+  template <typename T>
+  static T wait(env::Env& env, std::future<T> future) {
+    const uint64_t limit_ns = env.now_ns() + 60'000'000'000u;
+    while (future.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      ASSERT_MSG(env.now_ns() < limit_ns, "what a test waits for does not come");
+      env.yield();
+    }
+    return future.get();
   }
 
  private:
-  std::unique_ptr<env::Env> env_;
+  void make(uint32_t count, uint64_t memory_bytes) {
+    for (uint32_t index = 0; index < count; ++index) {
+      ReactorOptions options;
+      options.index = index;
+      options.memory_bytes = memory_bytes;
+      options.huge_pages = env::HugePages::Never;
+      options.ring_entries = 256;
+      auto reactor = Reactor::create(env_, options);
+      REQUIRE(reactor.ok());
+      reactors_.push_back(std::move(reactor).value());
+      REQUIRE(reactors_.back()->start().ok());
+    }
+  }
+
+  std::unique_ptr<env::Env> own_;  ///< null: it is another's
+  env::Env& env_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
 };
 
@@ -87,9 +109,12 @@ class TestIo {
     };
   }
 
-  BdevStatus wait() { return done_.get_future().get(); }
+  BdevStatus wait() {
+    return env == nullptr ? done_.get_future().get() : TestReactors::wait(*env, done_.get_future());
+  }
 
   BdevIo io;
+  env::Env* env = nullptr;            ///< of the reactors, whoever runs them
   std::function<void()> on_complete;  ///< on the reactor
 
  private:
@@ -135,10 +160,17 @@ class TestBdevUser {
   BdevHealth& health() { return desc_->entry()->bdev->health(); }
   const BdevStats& stats(uint32_t index = 0) const { return *desc_->entry()->stats[index]; }
 
+  /// When the oldest operation began that the last tick of a reactor found; UINT64_MAX: none.
+  uint64_t oldest_ns(uint32_t index = 0) const {
+    return read_stat(desc_->entry()->oldest_ns[index]);
+  }
+
   void start(TestIo& io, uint32_t index = 0) {
+    io.env = &reactors_.env();
     reactors_.run(index, [&](Reactor&) { channels_[index]->submit(io.io); });
   }
   void start_recheck(TestIo& io) {
+    io.env = &reactors_.env();
     reactors_.run(0, [&](Reactor&) { channels_[0]->recheck(io.io); });
   }
   BdevStatus run(TestIo& io, uint32_t index = 0) {

@@ -152,7 +152,11 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
 NativeEngine::NativeEngine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeEngine>(info) {
   const Napi::Env env = info.Env();
   wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "capsuled", 0, 1);
-  auto engine = control::Engine::create(engine_options(info[0].As<Napi::Object>()), notify, this);
+  auto machine = env::make_linux_env();
+  auto engine =
+      machine ? control::Engine::create(std::move(machine).value(),
+                                        engine_options(info[0].As<Napi::Object>()), notify, this)
+              : Result<std::unique_ptr<control::Engine>>(machine.error());
   if (!engine) {
     wake_.Release();
     make_error(env, engine.error().errnum, engine.error().what).ThrowAsJavaScriptException();

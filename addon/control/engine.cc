@@ -42,12 +42,11 @@ transport::GroupOptions group_options(const EngineOptions& options, uint64_t mem
 Engine::Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument)
     : env_(std::move(env)), completions_(notify, argument), notify_(notify), argument_(argument) {}
 
-Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options,
+Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<env::Env> env,
+                                               const EngineOptions& options,
                                                void (*notify)(void* argument), void* argument) {
   ASSERT(!options.cores.empty() && options.cores.size() < (1u << transport::kHandleReactorBits));
-  auto env = env::make_linux_env();
-  if (!env) return env.error();
-  std::unique_ptr<Engine> engine(new Engine(std::move(env).value(), notify, argument));
+  std::unique_ptr<Engine> engine(new Engine(std::move(env), notify, argument));
   if (const auto started = engine->start(options); !started) return started.error();
   return engine;
 }
@@ -89,7 +88,7 @@ Result<void> Engine::start(const EngineOptions& options) {
 
 /// As many connections as were asked for, and those that are closing, need a descriptor each.
 Result<void> Engine::fit_open_files(const EngineOptions& options) {
-  open_files_max_ = env::raise_open_files_max();
+  open_files_max_ = env_->raise_open_files_max();
   connections_max_ = options.connections_max;
   const auto needed = [](uint32_t connections) {
     return connections + transport::AdmissionLimits::of(connections).leaving_max + kOtherFilesMax;

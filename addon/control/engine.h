@@ -64,7 +64,8 @@ using StatsBlocks = std::vector<std::shared_ptr<Stats>>;
 
 class Engine {
  public:
-  static Result<std::unique_ptr<Engine>> create(const EngineOptions& options,
+  static Result<std::unique_ptr<Engine>> create(std::unique_ptr<env::Env> env,
+                                                const EngineOptions& options,
                                                 void (*notify)(void* argument), void* argument);
   ~Engine();
   Engine(const Engine&) = delete;

@@ -61,6 +61,9 @@ struct FileOpen {
   bool claim = true;  ///< false: to look at it, while somebody else may write it; without `create`
 };
 
+/// What a thread does: at most so many steps of it. False: it is over.
+using Steps = std::function<bool(uint32_t most)>;
+
 enum class HugePages : uint8_t { Auto, Never, Required };
 
 class Env {
@@ -72,9 +75,15 @@ class Env {
   /// buffers may be prepared before that. `entries`: operations prepared between two polls without
   /// an extra system call.
   virtual Result<std::unique_ptr<Ring>> make_ring(uint32_t entries) = 0;
-  /// Starts `run` on a thread named `name`, pinned to `core` (-1: not pinned).
+  /// Calls `steps` again and again until it returns false, on a thread named `name`, pinned to
+  /// `core` (-1: not pinned). What looks like a thread to `steps` may be one of several on a thread
+  /// of the machine, if no step waits for the others.
   virtual Result<std::unique_ptr<Thread>> start_thread(const std::string& name, int core,
-                                                       std::function<void()> run) = 0;
+                                                       Steps steps) = 0;
+  /// Lets others run, whom the calling thread waits for.
+  virtual void yield() = 0;
+  /// Raises the limit of open files of this process as far as it may; returns it.
+  virtual uint64_t raise_open_files_max() = 0;
   virtual Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) = 0;
   /// Bound and listening, SO_REUSEADDR, close-on-exec; port 0 picks one. `::` listens on all
   /// addresses of IPv6 and IPv4, any other address on itself. Not O_NONBLOCK: Ring::accept() wants
@@ -122,9 +131,6 @@ class Env {
   /// "accept_multishot", …
   virtual std::vector<std::string> features() = 0;
 };
-
-/// Raises this process's limit of open files as far as it may; returns it.
-uint64_t raise_open_files_max();
 
 /// The production environment. Error: io_uring missing or forbidden, kernel too old; `what` says
 /// which and the fix.

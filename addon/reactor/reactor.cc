@@ -1,7 +1,5 @@
 #include "reactor/reactor.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -38,12 +36,15 @@ struct Reactor::Impl {
         spin(reactor_options.idle_after_ns),
         inbox(std::bit_ceil(std::max(reactor_options.inbox_capacity, 2u))) {}
 
-  void run(Reactor& self);
+  enum class Phase : uint8_t { New, Running, Asleep, WindingDown, Over };
+
+  bool step(Reactor& self);
+  bool step_rarely(Reactor& self);
+  bool wind_down(Reactor& self);
   bool work(Reactor& self);
-  void doze();
   void sleep(uint64_t deadline_ns);
+  void wake_up();
   void miss(uint64_t gap_ns);
-  void wind_down(Reactor& self);
   bool drain_inbox(Reactor& self);
   bool run_pollers();
   void end_section(bool worked);
@@ -67,36 +68,76 @@ struct Reactor::Impl {
   uint32_t reads_first = 0;  // iterations that poll the ring before timers may run
   uint64_t section_started_ns = 0;
   uint64_t last_work_ns = 0;
+  Phase phase = Phase::New;
+  bool dozes = false;  // between sleep() and wake_up(), in WindingDown
+  uint64_t sleep_deadline_ns = 0;
+  uint64_t wind_down_end_ns = 0;
   std::atomic<bool> stop_requested{false};
   bool started = false;
   bool running = false;  // the control thread's, and constant while the reactor's thread runs
   Reactor* owner = nullptr;
   std::unique_ptr<env::Thread> thread;
+  std::unique_ptr<ReactorPart> bdev_part;
 };
 
 // ---- The loop ----------------------------------------------------------------------------------
 
-void Reactor::Impl::run(Reactor& self) {
-  current_reactor = &self;
-  now_ns = env.now_ns();
-  last_work_ns = now_ns;
+/// In line, because idle iterations are all there is to a reactor that polls.
+[[gnu::always_inline]] inline bool Reactor::Impl::step(Reactor& self) {
+  if (phase != Phase::Running) [[unlikely]]
+    return step_rarely(self);
   // Acquire: pairs with the release in stop(), so that what the control thread did before it is
   // visible to the end of the loop.
-  while (!stop_requested.load(std::memory_order_acquire)) {
-    const uint64_t waited_ns = now_ns - last_work_ns;
-    if (work(self)) {
-      spin.found_work(waited_ns);
-      last_work_ns = now_ns;
-    } else if (options.mode == PollMode::Interrupt ||
-               (options.mode == PollMode::Adaptive && waited_ns >= spin.limit_ns())) {
-      spin.gave_up();
-      doze();
-      last_work_ns = now_ns;  // what woke it is to be found
-    }
+  if (stop_requested.load(std::memory_order_acquire)) [[unlikely]] {
+    phase = Phase::WindingDown;
+    wind_down_end_ns = now_ns + kWindDownMaxNs;
+    return wind_down(self);
   }
-  wind_down(self);
-  ring->finish();
-  current_reactor = nullptr;
+  const uint64_t waited_ns = now_ns - last_work_ns;
+  if (work(self)) {
+    spin.found_work(waited_ns);
+    last_work_ns = now_ns;
+  } else if (options.mode == PollMode::Interrupt ||
+             (options.mode == PollMode::Adaptive && waited_ns >= spin.limit_ns())) {
+    spin.gave_up();
+    add_stat(stats.sleeps, 1);
+    phase = Phase::Asleep;
+    sleep(timers.deadline_ns());
+  }
+  return true;
+}
+
+/// The first step, and those behind a sleep or stop().
+bool Reactor::Impl::step_rarely(Reactor& self) {
+  switch (phase) {
+    case Phase::New:
+      now_ns = env.now_ns();
+      last_work_ns = now_ns;
+      break;
+    case Phase::Asleep: wake_up(); break;
+    case Phase::WindingDown: return wind_down(self);
+    case Phase::Running:
+    case Phase::Over: UNREACHABLE();
+  }
+  phase = Phase::Running;
+  return step(self);
+}
+
+/// Runs what was sent before stop(), and waits for operations that are about to end.
+bool Reactor::Impl::wind_down(Reactor& self) {
+  if (std::exchange(dozes, false)) wake_up();
+  const bool worked = work(self);
+  const bool done = inbox.empty() && ring->in_flight() == 0;
+  if (done || now_ns >= wind_down_end_ns) {
+    ring->finish();
+    phase = Phase::Over;
+    return false;
+  }
+  if (!worked) {
+    dozes = true;
+    sleep(std::min(wind_down_end_ns, timers.deadline_ns()));
+  }
+  return true;
 }
 
 /// One iteration. True if anything was done.
@@ -173,37 +214,27 @@ bool Reactor::Impl::run_pollers() {
   return busy;
 }
 
-void Reactor::Impl::doze() {
-  add_stat(stats.sleeps, 1);
-  const uint64_t asleep_ns = now_ns;
-  sleep(timers.deadline_ns());
-  add_stat(stats.idle_ns, now_ns - asleep_ns);
+/// Until wake_up(), in the next step.
+void Reactor::Impl::sleep(uint64_t deadline_ns) {
+  sleep_deadline_ns = deadline_ns;
+  ring->sleep(deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns + missed_ns);
 }
 
-/// Sleeps and refreshes the clock. What woke the reactor may be what a timer waits for, so it is
-/// read before timers run.
-void Reactor::Impl::sleep(uint64_t deadline_ns) {
-  ring->sleep(deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns + missed_ns);
+/// Refreshes the clock. What woke the reactor may be what a timer waits for, so it is read before
+/// timers run.
+void Reactor::Impl::wake_up() {
+  const uint64_t asleep_ns = now_ns;
   const uint64_t woken_ns = env.now_ns() - missed_ns;
   reads_first = kReadsFirstMax;
-  const uint64_t due_ns = std::max(deadline_ns, now_ns);
+  const uint64_t due_ns = std::max(sleep_deadline_ns, now_ns);
   if (woken_ns > due_ns && woken_ns - due_ns >= kGapNs) [[unlikely]] {
     miss(woken_ns - due_ns);
     now_ns = due_ns;
-    return;
+  } else {
+    now_ns = woken_ns;
   }
-  now_ns = woken_ns;
-}
-
-/// Runs what was sent before stop(), and waits for operations that are about to end.
-void Reactor::Impl::wind_down(Reactor& self) {
-  const uint64_t deadline_ns = now_ns + kWindDownMaxNs;
-  for (;;) {
-    const bool worked = work(self);
-    const bool done = inbox.empty() && ring->in_flight() == 0;
-    if (done || now_ns >= deadline_ns) break;
-    if (!worked) sleep(std::min(deadline_ns, timers.deadline_ns()));
-  }
+  last_work_ns = now_ns;  // what woke it is to be found
+  add_stat(stats.idle_ns, now_ns - asleep_ns);
 }
 
 // ---- The outside -------------------------------------------------------------------------------
@@ -233,7 +264,7 @@ Result<void> Reactor::start() {
   impl_->running = true;
   Result<std::unique_ptr<env::Thread>> thread =
       impl_->env.start_thread("reactor-" + std::to_string(impl_->options.index),
-                              impl_->options.core, [this] { impl_->run(*this); });
+                              impl_->options.core, [this](uint32_t most) { return step(most); });
   if (!thread.ok()) {
     impl_->started = false;
     impl_->running = false;
@@ -263,8 +294,20 @@ bool Reactor::send_message(Message message) {
 void Reactor::send_message_wait(Message message) {
   // A reactor that waited for itself, or two for each other, would wait for ever.
   ASSERT_MSG(current() == nullptr, "reactors must not wait");
-  while (!send_message(message)) ::sched_yield();
+  while (!send_message(message)) impl_->env.yield();
 }
+
+bool Reactor::step(uint32_t most) {
+  const ReactorScope scope(*this);
+  for (; most > 0; --most) {
+    if (!impl_->step(*this)) return false;
+  }
+  return true;
+}
+
+ReactorScope::ReactorScope(Reactor& reactor) : before_(std::exchange(current_reactor, &reactor)) {}
+
+ReactorScope::~ReactorScope() { current_reactor = before_; }
 
 void Reactor::add_poller(Poller& poller) {
   impl_->check_thread();
@@ -297,6 +340,7 @@ env::Ring& Reactor::ring() { return *impl_->ring; }
 BufferPool& Reactor::buffers() { return *impl_->buffers; }
 uint32_t Reactor::index() const { return impl_->options.index; }
 uint64_t Reactor::now_ns() const { return impl_->now_ns; }
+std::unique_ptr<ReactorPart>& Reactor::bdev_part() { return impl_->bdev_part; }
 Reactor* Reactor::current() { return current_reactor; }
 ReactorStats& Reactor::stats() { return impl_->stats; }
 

@@ -1,12 +1,12 @@
 // Reactor: one pinned thread that owns one Ring, one buffer pool, one inbox, its timers and its
 // pollers.
 //
-// Each iteration of the loop: drain the inbox (bounded), run due timers, run every poller, those of
-// stage Work before those of stage Send, serve who waits for buffers, poll the ring. When an
-// iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring at once,
-// Adaptive goes on while that finds work within `idle_after_ns`, and else sleeps (adaptive_spin.h).
-// A sleeping reactor is woken by a completion, by a message (send_message wakes it) or by its next
-// timer; with none of them it sleeps for ever.
+// Each step(), an iteration of the loop: drain the inbox (bounded), run due timers, run every
+// poller, those of stage Work before those of stage Send, serve who waits for buffers, poll the
+// ring. When an iteration did no work the mode decides: Busy goes on, Interrupt sleeps in the ring
+// at once, Adaptive goes on while that finds work within `idle_after_ns`, and else sleeps
+// (adaptive_spin.h). A sleeping reactor is woken by a completion, by a message (send_message wakes
+// it) or by its next timer; with none of them it sleeps for ever.
 //
 // No wake-up is lost: send_message() pushes, then calls Ring::wake(). The reactor sleeps only after
 // an iteration that found the inbox empty. A push that it missed has its wake() after that look, so
@@ -32,7 +32,8 @@
 // that only one that blocks makes it that long.
 //
 // Thread: everything here is for the reactor's own thread, except send_message() and stats();
-// before start() the control thread may add pollers, start timers and prepare operations.
+// before start() the control thread may add pollers, start timers and prepare operations. "The
+// reactor's thread" is whoever calls step(): its own thread, or, without start(), a test.
 // Lifecycle: created by the control thread, start(), stop() (joins), once.
 #pragma once
 
@@ -67,6 +68,13 @@ struct Message {
   void* argument = nullptr;
 };
 
+/// What a layer above keeps with a reactor; it goes with the reactor, before its ring and its
+/// buffers do.
+class ReactorPart {
+ public:
+  virtual ~ReactorPart() = default;
+};
+
 class Reactor {
  public:
   /// Control thread. Allocates everything; errors are those of Env and BufferPool.
@@ -78,6 +86,9 @@ class Reactor {
   /// flight in the ring must have been cancelled or must be about to end; it asserts if that takes
   /// longer than a second. Nothing if not started or stopped already.
   void stop();
+  /// At most so many iterations. Each sleeps at its end if there is nothing to do. False: stop()
+  /// was called, and all that was sent before has run; it is not called again.
+  bool step(uint32_t most = 1);
 
   /// Any thread. False: the inbox is full; the caller keeps the message and decides.
   [[nodiscard]] bool send_message(Message message);
@@ -102,7 +113,9 @@ class Reactor {
   /// Monotonic time at the start of this iteration, in ns; refreshed after the ring was polled and
   /// after a sleep. Stands still over gaps, so it is not the time of Env::now_ns().
   uint64_t now_ns() const;
-  /// The reactor whose thread this is, or null.
+  /// The block layer's part: null until it is made there.
+  std::unique_ptr<ReactorPart>& bdev_part();
+  /// The reactor in whose step() this is, or null.
   static Reactor* current();
   /// Any thread, through read_stat(). The address stays while the reactor lives.
   ReactorStats& stats();
@@ -111,6 +124,19 @@ class Reactor {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   explicit Reactor(std::unique_ptr<Impl> impl);
+};
+
+/// Makes a reactor the current one of this thread for as long as it lives: of step(), and of a test
+/// that does something in the reactor's place between two of its steps.
+class ReactorScope {
+ public:
+  explicit ReactorScope(Reactor& reactor);
+  ~ReactorScope();
+  ReactorScope(const ReactorScope&) = delete;
+  ReactorScope& operator=(const ReactorScope&) = delete;
+
+ private:
+  Reactor* const before_;
 };
 
 }  // namespace capsuled

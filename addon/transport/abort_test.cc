@@ -25,7 +25,7 @@ struct Scene {
     (void)host.receive(PduType::kCapsuleResp);
   }
   ~Scene() {
-    host.socket().host_closed = true;
+    host.socket().shut_writes();
     target.held().can_cancel = true;
     ASSERT(target.until([this] {
       target.release_held();
@@ -177,7 +177,7 @@ TEST_CASE("abort of a command whose connection ends is answered") {
   scene.read_held(kCid, 4096);
   REQUIRE(scene.target.until([&] { return scene.target.held().held() == 1; }));
   scene.abort();
-  scene.host.socket().reset = true;
+  scene.host.socket().reset();
   scene.target.turns(20);
   CHECK(!scene.aborted.has_value());
   scene.target.release_held();

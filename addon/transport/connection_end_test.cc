@@ -1,6 +1,6 @@
 // Every way to end a connection, in every state of a request, while a send of every kind is with
 // the ring, which may complete it, fail it or cancel it afterwards. Memory of a send that is in
-// flight must stay as it is (FakeRing sees to that), and at the end nothing may be left.
+// flight must stay as it is (SimRing sees to that), and at the end nothing may be left.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -133,8 +133,8 @@ class Scene {
 
   void end(End end) {
     switch (end) {
-      case End::Reset: host_.socket().reset = true; return;
-      case End::HalfClose: host_.socket().host_closed = true; return;
+      case End::Reset: host_.socket().reset(); return;
+      case End::HalfClose: host_.socket().shut_writes(); return;
       case End::Garbage: host_.put(Octets(100'000, std::byte{0xff})); return;
       case End::H2cTermReq: {
         wire::TermReq pdu = {};
@@ -163,8 +163,8 @@ class Scene {
 
   /// Whoever still has something of it lets go; the connection must end then.
   bool let_go() {
-    host_.socket().send_end = SendEnd::Open;
-    host_.socket().host_closed = true;
+    if (host_.other().send_end() != SendEnd::Open) host_.other().end_sends(SendEnd::Open);
+    host_.socket().shut_writes();
     return target_.until([this] {
       target_.release_held();
       target_.answer_all();
@@ -175,7 +175,7 @@ class Scene {
 
  private:
   bool admin() const { return qid_ == 0; }
-  void hold() { host_.socket().send_end = SendEnd::Held; }
+  void hold() { host_.other().end_sends(SendEnd::Held); }
 
   void read_held(uint16_t cid, uint32_t bytes) {
     host_.capsule(on_namespace(make_io(IoOpcode::kRead, cid, 0, bytes), 2));
@@ -218,7 +218,7 @@ class Scene {
     host_.capsule(on_namespace(make_io(IoOpcode::kRead, kOtherCid + 2, 0, 128 * 1024), 3));
     host_.capsule(on_namespace(make_io(IoOpcode::kRead, cid, 0, 1 << 20), 3));
     REQUIRE(target_.until([this] { return target_.stats().request_responding == 3; }));
-    host_.socket().send_end = SendEnd::Whole;
+    host_.other().end_sends(SendEnd::Whole);
     target_.turns(1);
     hold();
   }
@@ -346,7 +346,7 @@ void play(SteppedTarget& target, Bystander& bystander, Scene& scene, End end, Se
     target.advance(3 * kSecond);
     target.turns(kSettleTurns);
   }
-  if (scene.host().socket().send_end == SendEnd::Held) scene.host().socket().send_end = send_end;
+  if (scene.host().other().send_end() == SendEnd::Held) scene.host().other().end_sends(send_end);
   target.turns(kSettleTurns);
   if (end != End::GroupStop) bystander.work();
   CHECK(scene.let_go());

@@ -1,4 +1,4 @@
-// Whole connections over a fake machine. An input is a seed and a script: each step opens a
+// Whole connections on a simulated machine. An input is a seed and a script: each step opens a
 // connection, sends a PDU (right, or with bits flipped), sends raw bytes, answers R2Ts (whole, in
 // part, or such as were not received), lets the control plane or the bdev act, stops reading, keeps
 // a send from completing, resets a controller or a connection, lets time pass, or closes. At the
@@ -20,13 +20,15 @@ constexpr size_t kConnectionsMax = 4;
 
 /// A host of the script: knows enough to answer R2Ts and to check answers.
 struct FuzzHost {
-  int fd = -1;
+  SimSocket* socket = nullptr;
+  bool reads = true;
   Digests digests;
   bool honest = true;  ///< sent nothing wrong: then nothing unexpected may come
   uint16_t cid = 0;
   std::map<uint16_t, uint8_t> outstanding;  ///< by CID, how many
   std::vector<Pdu> r2ts;
-  size_t read_bytes = 0;  ///< of to_host
+  std::vector<std::byte> received;
+  size_t read_bytes = 0;  ///< of these
 };
 
 class Fuzz final : public FuzzTarget {
@@ -48,18 +50,18 @@ class Fuzz final : public FuzzTarget {
   bool wind_down() override {
     if (!std::exchange(let_go_, true)) let_go();
     act();
-    env_.advance(kMillisecond);
+    advance(kMillisecond);
     return group_->connection_count() == 0;
   }
 
   /// The end of the script: hosts read what they get, and go.
   void let_go() {
-    env_.ring().piece_max = 64 * 1024;
+    set_piece_max(64 * 1024);
     for (auto& host : hosts_) {
-      FakeSocket& socket = env_.ring().socket(host.fd);
-      socket.host_reads = true;
-      if (socket.send_end == SendEnd::Held) socket.send_end = SendEnd::Whole;
-      socket.host_closed = true;
+      set_reads(host, true);
+      SimSocket& other = *host.socket->other();
+      if (other.send_end() == SendEnd::Held) other.end_sends(SendEnd::Whole);
+      host.socket->shut_writes();
     }
   }
   void act() {
@@ -108,9 +110,11 @@ class Fuzz final : public FuzzTarget {
       flip_ = false;
       host.honest = false;
     }
-    FakeSocket& socket = env_.ring().socket(host.fd);
-    if (socket.host_closed || socket.to_target.size() > (4u << 20)) return;
-    socket.to_target.insert(socket.to_target.end(), pdu.begin(), pdu.end());
+    if (host.socket->unsent_bytes() < (4u << 20)) host.socket->write_all(pdu);
+  }
+  static void set_reads(FuzzHost& host, bool reads) {
+    host.reads = reads;
+    host.socket->other()->block_writes(!reads);
   }
   void command(FuzzHost& host, wire::SubmissionQueueEntry sqe, const Octets& data = {}) {
     sqe.cid.set(host.cid++);
@@ -151,7 +155,7 @@ class Fuzz final : public FuzzTarget {
         return;
       case 9: flip_ = true; return;
       case 10:
-        if (FuzzHost* const host = pick()) env_.ring().socket(host->fd).host_closed = true;
+        if (FuzzHost* const host = pick()) host->socket->shut_writes();
         return;
       case 11:
         if (!opened_.empty()) group_->terminate(*opened_.begin(), "fuzz");
@@ -159,7 +163,7 @@ class Fuzz final : public FuzzTarget {
       case 12:
         if (!opened_.empty()) group_->abort(*opened_.rbegin(), script_.next(), [](bool) {});
         return;
-      case 13: env_.advance(script_.next() * 50 * kMillisecond); return;
+      case 13: advance(script_.next() * 50 * kMillisecond); return;
       case 14:
       case 15:
         drain_control();
@@ -171,15 +175,12 @@ class Fuzz final : public FuzzTarget {
         group_->set_keep_alive(1 + script_.next() % 4u, script_.next());
         return;
       case 18:
-        if (FuzzHost* const host = pick()) {
-          FakeSocket& socket = env_.ring().socket(host->fd);
-          socket.host_reads = !socket.host_reads;
-        }
+        if (FuzzHost* const host = pick()) set_reads(*host, !host->reads);
         return;
       case 19:
-        if (FuzzHost* const host = pick()) env_.ring().socket(host->fd).reset = true;
+        if (FuzzHost* const host = pick()) host->socket->reset();
         return;
-      case 20: env_.ring().piece_max = 1u + script_.next() * 257u; return;
+      case 20: return set_piece_max(1u + script_.next() * 257u);
       case 22:
         if (FuzzHost* const host = pick()) return owe(*host, script_.next());
         return;
@@ -189,7 +190,7 @@ class Fuzz final : public FuzzTarget {
       default:
         // A moment for what is under way.
         for (auto& host : hosts_) read(host);
-        env_.advance(1000);
+        advance(1000);
     }
   }
 
@@ -198,10 +199,9 @@ class Fuzz final : public FuzzTarget {
     // Those beyond what the target has room for are closed at once.
     if (hosts_.size() > 2 * kConnectionsMax) return;
     FuzzHost host;
-    host.fd = env_.ring().open();
+    host.socket = &connect({"127.0.0.1", 50000});
     host.digests = {(digests & 1) != 0, (digests & 2) != 0};
     hosts_.push_back(host);
-    group_->adopt(host.fd, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000});
   }
 
   void initialize(FuzzHost& host) {
@@ -275,7 +275,7 @@ class Fuzz final : public FuzzTarget {
   void hold(FuzzHost& host, uint8_t how) {
     static constexpr SendEnd kEnds[] = {SendEnd::Held, SendEnd::Whole, SendEnd::Failed,
                                         SendEnd::Cancelled};
-    env_.ring().socket(host.fd).send_end = kEnds[how % 4];
+    host.socket->other()->end_sends(kEnds[how % 4]);
     if (how % 4 >= 2) host.honest = false;
     if ((how & 0x10) != 0) group_->reset_controller(1 + how / 32 % 4u);
   }
@@ -296,7 +296,8 @@ class Fuzz final : public FuzzTarget {
 
   /// Reads what the target sent so far.
   void read(FuzzHost& host) {
-    take_pdus(env_.ring().socket(host.fd).to_host, host.read_bytes,
+    if (host.reads) read_all(*host.socket, host.received);
+    take_pdus(host.received, host.read_bytes,
               [&](std::span<const std::byte> bytes) { take(host, bytes); });
   }
 
@@ -337,7 +338,7 @@ class Fuzz final : public FuzzTarget {
   }
 
   void check_at_rest() override {
-    for (const FuzzHost& host : hosts_) ASSERT(env_.ring().socket(host.fd).closed);
+    for (const FuzzHost& host : hosts_) ASSERT(host.socket->other()->closed());
   }
 
   std::vector<FuzzHost> hosts_;

@@ -1,146 +1,131 @@
 // What becomes of a reactor's hosts when the reactor itself was away: its process was stopped, its
-// machine paused, or a callback did not return. Over a fake machine, whose clock is the test's.
+// machine paused, or a callback did not return. On a simulated machine.
 #include <doctest/doctest.h>
 
-#include <deque>
+#include <array>
 #include <functional>
-#include <future>
 #include <string>
 #include <vector>
 
+#include "env/sim/sim_env.h"
 #include "nvmf/namespace_table.h"
 #include "transport/group.h"
-#include "transport/testing/fake_env.h"
 #include "transport/testing/test_host.h"
 
 namespace capsuled::transport::testing {
 namespace {
 
+using env::sim::SimSocket;
+
 constexpr uint64_t kSecond = 1'000'000'000;
-constexpr uint64_t kMicrosecond = 1000;
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kMicrosecond = 1'000;
 constexpr uint8_t kKeepAlive = 0x18;
 constexpr uint64_t kKeepAliveMs = 5000;
-/// The longest step, a second of polls, takes half of it.
-constexpr uint32_t kStepPollsMax = 2'000'000;
 
-/// A reactor with a group, and a test that runs on its thread, from the polls of its ring: each
-/// step is tried at every poll until it answers true.
+/// A reactor with a group, on a thread of the simulated machine.
 class GapTarget {
  public:
-  GapTarget() : env_(1), queue_(64, 4096, [](void*) {}, nullptr) {
-    env_.drive = [this] { return drive(); };
+  GapTarget()
+      : machine_(1, {.step = {kMicrosecond, kMicrosecond, 0, 0},
+                     .wake_up = {kMicrosecond, kMicrosecond, 0, 0}}),
+        network_(machine_, {.latency = {}}),
+        env_(machine_, network_, files_),
+        queue_(64, 4096, [](void*) {}, nullptr) {
     ReactorOptions options;
     options.memory_bytes = kBufferMemoryBytesMin;
     options.mode = PollMode::Interrupt;  // sleeps as soon as it may
     reactor_ = Reactor::create(env_, options).value();
     group_ = Group::create(*reactor_, GroupOptions{}, queue_).value();
     table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
-  }
-
-  void until(std::function<bool()> step) { steps_.push_back(std::move(step)); }
-  void then(std::function<void()> step) {
-    until([step = std::move(step)] {
-      step();
-      return true;
-    });
-  }
-  /// The reactor runs on, and time passes.
-  void pass(uint64_t ns) {
-    then([this, ns] { env_.advance(ns); });
-    until([this] { return env_.advanced(); });
-  }
-  /// The reactor is away for `ns` within its sleep; meanwhile, `what`.
-  void sleep_away(uint64_t ns, std::function<void()> what) {
-    then([this, ns, what = std::move(what)] {
-      env_.ring().lets_sleep = true;
-      env_.ring().in_sleep = [this, ns, what] {
-        env_.ring().lets_sleep = false;
-        what();
-        return ns;
-      };
-    });
-    until([this] { return env_.ring().in_sleep == nullptr; });
-  }
-  /// The same within an iteration.
-  void work_away(uint64_t ns, std::function<void()> what) {
-    then([this, ns, what = std::move(what)] {
-      what();
-      env_.jump(ns);
-    });
-  }
-  /// More polls than those for which a reactor reads before it lets timers run. (It reads that long
-  /// because here each poll does something.)
-  void settle() {
-    until([polls = 0]() mutable { return ++polls == 100; });
-  }
-  void run() {
     REQUIRE(reactor_->start().ok());
-    over_.get_future().wait();
-    CHECK_MESSAGE(!unsatisfied_, "a step waited for what did not happen");
+  }
+  ~GapTarget() {
+    bool stopped = false;
+    on_reactor([&] { group_->stop([&] { stopped = true; }); });
+    CHECK(until([&] { return stopped; }));
+    on_reactor([&] { table_.reset(); });
     reactor_->stop();
     group_.reset();
   }
 
-  int open() {
-    const int fd = env_.ring().open();
-    group_->adopt(fd, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000});
-    return fd;
+  /// Time passes until `there` is true; false: for too long.
+  template <typename Condition>
+  bool until(Condition there) {
+    const auto now_there = [&] {
+      drain_control();
+      return there();
+    };
+    return machine_.until(now_there, machine_.now_ns() + 10 * kSecond);
   }
-  void send(int fd, const Octets& bytes) {
-    FakeSocket& socket = env_.ring().socket(fd);
-    socket.to_target.insert(socket.to_target.end(), bytes.begin(), bytes.end());
+  void pass(uint64_t ns) {
+    const uint64_t end_ns = machine_.now_ns() + ns;
+    // What comes meanwhile is answered then, and not at the end.
+    while (machine_.now_ns() < end_ns) {
+      machine_.pass_to(std::min(end_ns, machine_.now_ns() + kMillisecond));
+      drain_control();
+    }
   }
-  size_t unread(int fd) { return env_.ring().socket(fd).to_target.size(); }
-  void connect(int fd) {
-    send(fd, make_ic_req({}));
-    send(fd, make_capsule(make_connect(0, 0, 32, true), Octets(sizeof(wire::ConnectData)), {}));
+  /// The reactor is away for `ns` within its sleep; meanwhile, `what`.
+  void sleep_away(uint64_t ns, const std::function<void()>& what) {
+    machine_.pause(ns);
+    what();
+    machine_.pass_to(machine_.now_ns() + ns);
+    // It has woken.
+    machine_.pass_to(machine_.now_ns() + 2 * kMicrosecond);
   }
-  /// Steps: a host with a controller that wants a sign of life every kKeepAliveMs.
-  void add_host(int& fd) {
-    then([this, &fd] {
-      fd = open();
-      connect(fd);
+  /// The same within an iteration.
+  void work_away(uint64_t ns, const std::function<void()>& what) {
+    on_reactor([&] {
+      what();
+      machine_.pass_to(machine_.now_ns() + ns);
     });
-    until([this] { return group_->stats().connection_live == 1; });
-    then([this] { group_->set_keep_alive(1, kKeepAliveMs); });
   }
-  void keep_alive(int fd) { send(fd, make_capsule(make_sqe(kKeepAlive, 7), {}, {})); }
+  void on_reactor(std::function<void()> what) {
+    bool ran = false;
+    auto whole = std::pair(std::move(what), &ran);
+    reactor_->send_message_wait({[](Reactor&, void* argument) {
+                                   auto& [call, done] = *static_cast<decltype(whole)*>(argument);
+                                   call();
+                                   *done = true;
+                                 },
+                                 &whole});
+    CHECK(machine_.until([&] { return ran; }, UINT64_MAX));
+  }
 
-  FakeEnv& env() { return env_; }
+  SimSocket& open() {
+    const env::Endpoint target{"127.0.0.1", 4420};
+    const env::Endpoint host{"127.0.0.1", 50000};
+    const auto [near, far] = network_.connected(target, host);
+    far->line.send_buffer = 1u << 21;
+    on_reactor([&, end = near] { CHECK(group_->adopt(env_.open(end), 1, target, host)); });
+    return *far;
+  }
+  static void send(SimSocket& host, const Octets& bytes) { host.write_all(bytes); }
+  static size_t unread(const SimSocket& host) {
+    return host.unsent_bytes() + host.other()->readable_bytes();
+  }
+  static void connect(SimSocket& host) {
+    send(host, make_ic_req({}));
+    send(host, make_capsule(make_connect(0, 0, 32, true), Octets(sizeof(wire::ConnectData)), {}));
+  }
+  /// A host with a controller that wants a sign of life every kKeepAliveMs.
+  SimSocket& add_host() {
+    SimSocket& host = open();
+    connect(host);
+    REQUIRE(until([&] { return stats().connection_live == 1; }));
+    on_reactor([&] { group_->set_keep_alive(1, kKeepAliveMs); });
+    return host;
+  }
+  static void keep_alive(SimSocket& host) {
+    send(host, make_capsule(make_sqe(kKeepAlive, 7), {}, {}));
+  }
+
   const TransportStats& stats() { return group_->stats(); }
   ReactorStats& reactor_stats() { return reactor_->stats(); }
   const std::vector<std::string>& closed() const { return closed_; }
 
  private:
-  bool drive() {
-    drain_control();
-    if (!steps_.empty()) {
-      if (steps_.front()()) {
-        steps_.pop_front();
-        polls_ = 0;
-        return true;
-      }
-      // Nothing is going to satisfy it. Those behind it make no sense then.
-      if (++polls_ > kStepPollsMax) {
-        unsatisfied_ = true;
-        steps_.clear();
-      }
-      return true;
-    }
-    if (!stopping_) {
-      stopping_ = true;
-      group_->stop([this] { stopped_ = true; });
-    }
-    if (!stopped_) return true;
-    if (table_ != nullptr) {
-      table_.reset();
-      return true;
-    }
-    if (!said_) over_.set_value();
-    said_ = true;
-    return false;
-  }
-
   void drain_control() {
     for (const auto& event : queue_.drain(16)) {
       if (event->type == ControlEventType::ConnectionClosed) closed_.emplace_back(event->reason);
@@ -149,27 +134,23 @@ class GapTarget {
       attach.token = event->token;
       attach.controller = 1;
       attach.entries = 32;
-      group_->attach(attach, table_.get(), &queue_stats_);
+      on_reactor([&] { group_->attach(attach, table_.get(), &queue_stats_); });
     }
   }
 
-  FakeEnv env_;
+  env::sim::SimMachine machine_;
+  env::sim::SimNetwork network_;
+  env::sim::SimFiles files_;
+  env::sim::SimEnv env_;
   ControlQueue queue_;
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<Group> group_;
   std::unique_ptr<nvmf::NamespaceTable> table_;
   nvmf::QueueStats queue_stats_;
-  std::deque<std::function<bool()>> steps_;
   std::vector<std::string> closed_;
-  uint32_t polls_ = 0;  // of the step that is waited for
-  bool unsatisfied_ = false;
-  bool stopping_ = false;
-  bool stopped_ = false;
-  bool said_ = false;
-  std::promise<void> over_;
 };
 
-using Away = void (GapTarget::*)(uint64_t, std::function<void()>);
+using Away = void (GapTarget::*)(uint64_t, const std::function<void()>&);
 constexpr std::array<Away, 2> kWaysToBeAway = {&GapTarget::sleep_away, &GapTarget::work_away};
 
 }  // namespace
@@ -179,94 +160,77 @@ TEST_CASE("a Keep Alive that came while the reactor was away counts") {
     for (const uint32_t piece : {4u, 8u, 64u * 1024}) {
       CAPTURE(piece);
       GapTarget target;
-      int fd = -1;
-      target.add_host(fd);
+      SimSocket& host = target.add_host();
       // Due within a few polls, and the command takes many when it comes in small pieces.
-      target.pass(kKeepAliveMs * 1'000'000 - 30 * kMicrosecond);
-      (target.*away)(60 * kSecond, [&target, &fd, piece] {
-        target.env().ring().piece_max = piece;
-        target.keep_alive(fd);
+      target.pass(kKeepAliveMs * kMillisecond - 30 * kMicrosecond);
+      (target.*away)(60 * kSecond, [&] {
+        host.line.read_max = piece;
+        GapTarget::keep_alive(host);
       });
-      target.settle();
-      target.then([&] { CHECK(target.unread(fd) == 0); });
+      target.pass(kMillisecond);
+      CHECK(GapTarget::unread(host) == 0);
       target.pass(4 * kSecond);
-      target.then([&] {
-        CHECK(target.stats().keep_alive_expired == 0);
-        CHECK(target.stats().connection_live == 1);
-        CHECK(read_stat(target.reactor_stats().missed_ns) > 59 * kSecond);
-      });
-      target.run();
+      CHECK(target.stats().keep_alive_expired == 0);
+      CHECK(target.stats().connection_live == 1);
+      CHECK(read_stat(target.reactor_stats().missed_ns) > 59 * kSecond);
     }
   }
 }
 
 TEST_CASE("a Keep Alive that woke the reactor counts, however late it woke") {
   GapTarget target;
-  int fd = -1;
-  target.add_host(fd);
-  target.pass(kKeepAliveMs * 1'000'000 - 30 * kMicrosecond);
+  SimSocket& host = target.add_host();
+  target.pass(kKeepAliveMs * kMillisecond - 30 * kMicrosecond);
   // Past the deadline, and no gap.
-  target.sleep_away(kSecond / 100, [&] { target.keep_alive(fd); });
+  target.sleep_away(kSecond / 100, [&] { GapTarget::keep_alive(host); });
   target.pass(4 * kSecond);
-  target.then([&] {
-    CHECK(target.stats().keep_alive_expired == 0);
-    CHECK(read_stat(target.reactor_stats().missed_ns) == 0);
-  });
-  target.run();
+  CHECK(target.stats().keep_alive_expired == 0);
+  CHECK(read_stat(target.reactor_stats().missed_ns) == 0);
 }
 
 TEST_CASE("a host that was silent while the reactor was away has the time added, and no more") {
   for (const Away away : kWaysToBeAway) {
     GapTarget target;
-    int fd = -1;
-    target.add_host(fd);
+    (void)target.add_host();
     target.pass(3 * kSecond);
     (target.*away)(60 * kSecond, [] {});
-    target.settle();
     target.pass(kSecond);
-    target.then([&] { CHECK(target.stats().keep_alive_expired == 0); });
+    CHECK(target.stats().keep_alive_expired == 0);
     target.pass(2 * kSecond);
-    target.then([&] {
-      CHECK(target.stats().keep_alive_expired == 1);
-      CHECK(target.closed() == std::vector<std::string>{"keep_alive_expired"});
-    });
-    target.run();
+    CHECK(target.stats().keep_alive_expired == 1);
+    CHECK(target.closed() == std::vector<std::string>{"keep_alive_expired"});
   }
 }
 
 TEST_CASE("a host that dies expires whether the reactor sleeps or works") {
-  for (const bool lets_sleep : {false, true}) {
+  for (const bool works : {false, true}) {
     GapTarget target;
-    int fd = -1;
-    target.add_host(fd);
-    target.then([&] { target.env().ring().lets_sleep = lets_sleep; });
-    target.pass(6 * kSecond);
-    target.until([&] { return target.closed().size() == 1; });
-    target.then([&] {
-      CHECK(target.closed().front() == "keep_alive_expired");
-      CHECK(read_stat(target.reactor_stats().missed_ns) == 0);
-    });
-    target.run();
+    (void)target.add_host();
+    for (int tenth = 0; tenth < 60; ++tenth) {
+      target.pass(kSecond / 10);
+      if (works) target.on_reactor([] {});
+    }
+    CHECK(target.until([&] { return target.closed().size() == 1; }));
+    CHECK(target.closed().front() == "keep_alive_expired");
+    CHECK(read_stat(target.reactor_stats().missed_ns) == 0);
   }
 }
 
 TEST_CASE("a peer that sends without end does not stop the timers after a gap") {
   GapTarget target;
-  int fd = -1;
-  int talker = -1;
-  target.add_host(fd);
+  (void)target.add_host();
   target.pass(4 * kSecond);
+  SimSocket& talker = target.open();
   target.work_away(60 * kSecond, [&] {
-    talker = target.open();
-    target.env().ring().piece_max = 1;
-    target.send(talker, Octets(1 << 20));
+    talker.line.read_max = 1;
+    GapTarget::send(talker, Octets(1 << 21));
   });
-  target.until([&] { return target.stats().keep_alive_expired == 1; });
-  target.then([&] { CHECK(target.unread(talker) > 0); });
+  CHECK(target.until([&] { return target.stats().keep_alive_expired == 1; }));
+  CHECK(GapTarget::unread(talker) > 0);
+  talker.line.read_max = UINT32_MAX;
   // What it sent was no PDU, and it does not close when it is told.
   target.pass(3 * kSecond);
-  target.until([&] { return target.closed().size() == 2; });
-  target.run();
+  CHECK(target.until([&] { return target.closed().size() == 2; }));
 }
 
 TEST_CASE("what a peer owed when the reactor went away may still come after it is back") {
@@ -275,39 +239,25 @@ TEST_CASE("what a peer owed when the reactor went away may still come after it i
     const Octets ic_req = make_ic_req({});
     const Octets connect =
         make_capsule(make_connect(0, 0, 32, true), Octets(sizeof(wire::ConnectData)), {});
-    const auto half = [](const Octets& octets) {
-      return Octets(octets.begin(), octets.begin() + static_cast<ptrdiff_t>(octets.size() / 2));
-    };
-    const auto rest = [](const Octets& octets) {
-      return Octets(octets.begin() + static_cast<ptrdiff_t>(octets.size() / 2), octets.end());
-    };
-    int silent = -1;
-    int initialized = -1;
-    int inside = -1;
-    target.then([&] {
-      silent = target.open();
-      initialized = target.open();
-      target.send(initialized, ic_req);
-      inside = target.open();
-      target.send(inside, ic_req);
-      target.send(inside, half(connect));
-    });
+    const auto half = connect.begin() + static_cast<ptrdiff_t>(connect.size() / 2);
+    SimSocket& silent = target.open();
+    SimSocket& initialized = target.open();
+    GapTarget::send(initialized, ic_req);
+    SimSocket& inside = target.open();
+    GapTarget::send(inside, ic_req);
+    GapTarget::send(inside, Octets(connect.begin(), half));
     target.pass(kSecond);
     (target.*away)(600 * kSecond, [] {});
-    target.settle();
     // The time-outs are looked at every half second.
     target.pass(kSecond);
-    target.then([&] {
-      CHECK(target.closed().empty());
-      CHECK(target.stats().connection_await_icreq == 1);
-      CHECK(target.stats().connection_await_connect == 2);
-      target.send(silent, ic_req);
-      target.send(initialized, connect);
-      target.send(inside, rest(connect));
-    });
-    target.until([&] { return target.stats().connection_live == 2; });
-    target.then([&] { CHECK(target.stats().connection_await_connect == 1); });
-    target.run();
+    CHECK(target.closed().empty());
+    CHECK(target.stats().connection_await_icreq == 1);
+    CHECK(target.stats().connection_await_connect == 2);
+    GapTarget::send(silent, ic_req);
+    GapTarget::send(initialized, connect);
+    GapTarget::send(inside, Octets(half, connect.end()));
+    CHECK(target.until([&] { return target.stats().connection_live == 2; }));
+    CHECK(target.stats().connection_await_connect == 1);
   }
 }
 

@@ -51,13 +51,15 @@ struct Command {
 };
 
 struct Queue {
-  int fd = -1;  ///< none
+  SimSocket* socket = nullptr;  ///< none
+  bool reads = true;
   ConnectionId id = 0;
   bool live = false;  ///< Connect was answered with success
   uint16_t cid = 1;
   std::map<uint16_t, Command> commands;
   std::vector<Pdu> r2ts;
-  size_t read_bytes = 0;
+  std::vector<std::byte> received;
+  size_t read_bytes = 0;  ///< of these
 };
 
 struct Host {
@@ -85,33 +87,32 @@ class Fuzz final : public FuzzTarget {
   void each_queue(Visit visit) {
     for (uint32_t host = 0; host < kHosts; ++host) {
       for (uint32_t qid = 0; qid < kQueues; ++qid) {
-        if (hosts_[host].queues[qid].fd >= 0) visit(host, qid, hosts_[host].queues[qid]);
+        if (hosts_[host].queues[qid].socket != nullptr) visit(host, qid, hosts_[host].queues[qid]);
       }
     }
   }
 
   /// First everybody does what they owe, until nothing is left to answer; then all go.
   bool wind_down() override {
-    env_.ring().piece_max = 64 * 1024;
+    set_piece_max(64 * 1024);
     held_->release_all();
     bool owed = false;
     each_queue([&](uint32_t host, uint32_t qid, Queue& queue) {
-      FakeSocket& socket = env_.ring().socket(queue.fd);
-      socket.host_reads = true;
-      if (socket.send_end == SendEnd::Held) socket.send_end = SendEnd::Whole;
+      set_reads(queue, true);
+      SimSocket& other = *queue.socket->other();
+      if (other.send_end() == SendEnd::Held) other.end_sends(SendEnd::Whole);
       read(host, qid);
       while (!queue.r2ts.empty()) answer_r2t(host, qid, UINT32_MAX);
       for (const auto& [cid, command] : queue.commands) {
         const bool parked = static_cast<uint8_t>(command.opcode) == kEventRequest && qid == 0;
-        if (!parked && !socket.shut_down && !socket.reset) owed = true;
+        if (!parked && !other.reads_shut() && other.error() == 0) owed = true;
       }
     });
     drain_control();
     while (!commands_.empty()) answer_one(0);
     if (owed) return false;
-    each_queue(
-        [&](uint32_t, uint32_t, Queue& queue) { env_.ring().socket(queue.fd).host_closed = true; });
-    env_.advance(kMillisecond);
+    each_queue([&](uint32_t, uint32_t, Queue& queue) { queue.socket->shut_writes(); });
+    advance(kMillisecond);
     return group_->connection_count() == 0;
   }
 
@@ -169,8 +170,8 @@ class Fuzz final : public FuzzTarget {
       pause_polls_ = who;
       return;
     }
-    if (queue.fd < 0) return;
-    FakeSocket& socket = env_.ring().socket(queue.fd);
+    if (queue.socket == nullptr) return;
+    SimSocket& other = *queue.socket->other();
     switch (what % 20) {
       case 2:
       case 3:
@@ -178,13 +179,13 @@ class Fuzz final : public FuzzTarget {
       case 5: return qid == 0 ? admin(host) : io(host, qid);
       case 6:
       case 7: return answer_r2t(host, qid, (1 + script_.next()) * 1024u);
-      case 8: socket.host_reads = !socket.host_reads; return;
-      case 9: socket.send_end = SendEnd::Held; return;
+      case 8: return set_reads(queue, !queue.reads);
+      case 9: return other.end_sends(SendEnd::Held);
       case 10:
-        if (socket.send_end == SendEnd::Held) socket.send_end = SendEnd::Whole;
+        if (other.send_end() == SendEnd::Held) other.end_sends(SendEnd::Whole);
         return;
       case 11:
-        if ((script_.next() & 3) == 0) socket.reset = true;
+        if ((script_.next() & 3) == 0) queue.socket->reset();
         return;
       case 12: group_->terminate(queue.id, "fuzz"); return;
       case 13:
@@ -193,7 +194,7 @@ class Fuzz final : public FuzzTarget {
         return;
       case 14: return reset_controller(host);
       case 15: held_->release_all(); return;
-      case 16: env_.ring().piece_max = 1u + script_.next() * 257u; return;
+      case 16: return set_piece_max(1u + script_.next() * 257u);
       case 17: group_->asynchronous_event(1 + host, who); return;
       case 18: drain_control(); return answer_one(script_.next());
       default:
@@ -205,10 +206,9 @@ class Fuzz final : public FuzzTarget {
   void open(uint32_t host, uint32_t qid) {
     Queue& queue = hosts_[host].queues[qid];
     drain_control();
-    if (queue.fd >= 0 || group_->connection_count() == kHosts * kQueues) return;
-    queue.fd = env_.ring().open();
-    const env::Endpoint peer{"127.0.0." + std::to_string(1 + host), 50000};
-    ASSERT(group_->adopt(queue.fd, 1, {"127.0.0.1", 4420}, peer));
+    if (queue.socket != nullptr || group_->connection_count() == kHosts * kQueues) return;
+    queue.socket = &connect({"127.0.0." + std::to_string(1 + host), 50000});
+    ASSERT(!queue.socket->other()->closed());
     drain_control();
     queue.id = newest_;
     put(queue, make_ic_req({}));
@@ -223,13 +223,14 @@ class Fuzz final : public FuzzTarget {
     group_->reset_controller(1 + host);
     for (uint32_t qid = 1; qid < kQueues; ++qid) {
       Queue& queue = hosts_[host].queues[qid];
-      if (queue.fd >= 0) group_->terminate(queue.id, "controller_reset");
+      if (queue.socket != nullptr) group_->terminate(queue.id, "controller_reset");
     }
   }
 
-  void put(Queue& queue, const Octets& pdu) {
-    auto& stream = env_.ring().socket(queue.fd).to_target;
-    stream.insert(stream.end(), pdu.begin(), pdu.end());
+  static void put(Queue& queue, const Octets& pdu) { queue.socket->write_all(pdu); }
+  static void set_reads(Queue& queue, bool reads) {
+    queue.reads = reads;
+    queue.socket->other()->block_writes(!reads);
   }
 
   /// A host does not overrun its queue, whose size it may not know yet.
@@ -333,8 +334,9 @@ class Fuzz final : public FuzzTarget {
   /// Reads what the target sent so far.
   void read(uint32_t host, uint32_t qid) {
     Queue& queue = hosts_[host].queues[qid];
-    if (queue.fd < 0) return;
-    take_pdus(env_.ring().socket(queue.fd).to_host, queue.read_bytes,
+    if (queue.socket == nullptr) return;
+    if (queue.reads) read_all(*queue.socket, queue.received);
+    take_pdus(queue.received, queue.read_bytes,
               [&](std::span<const std::byte> bytes) { take(hosts_[host], queue, bytes); });
   }
 

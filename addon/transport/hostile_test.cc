@@ -52,7 +52,7 @@ class Scene {
       for (uint16_t queue = 0; queue < hostile.queues; ++queue) {
         SteppedHost& peer = connect(host);
         target_.turns(4);
-        peer.socket().host_reads = hostile.nsid != 1;
+        peer.other().block_writes(hostile.nsid == 1);
         for (uint16_t cid = 0; cid < hostile.commands; ++cid) {
           auto sqe = make_io(hostile.opcode, cid, 0, hostile.bytes);
           sqe.nsid.set(hostile.nsid);
@@ -203,17 +203,17 @@ TEST_CASE("the machine keeps much of an I/O queue once its host has taken much, 
   SteppedTarget target(1, 16 << 20, large_group());
   SteppedHost stranger(target);
   target.turns(4);
-  CHECK(stranger.socket().unsent_max == 128 * 1024);
+  CHECK(stranger.other().unsent_max() == 128 * 1024);
   SteppedHost admin(target);
   admin.connect(1, 0, 1);
   SteppedHost queue(target);
   queue.connect(1, 1, 1);
   target.turns(20);
-  CHECK(queue.socket().unsent_max == 128 * 1024);
+  CHECK(queue.other().unsent_max() == 128 * 1024);
   SteppedHost deaf(target);
   deaf.connect(1, 2, 1);
   target.turns(20);
-  deaf.socket().host_reads = false;
+  deaf.other().block_writes(true);
   for (uint16_t cid = 1; cid <= 4; ++cid) {
     for (SteppedHost* const host : {&queue, &deaf}) {
       host->capsule(make_io(IoOpcode::kRead, cid, 0, 256 * 1024));
@@ -221,17 +221,17 @@ TEST_CASE("the machine keeps much of an I/O queue once its host has taken much, 
     CHECK(queue.receive(PduType::kC2hData).data.size() == 256 * 1024);
   }
   target.turns(20);
-  CHECK(queue.socket().unsent_max == 1024 * 1024);
-  CHECK(deaf.socket().unsent_max == 128 * 1024);
-  CHECK(admin.socket().unsent_max == 128 * 1024);
+  CHECK(queue.other().unsent_max() == 1024 * 1024);
+  CHECK(deaf.other().unsent_max() == 128 * 1024);
+  CHECK(admin.other().unsent_max() == 128 * 1024);
   // Another connection of the same place begins anew.
-  queue.socket().host_closed = true;
+  queue.socket().shut_writes();
   REQUIRE(target.until([&] { return target.group().connection_count() == 3; }));
   SteppedHost next(target);
   next.connect(2, 1, 2);
   target.turns(20);
-  CHECK(next.socket().unsent_max == 128 * 1024);
-  deaf.socket().host_reads = true;
+  CHECK(next.other().unsent_max() == 128 * 1024);
+  deaf.other().block_writes(false);
 }
 
 TEST_CASE("Keep Alives and single bytes do not renew the time of data that are owed") {

@@ -1,30 +1,32 @@
 // The path of an I/O through reactor, transport, nvmf and bdev, from received bytes to sent ones,
-// without the kernel: a host that is replayed sends batches of commands as deep as its queue, and
-// the next batch when it has every answer to the last. For counting instructions with callgrind
-// (bench/instructions.ts, docs/internals/performance.md); its running time says nothing.
+// on a simulated machine: a host sends batches of commands as deep as its queue, and the next batch
+// when it has every answer to the last. For counting instructions with callgrind
+// (bench/instructions.ts, docs/internals/performance.md), which is told when they are the engine's;
+// its running time says nothing.
 //
 //   io_path_bench CASE COUNT     COUNT commands, a multiple of the queue depth; prints as JSON what
 //                                instructions do not show: bytes moved, calls of the kernel, …
 //   io_path_bench --list         each case and its queue depth
 //
 // Each command must be answered once, with success and as much data as it asked for.
+#include <valgrind/callgrind.h>
+
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
-#include <future>
 #include <optional>
 
 #include "bdev/bdev_registry.h"
 #include "bdev/malloc/malloc_bdev.h"
 #include "bdev/null/null_bdev.h"
+#include "env/sim/sim_env.h"
 #include "nvmf/namespace_table.h"
 #include "transport/group.h"
 #include "transport/testing/counted_calls.h"
-#include "transport/testing/replay_env.h"
 #include "transport/testing/test_host.h"
 
-namespace capsuled::transport::replay {
+namespace capsuled::transport::bench {
 namespace {
 
 using testing::Digests;
@@ -56,10 +58,10 @@ constexpr uint32_t kQueueDepthMax = 32;
 constexpr uint64_t kBdevBytes = uint64_t{64} << 20;
 constexpr uint64_t kMemoryBytes = uint64_t{64} << 20;
 
-/// The host's byte stream, one batch of it, and its view of the answers.
-class ReplayHost {
+/// The host: its byte stream, one batch of it, and its view of the answers.
+class BatchHost {
  public:
-  ReplayHost(const Case& chosen, uint64_t count) : case_(chosen), left_(count) {}
+  BatchHost(const Case& chosen, uint64_t count) : case_(chosen), left_(count) {}
 
   /// Bytes that do not belong to a batch: ICReq, Connect.
   void say(const Octets& octets) { publish(octets, octets.size()); }
@@ -83,16 +85,21 @@ class ReplayHost {
   /// PDUs outside of batches.
   uint32_t replies() const { return replies_; }
 
-  std::span<std::byte> take(size_t bytes_max) {
-    const size_t count = std::min(bytes_max, available_ - taken_);
-    const std::span<std::byte> bytes(stream_.data() + taken_, count);
-    taken_ += count;
+  /// What it sends now.
+  std::span<const std::byte> take() {
+    const std::span<const std::byte> bytes(stream_.data() + taken_, available_ - taken_);
+    taken_ = available_;
     return bytes;
   }
 
-  void sent(std::span<const iovec> parts) {
-    for (const iovec& part : parts) {
-      read({static_cast<const std::byte*>(part.iov_base), part.iov_len});
+  /// Goes through what the target sent, PDU by PDU, all of which end with `bytes`.
+  void read(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto& common = wire::view_as<wire::PduCommonHeader>(bytes);
+      const size_t plen = common.plen.get();
+      ASSERT_MSG(bytes.size() >= plen, "a PDU in pieces");
+      on_pdu(static_cast<wire::PduType>(common.type), common.flags, bytes);
+      bytes = bytes.subspan(plen);
     }
   }
 
@@ -128,23 +135,6 @@ class ReplayHost {
     r2ts_ = 0;
     answers_ = 0;
     answered_.fill(false);
-  }
-
-  /// Goes through what the target sent, PDU by PDU.
-  void read(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      if (skip_ == 0) {
-        // Read where it lies, for a copy would be counted as the target's.
-        ASSERT_MSG(bytes.size() >= sizeof(wire::PduCommonHeader), "a header in pieces");
-        const auto& common = wire::view_as<wire::PduCommonHeader>(bytes);
-        ASSERT_MSG(bytes.size() >= common.hlen, "a header in pieces");
-        skip_ = common.plen.get();
-        on_pdu(static_cast<wire::PduType>(common.type), common.flags, bytes);
-      }
-      const size_t count = std::min(skip_, bytes.size());
-      skip_ -= count;
-      bytes = bytes.subspan(count);
-    }
   }
 
   void on_pdu(wire::PduType type, uint8_t flags, std::span<const std::byte> header) {
@@ -201,18 +191,52 @@ class ReplayHost {
   uint32_t answers_ = 0;
   uint32_t replies_ = 0;
   std::array<bool, kQueueDepthMax> answered_{};
-  size_t skip_ = 0;  // of the PDU whose header was read
+};
+
+/// Has only what the engine does be counted.
+class EngineOnly final : public env::sim::SimDoor {
+ public:
+  void begin() {
+    ours_ = true;
+    count(true);
+  }
+  void end() {
+    count(false);
+    ours_ = false;
+  }
+  void enter_machine() override {
+    if (ours_) count(false);
+  }
+  void leave_machine() override {
+    if (ours_) count(true);
+  }
+
+ private:
+  static void count(bool counts) {
+    call_counts.on = counts;
+    CALLGRIND_TOGGLE_COLLECT;
+  }
+
+  bool ours_ = false;
 };
 
 /// Target and host, from the first byte to the end.
-class Run final : public ReplayPeer {
+class Run {
  public:
   Run(const Case& chosen, uint64_t count)
-      : case_(chosen), host_(chosen, count), env_(*this), queue_(64, 4096, [](void*) {}, nullptr) {
+      : case_(chosen),
+        host_(chosen, count),
+        machine_(1),
+        network_(machine_, at_once()),
+        env_(machine_, network_, files_, {.door = &door_}),
+        queue_(64, 4096, [](void*) {}, nullptr) {
     ReactorOptions options;
     options.memory_bytes = kMemoryBytes;
+    options.mode = PollMode::Busy;
     reactor_ = Reactor::create(env_, options).value();
-    group_ = Group::create(*reactor_, {}, queue_).value();
+    GroupOptions group;
+    group.receive_buffer_bytes = kReceiveBytes;
+    group_ = Group::create(*reactor_, group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
     BdevResult bdev =
         case_.backend == Backend::Null
@@ -223,60 +247,70 @@ class Run final : public ReplayPeer {
   }
 
   void run() {
-    ASSERT(reactor_->start().ok());
-    over_.get_future().wait();
-    reactor_->stop();
+    connect();
+    host_.begin();
+    while (!host_.done()) turn();
+    bool stopped = false;
+    in_place([&] { group_->stop([&] { stopped = true; }); });
+    while (!stopped) turn();
+    in_place([this] { table_.reset(); });
     group_.reset();
     registry_.reset();
   }
-  const ReplayCounts& counts() const { return env_.counts(); }
-
-  bool direct() override {
-    if (stage_ == Stage::Running && !host_.done()) [[likely]]
-      return true;
-    return next_stage();
-  }
-  std::span<std::byte> take(size_t bytes_max) override { return host_.take(bytes_max); }
-  void sent(std::span<const iovec> parts) override { host_.sent(parts); }
-  void asleep() override { over_.set_value(); }
+  const env::sim::SimCalls& calls() { return env_.calls(); }
 
  private:
-  enum class Stage : uint8_t { Start, Initializing, Connecting, Running, Stopping, Over };
+  static constexpr uint64_t kTurnNs = 2'000;
+  static constexpr uint32_t kReceiveBytes = 256 * 1024;  ///< a batch comes at once
 
-  bool next_stage() {
-    switch (stage_) {
-      case Stage::Start:
-        publish();
-        group_->adopt(3, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000});
-        host_.say(testing::make_ic_req(case_.digests));
-        stage_ = Stage::Initializing;
-        return true;
-      case Stage::Initializing:
-        if (host_.replies() < 1) return true;
-        host_.say(testing::make_capsule(
-            testing::make_connect(0, 1, static_cast<uint16_t>(kQueueDepthMax + 1), true),
-            Octets(sizeof(wire::ConnectData)), case_.digests));
-        stage_ = Stage::Connecting;
-        return true;
-      case Stage::Connecting:
-        if (attach_asked()) return true;
-        if (host_.replies() < 2) return true;
-        host_.begin();
-        stage_ = Stage::Running;
-        return true;
-      case Stage::Running:
-        group_->stop([this] {
-          table_.reset();
-          stage_ = Stage::Over;
-        });
-        stage_ = Stage::Stopping;
-        return true;
-      case Stage::Stopping: return true;
-      case Stage::Over: return false;
-    }
-    UNREACHABLE();
+  /// In pieces as large as there may be.
+  static env::sim::SimLine at_once() {
+    env::sim::SimLine line;
+    line.latency = {};
+    line.bytes_per_second = UINT64_MAX;
+    line.piece_min = UINT32_MAX;
+    line.piece_max = UINT32_MAX;
+    line.send_buffer = 64u << 20;
+    line.receive_buffer = 64u << 20;
+    return line;
   }
 
+  template <typename What>
+  void in_place(What&& what) {
+    const ReactorScope scope(*reactor_);
+    door_.begin();
+    what();
+    door_.end();
+  }
+  void turn() {
+    socket_->write_all(host_.take());
+    machine_.pass_to(machine_.now_ns() + kTurnNs);
+    in_place([this] { ASSERT(reactor_->step(2)); });
+    machine_.pass_to(machine_.now_ns());  // what was sent is there
+    answers_.resize(socket_->readable_bytes());
+    ASSERT(socket_->read(answers_) == answers_.size());
+    host_.read(answers_);
+  }
+
+  void connect() {
+    const env::Endpoint target{"127.0.0.1", 4420};
+    const env::Endpoint from{"127.0.0.1", 50000};
+    const auto [near, far] = network_.connected(target, from);
+    socket_ = far;
+    in_place([&, end = near] {
+      publish();
+      ASSERT(group_->adopt(env_.open(end), 1, target, from));
+    });
+    host_.say(testing::make_ic_req(case_.digests));
+    while (host_.replies() < 1) turn();
+    host_.say(testing::make_capsule(
+        testing::make_connect(0, 1, static_cast<uint16_t>(kQueueDepthMax + 1), true),
+        Octets(sizeof(wire::ConnectData)), case_.digests));
+    while (host_.replies() < 2) {
+      turn();
+      attach_asked();
+    }
+  }
   void publish() {
     auto entry = std::make_shared<nvmf::NamespaceEntry>();
     entry->nsid = 1;
@@ -285,7 +319,7 @@ class Run final : public ReplayPeer {
     table_->publish({entry}, [] {});
   }
   /// Does for Connect what the control plane would do.
-  bool attach_asked() {
+  void attach_asked() {
     for (const auto& event : queue_.drain(16)) {
       if (event->type != ControlEventType::Command) continue;
       QueueAttach attach;
@@ -294,15 +328,17 @@ class Run final : public ReplayPeer {
       attach.qid = 1;
       attach.entries = kQueueDepthMax + 1;
       attach.flow_control_disabled = true;
-      group_->attach(attach, table_.get(), &queue_stats_);
-      return true;
+      in_place([&] { group_->attach(attach, table_.get(), &queue_stats_); });
     }
-    return false;
   }
 
   const Case& case_;
-  ReplayHost host_;
-  ReplayEnv env_;
+  BatchHost host_;
+  EngineOnly door_;
+  env::sim::SimMachine machine_;
+  env::sim::SimNetwork network_;
+  env::sim::SimFiles files_;
+  env::sim::SimEnv env_;
   ControlQueue queue_;
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<Group> group_;
@@ -310,11 +346,11 @@ class Run final : public ReplayPeer {
   std::unique_ptr<nvmf::NamespaceTable> table_;
   nvmf::NamespaceStats namespace_stats_;
   nvmf::QueueStats queue_stats_;
-  Stage stage_ = Stage::Start;
-  std::promise<void> over_;
+  env::sim::SimSocket* socket_ = nullptr;
+  std::vector<std::byte> answers_;
 };
 
-void print(const Run& run) {
+void print(Run& run) {
   const auto field = [](const char* name, uint64_t value, const char* end) {
     std::printf("\"%s\": %" PRIu64 "%s", name, value, end);
   };
@@ -323,10 +359,10 @@ void print(const Run& run) {
   field("bytes_cleared", call_counts.bytes_cleared, ", ");
   field("bytes_summed", call_counts.bytes_summed, ", ");
   field("allocations", call_counts.allocations, ", ");
-  field("iterations", run.counts().polls, ", ");
-  field("receives", run.counts().receives, ", ");
-  field("sends", run.counts().sends, ", ");
-  field("clock_reads", run.counts().clock_reads, "}\n");
+  field("iterations", run.calls().polls, ", ");
+  field("receives", run.calls().receives, ", ");
+  field("sends", run.calls().sends, ", ");
+  field("clock_reads", run.calls().clock_reads, "}\n");
 }
 
 int main(std::span<char*> arguments) {
@@ -356,8 +392,8 @@ int main(std::span<char*> arguments) {
 }
 
 }  // namespace
-}  // namespace capsuled::transport::replay
+}  // namespace capsuled::transport::bench
 
 int main(int count, char** arguments) {
-  return capsuled::transport::replay::main({arguments, static_cast<size_t>(count)});
+  return capsuled::transport::bench::main({arguments, static_cast<size_t>(count)});
 }

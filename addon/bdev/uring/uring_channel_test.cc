@@ -1,4 +1,4 @@
-// UringChannel on a ring of the test's own, which cuts transfers short and fails as told.
+// UringChannel on a simulated disk, which answers what it is told, when it is told.
 
 #include "bdev/uring/uring_channel.h"
 
@@ -9,161 +9,105 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <utility>
 #include <vector>
 
-#include "bdev/test_bdev.h"
 #include "bdev/test_reactors.h"
+#include "bdev/uring/uring_bdev.h"
+#include "env/sim/sim_env.h"
 
 namespace capsuled {
 namespace {
 
+using env::sim::DiskOp;
+using env::sim::DiskRequest;
+using env::sim::SimDisk;
+
+constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint64_t kBlocks = 64;
 constexpr uint32_t kBlockSize = 512;
 
-/// A ring that holds operations until answer(), oldest first.
-class TestRing final : public env::Ring {
- public:
-  enum class Kind { None, Read, Write, Sync, PunchHole, ZeroRange };
+std::unique_ptr<Bdev> open_disk(env::sim::SimEnv& env, env::sim::SimFiles& files,
+                                bool block_device) {
+  SimDisk& disk = files.make("disk", kBlocks * kBlockSize);
+  disk.latency = {.read = {}, .write = {}, .flush = {}, .allocate = {}};
+  disk.block_device = block_device;
+  disk.direct = false;  // so that buffers may be anywhere
+  return make_uring_bdev(env, {.name = "disk", .path = "disk", .block_size = kBlockSize}).value();
+}
 
-  std::vector<std::byte> medium = std::vector<std::byte>(kBlocks * kBlockSize);
-  std::vector<Kind> kinds;                               ///< of the operations, in order
-  env::Durability durability = env::Durability::Cached;  ///< of the last write
-  uint32_t cancels = 0;
-  int32_t blocking_expected = 0;
-  uint64_t file_size = kBlocks * kBlockSize;
-  uint32_t looks = 0;  ///< at it
-
-  /// Carries out at most `bytes` of the operation and completes it; or completes it with -errno.
-  void answer(int32_t bytes) {
-    Held held = held_.front();
-    held_.pop_front();
-    const size_t room = std::min(held.bytes, medium.size() - held.offset);
-    const size_t done = bytes <= 0 ? 0 : std::min(static_cast<size_t>(bytes), room);
-    std::byte* at = medium.data() + held.offset;
-    held.cursor.walk(done, [&](std::byte* data, size_t length) {
-      std::memcpy(held.reading ? data : at, held.reading ? at : data, length);
-      at += length;
-    });
-    held.op->in_flight = false;
-    held.op->complete(*held.op, {bytes < 0 ? bytes : static_cast<int32_t>(done), 0, 0});
-  }
-  bool idle() const { return held_.empty(); }
-
-  void read(env::RingOp& op, int, const iovec* iov, uint32_t count, uint64_t offset) override {
-    begin(op, Kind::Read, iov, count, offset);
-  }
-  void write(env::RingOp& op, int, const iovec* iov, uint32_t count, uint64_t offset,
-             env::Durability wanted) override {
-    begin(op, Kind::Write, iov, count, offset);
-    durability = wanted;
-  }
-  void sync_data(env::RingOp& op, int) override { begin(op, Kind::Sync, nullptr, 0, 0); }
-  void allocate(env::RingOp& op, int, env::AllocateMode mode, uint64_t, uint64_t) override {
-    begin(op, mode == env::AllocateMode::PunchHole ? Kind::PunchHole : Kind::ZeroRange, nullptr, 0,
-          0);
-  }
-  void cancel(env::RingOp& op) override {
-    CHECK(op.in_flight);
-    ++cancels;
-  }
-  void expect_blocking(int32_t change) override { blocking_expected += change; }
-  Result<uint64_t> file_bytes(int) override {
-    ++looks;
-    return file_size;
-  }
-
-  // Not for files.
-  void accept(env::RingOp&, int) override { UNREACHABLE(); }
-  void connect(env::RingOp&, int, const env::SocketAddress&) override { UNREACHABLE(); }
-  void receive_provided(env::RingOp&, int, env::ProvidedBuffers&, uint32_t) override {
-    UNREACHABLE();
-  }
-  void receive(env::RingOp&, int, msghdr&, env::WaitFor) override { UNREACHABLE(); }
-  void send(env::RingOp&, int, msghdr&) override { UNREACHABLE(); }
-  void close(env::RingOp&, int) override { UNREACHABLE(); }
-  Result<std::unique_ptr<env::ProvidedBuffers>> provide_buffers(uint32_t, uint32_t) override {
-    UNREACHABLE();
-  }
-  uint32_t poll() override { UNREACHABLE(); }
-  void sleep(uint64_t) override { UNREACHABLE(); }
-  uint32_t wait(uint64_t) override { UNREACHABLE(); }
-  void wake() override { UNREACHABLE(); }
-  uint32_t in_flight() const override { return static_cast<uint32_t>(held_.size()); }
-  void finish() override {}
-
- private:
-  void begin(env::RingOp& op, Kind kind, const iovec* iov, uint32_t count, uint64_t offset) {
-    op.in_flight = true;
-    kinds.push_back(kind);
-    const IovCursor cursor(iov, count);
-    held_.push_back({&op, cursor, cursor.bytes_within(count), offset, kind == Kind::Read});
-  }
-
-  struct Held {
-    env::RingOp* op;
-    IovCursor cursor;
-    size_t bytes;
-    uint64_t offset;
-    bool reading;
-  };
-  std::deque<Held> held_;
-};
-
-using Kind = TestRing::Kind;
-
-class TestRingBdev final : public Bdev {
- public:
-  TestRingBdev(TestRing& ring, bool block_device)
-      : Bdev(facts_for_ring()), ring_(ring), block_device_(block_device) {}
-  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    auto made = std::make_unique<UringChannel>(reactor, ring_,
-                                               UringFile{.fd = 0,
-                                                         .block_size = kBlockSize,
-                                                         .block_device = block_device_,
-                                                         .bytes = kBlocks * kBlockSize},
-                                               health());
-    channel = made.get();
-    return made;
-  }
-
-  UringChannel* channel = nullptr;  ///< the one there is
-
- private:
-  static BdevFacts facts_for_ring() {
-    BdevFacts facts = test_facts(kBlocks);
-    facts.can_compare = false;
-    return facts;
-  }
-  TestRing& ring_;
-  const bool block_device_;
-};
-
+/// A bdev whose disk holds each operation until answer(), oldest first.
 struct Bench {
-  explicit Bench(bool block_device = false) : Bench(new TestRingBdev(ring, block_device)) {}
-  explicit Bench(TestRingBdev* made) : bdev(*made), user(reactors, std::unique_ptr<Bdev>(made)) {}
+  explicit Bench(bool block_device = false, uint32_t reactor_count = 1)
+      : machine(1),
+        network(machine),
+        env(machine, network, files),
+        reactors(env, reactor_count),
+        user(reactors, open_disk(env, files, block_device), reactor_count),
+        disk(*files.find("disk")) {
+    disk.hang(true);
+    disk.outcome = [this](const DiskRequest& request) {
+      asked.push_back(request);
+      if (answers.empty()) return SimDisk::kWhole;
+      const int32_t answer = answers.front();
+      answers.pop_front();
+      return answer;
+    };
+  }
 
-  /// Starts `io`, answers its ring operations with `answers` in turn, and waits for its end.
-  BdevStatus run(TestIo& io, const std::vector<int32_t>& answers) {
+  /// What is under way comes as far as it can.
+  void settle() { machine.pass_to(machine.now_ns() + 10 * kMillisecond); }
+  /// Carries out at most `bytes` of the operation; or ends it with -errno.
+  void answer(int32_t bytes = SimDisk::kWhole) {
+    settle();
+    REQUIRE(!idle());
+    answers.push_back(bytes);
+    disk.let_one_go();
+    settle();
+  }
+  bool idle() const { return disk.waiting() == 0; }
+  /// With the disk.
+  size_t in_flight() {
+    settle();
+    return disk.waiting();
+  }
+  /// Answers all that there is, and all that begins then.
+  void answer_all() {
+    disk.hang(false);
+    settle();
+    disk.hang(true);
+  }
+  /// Starts `io`, answers its operations with `bytes` in turn, and waits for its end.
+  BdevStatus run(TestIo& io, const std::vector<int32_t>& bytes) {
     user.start(io);
-    for (const int32_t bytes : answers) {
-      reactors.run(0, [&](Reactor&) { ring.answer(bytes); });
-    }
-    CHECK(ring.idle());
+    for (const int32_t each : bytes) answer(each);
+    settle();
+    CHECK(idle());
     return io.wait();
   }
-
-  void answer(int32_t bytes) {
-    reactors.run(0, [&](Reactor&) { ring.answer(bytes); });
+  /// The channel looks after its file.
+  void tick() { machine.pass_to(machine.now_ns() + 1'100 * kMillisecond); }
+  std::byte at(uint64_t offset) const {
+    std::byte byte{};
+    disk.read(offset, {&byte, 1});
+    return byte;
   }
-  void tick() {
-    reactors.run(0, [&](Reactor&) { bdev.channel->tick(); });
+  std::vector<DiskOp> ops() const {
+    std::vector<DiskOp> ops;
+    for (const DiskRequest& request : asked) ops.push_back(request.op);
+    return ops;
   }
 
-  TestRing ring;
+  env::sim::SimMachine machine;
+  env::sim::SimNetwork network;
+  env::sim::SimFiles files;
+  env::sim::SimEnv env;
   TestReactors reactors;
-  TestRingBdev& bdev;
   TestBdevUser user;
+  SimDisk& disk;
+  std::vector<DiskRequest> asked;  ///< of the operations that were answered, in order
+  std::deque<int32_t> answers;
 };
 
 /// A write of the first block.
@@ -181,8 +125,10 @@ TEST_CASE("a transfer cut short goes on where it stopped, within an iovec and at
   TestIo write(BdevIoType::Write, 2, 16, iov);
   // 512 within the first; the rest of it alone, up to the border; 1024 within the second; the rest.
   CHECK(bench.run(write, {512, 1 << 20, 1024, 1 << 20}) == BdevStatus::Success);
-  CHECK(std::memcmp(bench.ring.medium.data() + 1024, first.data(), first.size()) == 0);
-  CHECK(std::memcmp(bench.ring.medium.data() + 3072, second.data(), second.size()) == 0);
+  std::vector<std::byte> there(8192);
+  bench.disk.read(1024, there);
+  CHECK(std::memcmp(there.data(), first.data(), first.size()) == 0);
+  CHECK(std::memcmp(there.data() + first.size(), second.data(), second.size()) == 0);
 
   std::vector<std::byte> found(8192);
   TestIo read(BdevIoType::Read, 2, 16, {iovec{found.data(), found.size()}});
@@ -217,11 +163,13 @@ TEST_CASE("Force Unit Access is a durable write, every part of it") {
   std::vector<std::byte> data(2 * kBlockSize);
   TestIo plain(BdevIoType::Write, 0, 2, {iovec{data.data(), data.size()}});
   CHECK(bench.run(plain, {1 << 20}) == BdevStatus::Success);
-  CHECK(bench.ring.durability == env::Durability::Cached);
+  CHECK(!bench.asked.back().durable);
   TestIo durable(BdevIoType::Write, 0, 2, {iovec{data.data(), data.size()}});
   durable.io.force_unit_access = true;
   CHECK(bench.run(durable, {512, 1 << 20}) == BdevStatus::Success);
-  CHECK(bench.ring.durability == env::Durability::Durable);
+  REQUIRE(bench.asked.size() == 3);
+  CHECK(bench.asked[1].durable);
+  CHECK(bench.asked[2].durable);
 }
 
 TEST_CASE("zeroing punches holes in a file; a block device writes zeros itself where it must") {
@@ -234,25 +182,19 @@ TEST_CASE("zeroing punches holes in a file; a block device writes zeros itself w
     TestIo durable(BdevIoType::WriteZeroes, 0, 8);
     durable.io.force_unit_access = true;
     CHECK(bench.run(durable, {0, 0}) == BdevStatus::Success);
-    const Kind zero = block_device ? Kind::ZeroRange : Kind::PunchHole;
-    CHECK(bench.ring.kinds == std::vector{Kind::PunchHole, zero, zero, Kind::Sync});
+    const DiskOp zero = block_device ? DiskOp::ZeroRange : DiskOp::PunchHole;
+    CHECK(bench.ops() == std::vector{DiskOp::PunchHole, zero, zero, DiskOp::Flush});
   }
 }
 
 TEST_CASE("zeros are written where the file refuses to punch a hole") {
   Bench bench;
-  bench.ring.medium[100] = std::byte{1};
+  const std::vector<std::byte> ones(kBlockSize, std::byte{1});
+  bench.disk.write(0, ones);
   TestIo zeroes(BdevIoType::WriteZeroes, 0, 8);
-  bench.user.start(zeroes);
-  bench.reactors.run(0, [&](Reactor&) { bench.ring.answer(-EOPNOTSUPP); });
-  // The write is started by a later iteration of the loop.
-  for (bool started = false; !started;) {
-    bench.reactors.run(0, [&](Reactor&) { started = !bench.ring.idle(); });
-  }
-  bench.reactors.run(0, [&](Reactor&) { bench.ring.answer(1 << 20); });
-  CHECK(zeroes.wait() == BdevStatus::Success);
-  CHECK(bench.ring.medium[100] == std::byte{0});
-  CHECK(bench.ring.kinds == std::vector{Kind::PunchHole, Kind::Write});
+  CHECK(bench.run(zeroes, {-EOPNOTSUPP, 1 << 20}) == BdevStatus::Success);
+  CHECK(bench.at(100) == std::byte{0});
+  CHECK(bench.ops() == std::vector{DiskOp::PunchHole, DiskOp::Write});
 }
 
 TEST_CASE("cancel goes to the ring, and a transfer cut short does not go on after it") {
@@ -260,12 +202,12 @@ TEST_CASE("cancel goes to the ring, and a transfer cut short does not go on afte
   std::vector<std::byte> data(2 * kBlockSize);
   TestIo read(BdevIoType::Read, 0, 2, {iovec{data.data(), data.size()}});
   bench.user.start(read);
-  bench.reactors.run(0, [&](Reactor&) {
-    bench.user.channel().cancel(read.io);
-    bench.ring.answer(kBlockSize);
-  });
+  CHECK(bench.in_flight() == 1);
+  bench.reactors.run(0, [&](Reactor&) { bench.user.channel().cancel(read.io); });
+  CHECK(read.io.op.cancelled);
+  bench.answer(kBlockSize);
   CHECK(read.wait() == BdevStatus::Aborted);
-  CHECK(bench.ring.cancels == 1);
+  CHECK(bench.asked.size() == 1);
 }
 
 TEST_CASE(
@@ -279,23 +221,20 @@ TEST_CASE(
     std::ranges::fill(writes.back()->data, std::byte(index + 1));
     bench.user.start(writes.back()->io);
   }
-  CHECK(bench.ring.in_flight() == kMax);
+  CHECK(bench.in_flight() == kMax);
   bench.reactors.run(0, [&](Reactor&) { bench.user.channel().cancel(writes[kMax]->io.io); });
   CHECK(writes[kMax]->io.wait() == BdevStatus::Aborted);
-  CHECK(bench.ring.cancels == 0);
   // Each that ends lets one begin, until there are no more.
   for (uint32_t index = 0; index < kMore - 1; ++index) {
-    bench.answer(1 << 20);
-    CHECK(bench.ring.in_flight() == kMax);
-    CHECK(bench.ring.medium[0] == std::byte(index + 1));  // in turn
+    bench.answer();
+    CHECK(bench.in_flight() == kMax);
+    CHECK(bench.at(0) == std::byte(index + 1));  // in turn
   }
-  bench.reactors.run(0, [&](Reactor&) {
-    while (!bench.ring.idle()) bench.ring.answer(1 << 20);
-  });
+  bench.answer_all();
   for (uint32_t index = 0; index < kMax + kMore; ++index) {
     if (index != kMax) CHECK(writes[index]->io.wait() == BdevStatus::Success);
   }
-  CHECK(bench.ring.medium[0] == std::byte(kMax + kMore));
+  CHECK(bench.at(0) == std::byte(kMax + kMore));
 }
 
 TEST_CASE("syncs and zeroing wait in a line of their own, and keep no transfer waiting") {
@@ -307,19 +246,16 @@ TEST_CASE("syncs and zeroing wait in a line of their own, and keep no transfer w
     ios.push_back(std::make_unique<TestIo>(type, 0, type == BdevIoType::Flush ? 0 : 1));
     bench.user.start(*ios.back());
   }
-  CHECK(bench.ring.in_flight() == kMax);
+  CHECK(bench.in_flight() == kMax);
   BlockWrite write;
   bench.user.start(write.io);
-  CHECK(bench.ring.in_flight() == kMax + 1);
+  CHECK(bench.in_flight() == kMax + 1);
   bench.reactors.run(0, [&](Reactor&) { bench.user.channel().cancel(ios[kMax]->io); });
   CHECK(ios[kMax]->wait() == BdevStatus::Aborted);
-  CHECK(bench.ring.cancels == 0);
-  bench.answer(0);
+  bench.answer();
   CHECK(ios[0]->wait() == BdevStatus::Success);
-  CHECK(bench.ring.in_flight() == kMax + 1);
-  bench.reactors.run(0, [&](Reactor&) {
-    while (!bench.ring.idle()) bench.ring.answer(1 << 20);
-  });
+  CHECK(bench.in_flight() == kMax + 1);
+  bench.answer_all();
   CHECK(write.io.wait() == BdevStatus::Success);
   for (uint32_t index = 1; index < kMax + 3; ++index) {
     if (index != kMax) CHECK(ios[index]->wait() == BdevStatus::Success);
@@ -327,15 +263,20 @@ TEST_CASE("syncs and zeroing wait in a line of their own, and keep no transfer w
 }
 
 TEST_CASE("a channel has the ring allow as many workers as its file may hold, while it lives") {
-  TestRing ring;
-  TestReactors reactors;
+  env::sim::SimMachine machine(1);
+  env::sim::SimNetwork network(machine);
+  env::sim::SimFiles files;
+  env::sim::SimEnv env(machine, network, files);
+  TestReactors reactors(env, 1);
+  const auto& ring = static_cast<const env::sim::SimRing&>(reactors.reactor(0).ring());
+  const uint32_t before = ring.workers_max();
   {
-    TestBdevUser user(reactors, std::make_unique<TestRingBdev>(ring, false));
-    CHECK(ring.blocking_expected == UringChannel::kWorkersMax);
+    TestBdevUser user(reactors, open_disk(env, files, false));
+    CHECK(ring.workers_max() == before + UringChannel::kWorkersMax);
     user.renew_channel();
-    CHECK(ring.blocking_expected == UringChannel::kWorkersMax);
+    CHECK(ring.workers_max() == before + UringChannel::kWorkersMax);
   }
-  CHECK(ring.blocking_expected == 0);
+  CHECK(ring.workers_max() == before);
 }
 
 TEST_CASE(
@@ -370,18 +311,14 @@ TEST_CASE(
 }
 
 TEST_CASE("a flush that failed on one reactor fails on every other, and when the channel is new") {
-  TestRing ring;
-  TestReactors reactors(2);
-  TestBdevUser user(reactors, std::make_unique<TestRingBdev>(ring, false), 2);
+  Bench bench(false, 2);
   TestIo first(BdevIoType::Flush, 0, 0), other(BdevIoType::Flush, 0, 0),
       later(BdevIoType::Flush, 0, 0);
-  user.start(first, 0);
-  reactors.run(0, [&](Reactor&) { ring.answer(-EIO); });
-  CHECK(first.wait() == BdevStatus::MediaError);
-  CHECK(user.run(other, 1) == BdevStatus::Lost);
-  user.renew_channel(1);
-  CHECK(user.run(later, 1) == BdevStatus::Lost);
-  CHECK(ring.idle());
+  CHECK(bench.run(first, {-EIO}) == BdevStatus::MediaError);
+  CHECK(bench.user.run(other, 1) == BdevStatus::Lost);
+  bench.user.renew_channel(1);
+  CHECK(bench.user.run(later, 1) == BdevStatus::Lost);
+  CHECK(bench.asked.size() == 1);
 }
 
 TEST_CASE("what fails while a fault is acknowledged is not acknowledged with it") {
@@ -447,13 +384,11 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
     writes.push_back(std::make_unique<BlockWrite>());
     bench.user.start(writes.back()->io);
   }
-  bench.ring.file_size -= kBlockSize;
+  bench.disk.resize((kBlocks - 1) * kBlockSize);
   bench.tick();
   CHECK(bench.user.health().faults() == kLostData);
-  bench.ring.kinds.clear();
-  bench.reactors.run(0, [&](Reactor&) {
-    while (!bench.ring.idle()) bench.ring.answer(1 << 20);
-  });
+  bench.answer_all();
+  bench.asked.clear();
   for (uint32_t index = 0; index < writes.size(); ++index) {
     const BdevStatus expected = index < kMax ? BdevStatus::Success : BdevStatus::Lost;
     CHECK(writes[index]->io.wait() == expected);
@@ -464,12 +399,12 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
   for (TestIo* const io : {&write.io, &read, &flush, &unmap}) {
     CHECK(bench.run(*io, {}) == BdevStatus::Lost);
   }
-  CHECK(bench.ring.kinds.empty());
+  CHECK(bench.asked.empty());
 
   TestIo still(BdevIoType::Flush, 0, 0), again(BdevIoType::Flush, 0, 0);
   bench.user.start_recheck(still);
   CHECK(still.wait() == BdevStatus::Lost);
-  bench.ring.file_size += kBlockSize;
+  bench.disk.resize(kBlocks * kBlockSize);
   bench.tick();
   CHECK(bench.user.health().faults() == kLostData);  // nothing but an operator ends it
   bench.user.start_recheck(again);
@@ -481,11 +416,11 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
 
 TEST_CASE("a write finds that its file was cut before it extends it") {
   Bench bench;
-  bench.ring.file_size -= 2 * kBlockSize;
+  bench.disk.resize((kBlocks - 2) * kBlockSize);
   BlockWrite write;
   CHECK(bench.run(write.io, {}) == BdevStatus::Lost);
   CHECK(bench.user.health().faults() == kLostData);
-  CHECK(bench.ring.kinds.empty());
+  CHECK(bench.asked.empty());
 }
 
 TEST_CASE("writes that begin together look at their file once; reads and a device's need no look") {
@@ -496,13 +431,16 @@ TEST_CASE("writes that begin together look at their file once; reads and a devic
     TestIo read(BdevIoType::Read, 0, 1, {iovec{buffer.data.data(), kBlockSize}});
     bench.user.start(read);
     bench.reactors.run(0, [&](Reactor&) {
-      bench.ring.looks = 0;
+      const uint64_t before = bench.env.calls().size_reads;
       for (BlockWrite& write : writes) bench.user.channel().submit(write.io.io);
-      CHECK(bench.ring.looks == (block_device ? 0 : 1));
-      while (!bench.ring.idle()) bench.ring.answer(1 << 20);
+      CHECK(bench.env.calls().size_reads - before == (block_device ? 0 : 1));
     });
+    bench.answer_all();
     CHECK(read.wait() == BdevStatus::Success);
-    for (BlockWrite& write : writes) CHECK(write.io.wait() == BdevStatus::Success);
+    for (BlockWrite& write : writes) {
+      write.io.env = &bench.env;
+      CHECK(write.io.wait() == BdevStatus::Success);
+    }
   }
 }
 
@@ -511,11 +449,12 @@ TEST_CASE("a transfer cut short does not go on once data are lost") {
   std::vector<std::byte> data(2 * kBlockSize);
   TestIo write(BdevIoType::Write, 0, 2, {iovec{data.data(), data.size()}});
   bench.user.start(write);
-  bench.ring.file_size = 0;
+  CHECK(bench.in_flight() == 1);
+  bench.disk.resize(0);
   bench.tick();
   bench.answer(kBlockSize);
   CHECK(write.wait() == BdevStatus::Lost);
-  CHECK(bench.ring.idle());
+  CHECK(bench.in_flight() == 0);
 }
 
 TEST_CASE("a device that refuses writes is write protected until it takes one again") {
@@ -540,9 +479,8 @@ TEST_CASE("a channel knows its oldest operation, with the kernel or in a line") 
   constexpr uint32_t kMax = UringChannel::kBlockingMax;
   Bench bench;
   const auto oldest_ns = [&] {
-    uint64_t found_ns = 0;
-    bench.reactors.run(0, [&](Reactor&) { found_ns = bench.bdev.channel->oldest_ns(); });
-    return found_ns;
+    bench.tick();
+    return bench.user.oldest_ns();
   };
   CHECK(oldest_ns() == UINT64_MAX);
   std::vector<std::unique_ptr<TestIo>> flushes;
@@ -553,7 +491,7 @@ TEST_CASE("a channel knows its oldest operation, with the kernel or in a line") 
   BlockWrite write;
   bench.user.start(write.io);
   CHECK(oldest_ns() == flushes.front()->io.submitted_ns);
-  for (uint32_t index = 0; index < kMax; ++index) bench.answer(0);
+  for (uint32_t index = 0; index < kMax; ++index) bench.answer();
   CHECK(oldest_ns() == std::min(flushes.back()->io.submitted_ns, write.io.io.submitted_ns));
   bench.answer(1 << 20);
   bench.answer(0);

@@ -37,7 +37,7 @@ class TestEngine {
     options.cores.assign(reactor_count, -1);
     options.memory_bytes = reactor_count * (32 << 20);
     options.connections_max = 64;
-    engine = Engine::create(options, notified, this).value();
+    engine = Engine::create(env::make_linux_env().value(), options, notified, this).value();
     port = engine->listener_add(kListener, {"127.0.0.1", 0}).value().port;
     engine->listener_start(kListener);
     ASSERT(port != 0);

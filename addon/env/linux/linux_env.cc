@@ -1,5 +1,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -38,9 +39,11 @@ class LinuxEnv final : public Env {
   }
 
   Result<std::unique_ptr<Thread>> start_thread(const std::string& name, int core,
-                                               std::function<void()> run) override {
-    return linux_start_thread(name, core, std::move(run));
+                                               Steps steps) override {
+    return linux_start_thread(name, core, std::move(steps));
   }
+  void yield() override { (void)::sched_yield(); }
+  uint64_t raise_open_files_max() override;
 
   Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) override {
     return linux_allocate(bytes, huge_pages);
@@ -147,15 +150,15 @@ std::vector<std::string> LinuxEnv::features() {
   return features;
 }
 
-}  // namespace
-
-uint64_t raise_open_files_max() {
+uint64_t LinuxEnv::raise_open_files_max() {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
   const rlim_t before = files.rlim_cur;
   files.rlim_cur = files.rlim_max;
   return ::setrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_max : before;
 }
+
+}  // namespace
 
 Result<std::unique_ptr<Env>> make_linux_env() {
   utsname name = {};

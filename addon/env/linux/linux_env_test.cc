@@ -70,10 +70,12 @@ TEST_CASE("env: a region is zeroed, aligned, and costs nothing until it is touch
   CHECK(env->allocate(0, HugePages::Auto).error().errnum == EINVAL);
 }
 
-TEST_CASE("env: a thread has its name and core, runs, takes no signals, and is joined") {
+TEST_CASE(
+    "env: a thread has its name and core, steps to its end, takes no signals, and is joined") {
   auto env = make_linux_env().value();
   char name[16] = "";
   int core = -1;
+  int steps = 0;
   sigset_t mask;
   ::sigemptyset(&mask);
   // The first core that we may use, which is not always core 0.
@@ -82,18 +84,20 @@ TEST_CASE("env: a thread has its name and core, runs, takes no signals, and is j
   int wanted = 0;
   while (!CPU_ISSET(static_cast<size_t>(wanted), &allowed)) ++wanted;
   {
-    auto thread = env->start_thread("a name that is too long", wanted, [&] {
+    auto thread = env->start_thread("a name that is too long", wanted, [&](uint32_t) {
       ::pthread_getname_np(::pthread_self(), name, sizeof(name));
       core = ::sched_getcpu();
       ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+      return ++steps < 3;
     });
     REQUIRE(thread.ok());
   }
   CHECK(std::string(name) == "a name that is ");
   CHECK(core == wanted);
   CHECK(sigismember(&mask, SIGTERM) == 1);
-  CHECK(env->start_thread("x", 1023, [] {}).error().errnum == EINVAL);
-  CHECK(env->start_thread("x", 100'000, [] {}).error().errnum == EINVAL);
+  CHECK(steps == 3);
+  CHECK(env->start_thread("x", 1023, [](uint32_t) { return false; }).error().errnum == EINVAL);
+  CHECK(env->start_thread("x", 100'000, [](uint32_t) { return false; }).error().errnum == EINVAL);
 }
 
 TEST_CASE("env: a thread asks for short slices, and keeps the priority that the process has") {
@@ -116,7 +120,10 @@ TEST_CASE("env: a thread asks for short slices, and keeps the priority that the 
   auto env = make_linux_env().value();
   Attributes there = {};
   {
-    auto thread = env->start_thread("slices", -1, [&] { there = attributes_here(); });
+    auto thread = env->start_thread("slices", -1, [&](uint32_t) {
+      there = attributes_here();
+      return false;
+    });
     REQUIRE(thread.ok());
   }
   const Attributes here = attributes_here();
@@ -299,7 +306,7 @@ TEST_CASE("env: the limit of open files is raised to what the process may have")
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   const rlimit low{.rlim_cur = 100, .rlim_max = before.rlim_max};
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
-  CHECK(raise_open_files_max() == before.rlim_max);
+  CHECK(make_linux_env().value()->raise_open_files_max() == before.rlim_max);
   rlimit after{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &after) == 0);
   CHECK(after.rlim_cur == before.rlim_max);

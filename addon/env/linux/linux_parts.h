@@ -43,7 +43,6 @@ Result<Endpoint> linux_local_endpoint(int fd);
 Result<Endpoint> linux_peer_endpoint(int fd);
 
 /// linux_thread.cc
-Result<std::unique_ptr<Thread>> linux_start_thread(const std::string& name, int core,
-                                                   std::function<void()> run);
+Result<std::unique_ptr<Thread>> linux_start_thread(const std::string& name, int core, Steps steps);
 
 }  // namespace capsuled::env

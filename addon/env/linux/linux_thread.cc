@@ -43,8 +43,7 @@ void ask_for_short_slices() {
 
 class LinuxThread final : public Thread {
  public:
-  LinuxThread(std::string name, std::function<void()> run)
-      : name_(std::move(name)), run_(std::move(run)) {
+  LinuxThread(std::string name, Steps steps) : name_(std::move(name)), steps_(std::move(steps)) {
     if (name_.size() > kNameLengthMax) name_.resize(kNameLengthMax);
   }
   ~LinuxThread() override {
@@ -72,27 +71,28 @@ class LinuxThread final : public Thread {
 
  private:
   static constexpr size_t kNameLengthMax = 15;  // the kernel's limit
+  static constexpr uint32_t kStepsAtOnce = 1024;
 
   static void* body(void* argument) {
     auto* const self = static_cast<LinuxThread*>(argument);
     (void)::pthread_setname_np(::pthread_self(), self->name_.c_str());
     ask_for_short_slices();
-    self->run_();
+    while (self->steps_(kStepsAtOnce)) {
+    }
     return nullptr;
   }
 
   std::string name_;
-  std::function<void()> run_;
+  Steps steps_;
   pthread_t thread_{};
   bool started_ = false;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Thread>> linux_start_thread(const std::string& name, int core,
-                                                   std::function<void()> run) {
+Result<std::unique_ptr<Thread>> linux_start_thread(const std::string& name, int core, Steps steps) {
   if (core >= CPU_SETSIZE) return Error{EINVAL, "cannot pin a thread: no such core"};
-  auto thread = std::make_unique<LinuxThread>(name, std::move(run));
+  auto thread = std::make_unique<LinuxThread>(name, std::move(steps));
   const int errnum = thread->start(core);
   if (errnum == EINVAL && core >= 0) {
     return Error{errnum, "cannot pin a thread: no such core, or the process may not use it"};

@@ -1,13 +1,12 @@
-// FuzzTarget: a group over the fake machine that a script of bytes drives, one step in each poll of
-// the ring: what the fuzz targets of whole connections have in common. When the script is at its
-// end the target winds down; then nothing may be left of connections, requests and buffers.
+// FuzzTarget: a group of connections on a SteppedReactor that a script of bytes drives, one step
+// before each turn: what the fuzz targets of whole connections have in common. When the script is
+// at its end the target winds down; then nothing may be left of connections, requests and buffers.
 //
-// Owner: a fuzz target. Thread: the reactor's, but for the constructor and run().
+// Owner: a fuzz target. Thread: the one that calls run().
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <future>
 #include <memory>
 #include <set>
 #include <span>
@@ -19,8 +18,8 @@
 #include "nvmf/namespace_table.h"
 #include "pdu/testing/make_pdu.h"
 #include "transport/group.h"
-#include "transport/testing/fake_env.h"
 #include "transport/testing/held_bdev.h"
+#include "transport/testing/stepped_reactor.h"
 
 namespace capsuled::transport::testing {
 
@@ -71,9 +70,26 @@ class FuzzTarget {
   virtual ~FuzzTarget() = default;
 
   void run() {
-    ASSERT(reactor_->start().ok());
-    over_.get_future().wait();
-    reactor_->stop();
+    stepped_.in_place([this] { publish(); });
+    while (!script_.empty()) {
+      stepped_.in_place([this] { step(); });
+      stepped_.turn();
+    }
+    for (uint32_t turns = 0; !stepped_.in_place([this] { return wind_down(); }); ++turns) {
+      ASSERT_MSG(turns < kWindDownTurns, "commands or connections do not end");
+      stepped_.turn();
+    }
+    bool stopped = false;
+    stepped_.in_place([&] { group_->stop([&] { stopped = true; }); });
+    uint32_t turns = 0;
+    while (!stopped) {
+      ASSERT_MSG(++turns < kWindDownTurns, "the group does not stop");
+      stepped_.turn();
+      drain_control();
+    }
+    check_counters();
+    check_at_rest();
+    stepped_.in_place([this] { table_.reset(); });
     group_.reset();
     registry_.reset();
   }
@@ -82,20 +98,21 @@ class FuzzTarget {
   /// Namespace 1 is a RAM disk, 2 holds what it is given, 3 reads as zeros.
   FuzzTarget(uint64_t seed, std::span<const uint8_t> script, const GroupOptions& group,
              uint64_t ram_bytes)
-      : env_(seed), script_(script), queue_(64, 4096, [](void*) {}, nullptr), options_(group) {
-    env_.drive = [this] { return drive(); };
-    ReactorOptions options;
-    options.memory_bytes = 2 << 20;  // one or two of the largest transfers
-    reactor_ = Reactor::create(env_, options).value();
-    group_ = Group::create(*reactor_, group, queue_).value();
+      : script_(script),
+        stepped_(seed, {.memory_bytes = 2 << 20}),  // one or two of the largest transfers
+        queue_(
+            64, 4096, [](void*) {}, nullptr),
+        options_(group) {
+    group_ = Group::create(stepped_.reactor(), group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
-    ASSERT(
-        registry_->add(make_malloc_bdev(env_, {.name = "ram", .bytes = ram_bytes}).value()).ok());
+    ASSERT(registry_
+               ->add(make_malloc_bdev(stepped_.env(), {.name = "ram", .bytes = ram_bytes}).value())
+               .ok());
     auto held = std::make_unique<HeldBdev>();
     held_ = held.get();
     ASSERT(registry_->add(std::move(held)).ok());
     ASSERT(registry_->add(make_null_bdev({.name = "zeros", .bytes = 2 << 20}).value()).ok());
-    table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
+    table_ = std::make_unique<nvmf::NamespaceTable>(stepped_.reactor());
   }
 
   /// One step of the script, which is not at its end.
@@ -132,7 +149,22 @@ class FuzzTarget {
   }
   void attach(const QueueAttach& attach) { group_->attach(attach, table_.get(), &queue_stats_); }
 
-  FakeEnv env_;
+  /// The host's end of a connection that comes now. The other is closed if there was no room.
+  SimSocket& connect(const env::Endpoint& host) {
+    const env::Endpoint target{"127.0.0.1", 4420};
+    const auto [fd, far] = stepped_.connect(target, host);
+    ends_.push_back(far);
+    pieces(*far);
+    group_->adopt(fd, 1, target, host);
+    return *far;
+  }
+  /// From now on: what the target reads and writes at once.
+  void set_piece_max(uint32_t bytes) {
+    piece_max_ = bytes;
+    for (SimSocket* const host : ends_) pieces(*host);
+  }
+  void advance(uint64_t ns) { stepped_.advance(ns); }
+
   Script script_;
   std::unique_ptr<Group> group_;
   HeldBdev* held_ = nullptr;
@@ -141,37 +173,14 @@ class FuzzTarget {
   std::deque<std::unique_ptr<ControlEvent>> commands_;
 
  private:
-  static constexpr uint32_t kWindDownPolls = 20'000;
+  static constexpr uint32_t kWindDownTurns = 20'000;
 
-  /// From each poll of the ring.
-  bool drive() {
-    if (!published_) publish();
-    if (!stopping_) {
-      if (!script_.empty()) {
-        step();
-        return true;
-      }
-      ASSERT_MSG(++wind_down_polls_ < kWindDownPolls, "commands or connections do not end");
-      if (!wind_down()) return true;
-      stopping_ = true;
-      group_->stop([this] { stopped_ = true; });
-      return true;
-    }
-    drain_control();
-    if (!stopped_) return true;
-    if (table_ != nullptr) {
-      check_counters();
-      check_at_rest();
-      table_.reset();
-      return true;
-    }
-    if (!said_) over_.set_value();
-    said_ = true;
-    return false;
+  void pieces(SimSocket& host) {
+    host.line.read_max = piece_max_;
+    if (host.other() != nullptr) host.other()->line.receive_buffer = piece_max_;
   }
 
   void publish() {
-    published_ = true;
     std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
     for (const char* name : {"ram", "held", "zeros"}) {
       auto entry = std::make_shared<nvmf::NamespaceEntry>();
@@ -195,25 +204,22 @@ class FuzzTarget {
                stats.request_await_control + stats.request_responding + stats.request_retiring +
                stats.commands_parked ==
            0);
-    ASSERT(reactor_->stats().small_buffers_used == 0 && reactor_->stats().large_buffers_used == 0);
+    ASSERT(stepped_.reactor().stats().small_buffers_used == 0 &&
+           stepped_.reactor().stats().large_buffers_used == 0);
     // All that the queue can hold.
     for (int left = 256; left > 0; left -= 64) drain_control();
     ASSERT_MSG(opened_.empty(), "a connection did not say that it closed");
   }
 
+  SteppedReactor stepped_;
   ControlQueue queue_;
   const GroupOptions options_;
-  std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<BdevRegistry> registry_;
   std::unique_ptr<nvmf::NamespaceTable> table_;
   nvmf::NamespaceStats namespace_stats_;
   nvmf::QueueStats queue_stats_;
-  bool published_ = false;
-  bool stopping_ = false;
-  bool stopped_ = false;
-  bool said_ = false;
-  uint32_t wind_down_polls_ = 0;
-  std::promise<void> over_;
+  std::vector<SimSocket*> ends_;  ///< of hosts, all that ever were
+  uint32_t piece_max_ = 64 * 1024;
 };
 
 /// One input: a seed, and a script.

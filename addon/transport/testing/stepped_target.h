@@ -1,18 +1,14 @@
-// SteppedTarget: a group of connections over the fake machine, moved one poll of the ring at a time
-// by a test that reads from top to bottom. Between turns nothing happens: the test may look at
-// sockets and decide when a send completes, when a bdev ends, and when the control plane answers.
+// SteppedTarget: a group of connections on a SteppedReactor. Between turns the test may also decide
+// when a bdev ends, and when the control plane answers.
 //
-// The reactor has its own thread, which waits in its ring for the next turn or for something to run
-// (on_reactor()). Thread: the test's.
+// Thread: the test's.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
-#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,8 +18,8 @@
 #include "nvmf/namespace_table.h"
 #include "pdu/testing/pdu_peer.h"
 #include "transport/group.h"
-#include "transport/testing/fake_env.h"
 #include "transport/testing/held_bdev.h"
+#include "transport/testing/stepped_reactor.h"
 
 namespace capsuled::transport::testing {
 
@@ -36,21 +32,16 @@ class SteppedTarget {
 
   explicit SteppedTarget(uint64_t seed = 1, uint64_t memory_bytes = 4 << 20,
                          const GroupOptions& group = small_group())
-      : env_(seed), queue_(1024, 65536, [](void*) {}, nullptr) {
-    env_.drive = [this] { return drive(); };
-    ReactorOptions options;
-    options.memory_bytes = memory_bytes;
-    reactor_ = Reactor::create(env_, options).value();
-    group_ = Group::create(*reactor_, group, queue_).value();
+      : stepped_(seed, {.memory_bytes = memory_bytes}), queue_(1024, 65536, [](void*) {}, nullptr) {
+    group_ = Group::create(stepped_.reactor(), group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
-    ASSERT(registry_->add(make_malloc_bdev(env_, {.name = "ram", .bytes = 2 << 20}).value()).ok());
+    ASSERT(registry_->add(make_ram("ram")).ok());
     auto held = std::make_unique<HeldBdev>();
     held_ = held.get();
     ASSERT(registry_->add(std::move(held)).ok());
-    ASSERT(registry_->add(make_null_bdev({.name = "zeros", .bytes = 2 << 20}).value()).ok());
-    table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
-    ASSERT(reactor_->start().ok());
-    on_reactor([this] { publish(); });
+    ASSERT(registry_->add(make_null_bdev({.name = "zeros", .bytes = kDiskBytes}).value()).ok());
+    table_ = std::make_unique<nvmf::NamespaceTable>(stepped_.reactor());
+    publish("ram", 0);
   }
 
   static GroupOptions small_group() {
@@ -68,12 +59,6 @@ class SteppedTarget {
       return stopped_;
     }));
     on_reactor([this] { table_.reset(); });
-    {
-      const std::lock_guard lock(mutex_);
-      over_ = true;
-    }
-    changed_.notify_all();
-    reactor_->stop();
     group_.reset();
     registry_.reset();
   }
@@ -84,57 +69,48 @@ class SteppedTarget {
     on_reactor([this] { group_->stop([this] { stopped_ = true; }); });
   }
 
-  /// Lets the reactor poll its ring `count` times.
   void turns(uint32_t count) {
-    std::unique_lock lock(mutex_);
-    turns_ += count;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return turns_ == 0 && waiting_; });
+    for (; count > 0; --count) stepped_.turn();
   }
-  /// Turns until `there`, which runs on the reactor's thread, is true; false: it does not become
-  /// so.
-  bool until(const std::function<bool()>& there) {
-    std::unique_lock lock(mutex_);
-    turns_ = kUntilTurnsMax;
-    there_ = &there;
-    found_ = false;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return turns_ == 0 && waiting_; });
-    there_ = nullptr;
-    return found_;
+  /// Turns until `there` is true; false: it does not become so.
+  template <typename Condition>
+  bool until(Condition there) {
+    for (uint32_t turns = 0; turns < kUntilTurnsMax; ++turns) {
+      if (on_reactor(there)) return true;
+      stepped_.turn();
+    }
+    return false;
   }
-  /// Runs `what` on the reactor's thread, between two turns.
-  void on_reactor(const std::function<void()>& what) {
-    if (Reactor::current() == reactor_.get()) return what();
-    std::unique_lock lock(mutex_);
-    task_ = &what;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return task_ == nullptr && waiting_; });
+  /// Runs `what` as the reactor would, between two turns.
+  template <typename What>
+  std::invoke_result_t<What&> on_reactor(What&& what) {
+    return stepped_.in_place(std::forward<What>(what));
   }
 
   /// Namespace 1 becomes another RAM disk, which is empty.
   void replace_ram() {
     const uint32_t since = nvmf::take_table_version();
-    ASSERT(registry_->add(make_malloc_bdev(env_, {.name = "ram2", .bytes = 2 << 20}).value()).ok());
-    on_reactor([&] { publish("ram2", since); });
+    ASSERT(registry_->add(make_ram("ram2")).ok());
+    publish("ram2", since);
   }
 
-  FakeSocket& socket(int fd) { return env_.ring().socket(fd); }
-  void advance(uint64_t ns) { env_.advance(ns); }
+  void advance(uint64_t ns) { stepped_.advance(ns); }
   Group& group() { return *group_; }
   const TransportStats& stats() const { return group_->stats(); }
-  ReactorStats& reactor_stats() { return reactor_->stats(); }
+  ReactorStats& reactor_stats() { return stepped_.reactor().stats(); }
   HeldBdev& held() { return *held_; }
   void release_held() {
     on_reactor([this] { held_->release_all(); });
   }
 
-  /// A socket that the group took over.
-  int open() {
-    const int fd = env_.ring().open();
-    on_reactor([&] { ASSERT(group_->adopt(fd, 1, {"127.0.0.1", 4420}, {"127.0.0.1", 50000})); });
+  /// The host's end of a connection that the group took over.
+  SimSocket& open() {
+    const env::Endpoint target{"127.0.0.1", 4420};
+    const env::Endpoint host{"127.0.0.1", 50000};
+    const auto [fd, far] = stepped_.connect(target, host);
+    on_reactor([&] { ASSERT(group_->adopt(fd, 1, target, host)); });
     drain_control();
-    return fd;
+    return *far;
   }
   /// The connection that open() made last.
   ConnectionId last_connection() const { return last_connection_; }
@@ -173,34 +149,13 @@ class SteppedTarget {
   }
 
  private:
-  /// From each poll of the ring, on the reactor's thread.
-  bool drive() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      if (turns_ == 0 && task_ == nullptr) {
-        waiting_ = true;
-        changed_.notify_all();
-        changed_.wait(lock, [this] { return over_ || turns_ > 0 || task_ != nullptr; });
-        waiting_ = false;
-      }
-      if (over_) return false;
-      if (task_ != nullptr) {
-        (*task_)();
-        task_ = nullptr;
-        continue;
-      }
-      if (there_ != nullptr && (*there_)()) {
-        found_ = true;
-        turns_ = 0;
-        continue;
-      }
-      --turns_;
-      return true;
-    }
+  static constexpr uint64_t kDiskBytes = 2 << 20;
+  std::unique_ptr<Bdev> make_ram(const char* name) {
+    return make_malloc_bdev(stepped_.env(), {.name = name, .bytes = kDiskBytes}).value();
   }
 
   /// `ram`: what namespace 1 is, since then.
-  void publish(const char* ram = "ram", uint32_t since = 0) {
+  void publish(const char* ram, uint32_t since) {
     std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
     for (const char* name : {ram, "held", "zeros"}) {
       auto entry = std::make_shared<nvmf::NamespaceEntry>();
@@ -210,7 +165,7 @@ class SteppedTarget {
       if (name == ram) entry->since_version = since;
       entries.push_back(entry);
     }
-    table_->publish(entries, [] {});
+    on_reactor([&] { table_->publish(entries, [] {}); });
   }
 
   void drain_control() {
@@ -226,9 +181,8 @@ class SteppedTarget {
     }
   }
 
-  FakeEnv env_;
+  SteppedReactor stepped_;
   ControlQueue queue_;
-  std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<Group> group_;
   std::unique_ptr<BdevRegistry> registry_;
   std::unique_ptr<nvmf::NamespaceTable> table_;
@@ -240,29 +194,19 @@ class SteppedTarget {
   ConnectionId last_connection_ = 0;
   bool stopping_ = false;
   bool stopped_ = false;
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  const std::function<void()>* task_ = nullptr;
-  const std::function<bool()>* there_ = nullptr;
-  bool found_ = false;
-  uint32_t turns_ = 0;
-  bool waiting_ = false;  // the reactor, in drive()
-  bool over_ = false;
 };
 
 /// A host of a SteppedTarget: its end of one socket.
 class SteppedHost {
  public:
   explicit SteppedHost(SteppedTarget& target)
-      : target_(target), fd_(target.open()), connection_(target.last_connection()) {}
+      : target_(target), socket_(target.open()), connection_(target.last_connection()) {}
 
-  FakeSocket& socket() { return target_.socket(fd_); }
+  SimSocket& socket() { return socket_; }
+  /// The target's end.
+  SimSocket& other() { return *socket_.other(); }
   ConnectionId connection() const { return connection_; }
-  void put(const Octets& octets) {
-    auto& stream = socket().to_target;
-    stream.insert(stream.end(), octets.begin(), octets.end());
-  }
+  void put(const Octets& octets) { socket_.write_all(octets); }
   void capsule(const wire::SubmissionQueueEntry& sqe, const Octets& data = {}) {
     put(make_capsule(sqe, data, {}));
   }
@@ -270,7 +214,8 @@ class SteppedHost {
   Pdu take() {
     Pdu pdu;
     pdu.type = wire::PduType{0xff};
-    const std::span<const std::byte> rest = std::span(socket().to_host).subspan(taken_);
+    read_all(socket_, received_);
+    const std::span<const std::byte> rest = std::span(received_).subspan(taken_);
     if (rest.size() < sizeof(wire::PduCommonHeader)) return pdu;
     const auto& common = wire::view_as<wire::PduCommonHeader>(rest);
     if (rest.size() < common.plen.get()) return pdu;
@@ -306,8 +251,9 @@ class SteppedHost {
 
  private:
   SteppedTarget& target_;
-  int fd_;
+  SimSocket& socket_;
   ConnectionId connection_;
+  std::vector<std::byte> received_;
   size_t taken_ = 0;
 };
 
