@@ -64,11 +64,11 @@ uint64_t UringChannel::oldest_ns() const {
 // ---- What was lost -----------------------------------------------------------------------------
 
 /// A write may give a file that was cut short a part of its size again, or all of it, and what was
-/// cut off would be read as zeros. So the file is looked at first, once for the writes that begin
-/// at one time of the reactor.
+/// cut off would be read as zeros; and zeros that are asked for there would be none. So the file is
+/// looked at first, once for the operations that begin at one time of the reactor.
 bool UringChannel::refused(const BdevIo& io) {
-  const bool extends = io.type == BdevIoType::Write && !file_.block_device;
-  if (extends && looked_ns_ != reactor_.now_ns()) look_at_size();
+  const bool writes = io.type == BdevIoType::Write || io.type == BdevIoType::WriteZeroes;
+  if (writes && !file_.block_device && looked_ns_ != reactor_.now_ns()) look_at_size();
   const uint32_t faults = health_.faults();
   if (faults == 0) [[likely]]
     return false;

@@ -423,6 +423,14 @@ TEST_CASE("a write finds that its file was cut before it extends it") {
   CHECK(bench.asked.empty());
 }
 
+TEST_CASE("zeros are not said to be where a file was cut off") {
+  Bench bench;
+  bench.disk.resize((kBlocks - 2) * kBlockSize);
+  TestIo zeroes(BdevIoType::WriteZeroes, kBlocks - 1, 1);
+  CHECK(bench.run(zeroes, {}) == BdevStatus::Lost);
+  CHECK(bench.user.health().faults() == kLostData);
+}
+
 TEST_CASE("writes that begin together look at their file once; reads and a device's need no look") {
   for (const bool block_device : {false, true}) {
     Bench bench(block_device);
