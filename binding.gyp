@@ -99,5 +99,12 @@
       'dependencies': ['engine'],
       'sources': ['<!@(node scripts/sources.mjs wireLayout)'],
     },
+    {
+      # build/Asan/sim: the simulation.
+      'target_name': 'sim',
+      'type': 'executable',
+      'dependencies': ['engine'],
+      'sources': ['<!@(node scripts/sources.mjs sim)'],
+    },
   ],
 }

@@ -6,6 +6,7 @@
 //   *_fuzz.cc                         one fuzz executable each
 //   *_bench.cc, bench/*.cc            one benchmark executable each
 //   addon/wire/layout_main.cc         wire_layout, which prints the TypeScript layout
+//   addon/sim/sim_main.cc             sim, which runs the simulation
 //   every other addon/**/*.cc         the engine, a static library
 //
 // gyp has no loops, so the one-executable-each programs are written out by `programsGypi()` into
@@ -38,9 +39,10 @@ export function listFiles(folder, endings) {
   return found.sort();
 }
 
-/** The sources by program: `{engine, binding, nativeTests, wireLayout, fuzz, bench}`. */
+/** The sources by program: `{engine, binding, nativeTests, wireLayout, sim, fuzz, bench}`. */
 export function nativeSources() {
-  const sources = { engine: [], binding: [], nativeTests: [], wireLayout: [], fuzz: [], bench: [] };
+  const names = ['engine', 'binding', 'nativeTests', 'wireLayout', 'sim', 'fuzz', 'bench'];
+  const sources = Object.fromEntries(names.map((name) => [name, []]));
   const files = ['addon', 'test/native', 'bench'].flatMap((folder) => listFiles(folder, ['.cc']));
   for (const file of files) {
     if (file.endsWith('_fuzz.cc')) sources.fuzz.push(file);
@@ -48,6 +50,7 @@ export function nativeSources() {
     else if (file.endsWith('_test.cc') || file.startsWith('test/')) sources.nativeTests.push(file);
     else if (file.startsWith('addon/binding/')) sources.binding.push(file);
     else if (file === 'addon/wire/layout_main.cc') sources.wireLayout.push(file);
+    else if (file === 'addon/sim/sim_main.cc') sources.sim.push(file);
     else sources.engine.push(file);
   }
   return sources;

@@ -14,6 +14,7 @@ import { listFiles, nativeSources, programName, root } from './sources.mjs';
 
 const isCi = process.env.CI === 'true';
 const fuzzSeconds = Number(process.env.FUZZ_SECONDS ?? 20);
+const simSeconds = Number(process.env.SIM_SECONDS ?? 90);
 
 /** Runs a program; each line of its standard output goes to `onLine`. Resolves to its status. */
 function runLines(command, args, onLine, env = {}) {
@@ -126,6 +127,15 @@ async function runSharing() {
   return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
 }
 
+/** Runs with new seeds; a finding prints how to run it again. */
+async function runSim() {
+  make('Asan', ['sim']);
+  const args = ['--seconds', String(simSeconds), '--swarm'];
+  const program = path.join(root, 'build/Asan/sim');
+  const status = await runLines(program, args, console.log, sanitizerOptions);
+  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+}
+
 /** Of one file's TAP, the tests that failed or did not run. */
 function withoutPassed(lines) {
   const blocks = lines.join('\n').split(/\n(?= {4}# Subtest: )/);
@@ -186,6 +196,7 @@ const parts = {
   },
   sharing: { title: 'Cache lines that reactors share', run: runSharing },
   fuzz: { title: 'Fuzz targets', run: runFuzz },
+  sim: { title: 'The simulation', run: runSim },
   ts: { title: 'TypeScript tests', run: runTypeScript },
   host: { title: 'A real Linux host', run: () => runScript('dist/nvme-cli-tests/run.js') },
 };

@@ -48,6 +48,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   nvmf: ['base', 'wire', 'env', 'reactor', 'bdev'],
   transport: ['base', 'wire', 'pdu', 'env', 'reactor', 'bdev', 'nvmf'],
   control: ['base', 'wire', 'pdu', 'env', 'reactor', 'bdev', 'nvmf', 'transport'],
+  sim: ['base', 'wire', 'env', 'reactor', 'bdev', 'nvmf', 'transport', 'control'],
   binding: [
     ...['base', 'wire', 'pdu', 'env', 'reactor', 'perf'],
     ...['bdev', 'nvmf', 'transport', 'control'],

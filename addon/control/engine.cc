@@ -12,7 +12,6 @@ namespace {
 
 constexpr uint32_t kControlQueueCapacity = 16384;
 constexpr int kListenBacklog = 4096;
-constexpr uint32_t kRequestsMax = 32768;
 
 /// Descriptors beside those of connections: files of bdevs, listeners, HTTP, and Node's own.
 constexpr uint64_t kOtherFilesMax = 512;
@@ -28,9 +27,10 @@ transport::GroupOptions group_options(const EngineOptions& options, uint64_t mem
   group.admission = &admission;
   // Admission bounds all reactors' together, and a slot that is not used takes no memory.
   group.connections_max = connections_max;
-  group.requests_max = kRequestsMax;
-  group.receive_buffers = static_cast<uint32_t>(
-      std::clamp<uint64_t>(memory_bytes / 8 / group.receive_buffer_bytes, 64, 2048));
+  group.requests_max = options.requests_max;
+  const auto buffers = static_cast<uint32_t>(
+      std::clamp<uint64_t>(memory_bytes / 8 / group.receive_buffer_bytes, 64, UINT32_MAX));
+  group.receive_buffers = std::min(buffers, options.receive_buffers_max);
   group.icreq_timeout_ns = options.connect_timeout_ns;
   group.connect_timeout_ns = options.connect_timeout_ns;
   group.pdu_timeout_ns = options.pdu_timeout_ns;

@@ -43,6 +43,9 @@ struct EngineOptions {
   uint64_t memory_bytes = 256ull << 20;
   env::HugePages huge_pages = env::HugePages::Auto;
   uint32_t connections_max = 16384;  ///< of all reactors together
+  uint32_t requests_max = 32768;     ///< commands under way on each reactor
+  /// What one look of a reactor at its connections takes in at most, in buffers of 32 KiB.
+  uint32_t receive_buffers_max = 2048;
   uint64_t connect_timeout_ns = 10'000'000'000;
   uint64_t pdu_timeout_ns = 30'000'000'000;
 };

@@ -1,0 +1,302 @@
+#include "sim/simulation.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "sim/simulation_run.h"
+
+namespace capsuled::sim {
+namespace {
+
+using env::sim::SimDisk;
+using env::sim::SimSpan;
+
+constexpr uint64_t kMicrosecond = 1'000;
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr const char* kDisk = "nqn.2026-11.test:disk";
+constexpr const char* kVoid = "nqn.2026-11.test:void";
+
+constexpr Pace kPaces[] = {
+    {.thinks = {kMicrosecond, 2 * kMillisecond, 0, 0},
+     .duration_ns = 30 * kMillisecond,
+     .patience_ns = kSecond,
+     .act_every_ns = 2 * kMillisecond,
+     .act_max_ns = 5 * kMillisecond,
+     .keep_alive_ms = 10'000,
+     .pdu_timeout_ns = 30 * kSecond},
+    {.thinks = {kMicrosecond, 200 * kMillisecond, 0, 0},
+     .duration_ns = 3 * kSecond,
+     .patience_ns = 2 * kSecond,
+     .act_every_ns = 200 * kMillisecond,
+     .act_max_ns = 500 * kMillisecond,
+     .keep_alive_ms = 1'000,
+     .pdu_timeout_ns = 2 * kSecond},
+    {.thinks = {kMillisecond, 5 * kSecond, 0, 0},
+     .duration_ns = 100 * kSecond,
+     .patience_ns = 10 * kSecond,
+     .act_every_ns = 5 * kSecond,
+     .act_max_ns = 15 * kSecond,
+     .keep_alive_ms = 5'000,
+     .pdu_timeout_ns = 10 * kSecond},
+};
+
+}  // namespace
+
+// ---- What it is made of -------------------------------------------------------------------------
+
+env::sim::SimThreadOptions Simulation::threads_of(const SimulationOptions& options) {
+  env::sim::SimThreadOptions threads;
+  if (options.with.has(Ingredient::BusyThreads)) {
+    threads.step = {500, 4 * kMicrosecond, 2'000, 5 * kMillisecond};
+    threads.wake_up = {kMicrosecond, 50 * kMicrosecond, 200, 5 * kMillisecond};
+  }
+  return threads;
+}
+
+env::sim::SimLine Simulation::line_of(const SimulationOptions& options) const {
+  env::sim::SimLine line;
+  line.late_sends_one_in = 16;
+  if (options.with.has(Ingredient::Pieces)) {
+    Prng prng = draw(1);
+    line.piece_max = static_cast<uint32_t>(prng.between(200, 9'000));
+    line.send_buffer = static_cast<uint32_t>(prng.between(4'096, 256 * 1024));
+    line.receive_buffer = static_cast<uint32_t>(prng.between(4'096, 256 * 1024));
+    line.latency = {10 * kMicrosecond, 100 * kMicrosecond, 500, 5 * kMillisecond};
+  }
+  return line;
+}
+
+Simulation::Simulation(const SimulationOptions& options)
+    : options_(options),
+      pace_(kPaces[draw(2).below(std::size(kPaces))]),
+      machine_(options.seed, threads_of(options)),
+      network_(machine_, line_of(options)),
+      findings_(machine_, options.trace) {
+  for (const Ingredient one :
+       {Ingredient::Resets, Ingredient::ShortSends, Ingredient::ControllerEnds,
+        Ingredient::ConnectionEnds, Ingredient::Withdrawals, Ingredient::NewDisks,
+        Ingredient::DiskErrors, Ingredient::DiskHangs, Ingredient::DiskCuts, Ingredient::Lulls,
+        Ingredient::Pauses, Ingredient::Kills, Ingredient::PowerCuts}) {
+    if (has(one)) acts_.push_back(one);
+  }
+}
+
+void Simulation::make_disks() {
+  Prng prng = draw(3);
+  for (uint32_t nsid = 1; nsid <= 4; ++nsid) {
+    const uint32_t block_bytes = prng.chance(1, 2) ? 512 : 4096;
+    disks_.push_back(std::make_unique<Disk>(nsid, nsid % 2 == 0 ? "malloc" : "uring", block_bytes));
+    Disk& disk = *disks_.back();
+    if (disk.path.empty()) continue;
+    SimDisk& file = files_.make(disk.path, disk.parameters.bytes);
+    file.atomic_bytes = block_bytes;
+    file.short_transfers = has(Ingredient::ShortTransfers);
+    if (!has(Ingredient::SlowDisks)) {
+      file.latency = {.read = {20 * kMicrosecond, 100 * kMicrosecond, 0, 0},
+                      .write = {20 * kMicrosecond, 100 * kMicrosecond, 0, 0},
+                      .flush = {100 * kMicrosecond, kMillisecond, 0, 0},
+                      .allocate = {100 * kMicrosecond, kMillisecond, 0, 0}};
+    }
+  }
+}
+
+void Simulation::start_target() {
+  Prng prng = draw(4 + result_.restarts);
+  SimTargetOptions options;
+  options.reactors = has(Ingredient::Reactors) ? static_cast<uint32_t>(prng.between(2, 4)) : 1;
+  options.memory_bytes =
+      options.reactors * (has(Ingredient::LittleMemory) ? 16ull << 20 : 64 << 20);
+  if (has(Ingredient::LittleMemory)) {
+    options.receive_buffers_max = static_cast<uint32_t>(prng.between(1, 16));
+  }
+  // What a disk that hangs holds is bounded for buffers, not yet for requests.
+  if (has(Ingredient::LittleMemory) && !has(Ingredient::DiskHangs)) {
+    options.requests_max = static_cast<uint32_t>(prng.between(128, 1024));
+  }
+  options.poll = prng.chance(1, 3) ? PollMode::Interrupt : PollMode::Adaptive;
+  options.pdu_timeout_ns = pace_.pdu_timeout_ns;
+  if (!has(Ingredient::SlowControl)) options.loop = {20 * kMicrosecond, 300 * kMicrosecond, 0, 0};
+  target_ = std::make_unique<SimTarget>(machine_, network_, files_, options);
+  target_->connection_closed = [this](uint16_t port) {
+    for (const auto& host : hosts_) host->target_closed(port);
+  };
+  target_->add_bdev(void_.parameters);
+  for (const auto& disk : disks_) target_->add_bdev(disk->parameters);
+  target_->publish({kVoid, {{1, void_.name, false}}}, [] {}, [] {});
+  publish(nullptr, [] {}, [] {});
+  endpoint_ = target_->endpoint();
+}
+
+void Simulation::publish(const Disk* without, std::function<void()> applied,
+                         std::function<void()> drained) {
+  SimSubsystem subsystem{kDisk};
+  for (const auto& disk : disks_) {
+    if (disk.get() != without) subsystem.namespaces.push_back({disk->nsid, disk->name, false});
+  }
+  target_->publish(subsystem, std::move(applied), std::move(drained));
+}
+
+ModelHostOptions Simulation::host_options(const std::string& name) {
+  ModelHostOptions options;
+  options.name = name;
+  options.address = "127.0.1." + std::to_string(hosts_.size() + 1);
+  options.subsystem = kDisk;
+  options.keep_alive_ms = pace_.keep_alive_ms;
+  options.thinks = pace_.thinks;
+  options.comes_back = span_up_to(std::min(pace_.duration_ns / 10, 2 * kSecond));
+  // Half of a time-out's granularity, and what may come between.
+  options.let_go_ns = 3 * pace_.pdu_timeout_ns + 4'000'000ull * pace_.keep_alive_ms + 10 * kSecond +
+                      2 * pace_.act_max_ns;
+  options.temper.heard = heard_;
+  options.load.name = name;
+  options.load.patience_ns = pace_.patience_ns;
+  Prng prng = draw(100 + hosts_.size());
+  options.io_queues = static_cast<uint16_t>(prng.between(1, 3));
+  options.entries = static_cast<uint16_t>(prng.between(2, 32));
+  options.load.blocks_max = static_cast<uint32_t>(prng.between(1, 64));
+  // Some faults show only when much of one kind comes at once.
+  for (uint32_t& often : options.load.often) {
+    if (prng.chance(1, 4)) often *= static_cast<uint32_t>(prng.between(0, 8));
+  }
+  options.load.often.front() += 1;
+  if (prng.chance(1, 2)) options.load.elsewhere_one_in = static_cast<uint32_t>(prng.between(1, 8));
+  if (prng.chance(1, 2)) options.temper.answers_after = {0, pace_.thinks.max / 4, 0, 0};
+  if (has(Ingredient::Digests)) {
+    options.temper.digests = {.header = prng.chance(1, 2), .data = prng.chance(1, 2)};
+  }
+  if (has(Ingredient::Pieces)) {
+    options.temper.writes_at_once = static_cast<uint32_t>(prng.between(500, 20'000));
+  }
+  options.load.aborts = has(Ingredient::Aborts) && prng.chance(1, 2);
+  return options;
+}
+
+ModelHost& Simulation::add_host(const ModelHostOptions& options, bool on_disks) {
+  std::vector<ModelNamespace> namespaces;
+  if (on_disks) {
+    for (const auto& disk : disks_) {
+      namespaces.push_back({disk->nsid, &disk->judge, &disk->disturbance});
+    }
+  } else {
+    namespaces.push_back({1, &void_.judge, &quiet_});
+  }
+  hosts_.push_back(std::make_unique<ModelHost>(network_, endpoint_, findings_, line_,
+                                               std::move(namespaces), next_, options));
+  hosts_.back()->start();
+  return *hosts_.back();
+}
+
+void Simulation::make_hosts() {
+  for (const char* const name : {"anna", "bert", "cleo"}) add_host(host_options(name), true);
+  Prng prng = draw(5);
+  const auto bad = [&](Ingredient one, const char* name, auto&& change) {
+    if (!has(one)) return;
+    ModelHostOptions options = host_options(name);
+    options.well_behaved = false;
+    options.load.patience_ns = 0;
+    change(options);
+    add_host(options, one != Ingredient::SpoilingHosts);
+  };
+  const uint64_t some_bytes = prng.between(2'000, 2'000'000);
+  bad(Ingredient::SlowReaders, "slow", [&](ModelHostOptions& options) {
+    options.temper.reads_at_once = static_cast<uint32_t>(prng.between(100, 10'000));
+    options.temper.reads_after = {0, pace_.thinks.max / 10, 0, 0};
+  });
+  bad(Ingredient::DeafHosts, "deaf",
+      [&](ModelHostOptions& options) { options.temper.reads_bytes_max = some_bytes; });
+  bad(Ingredient::OwingHosts, "owing",
+      [&](ModelHostOptions& options) { options.temper.answers_r2ts = false; });
+  bad(Ingredient::HalfHosts, "half",
+      [&](ModelHostOptions& options) { options.temper.resets_within_bytes = some_bytes; });
+  bad(Ingredient::SpoilingHosts, "spoiler", [&](ModelHostOptions& options) {
+    options.subsystem = kVoid;
+    options.load.judged = false;
+    options.load.often = {2, 16, 1, 1, 1, 4};
+    options.temper.spoils_one_in = static_cast<uint32_t>(prng.between(2, 200));
+    if (prng.chance(1, 2)) options.temper.reads_bytes_max = some_bytes;
+  });
+  bad(Ingredient::LeavingHosts, "leaving",
+      [&](ModelHostOptions& options) { options.lives = span_up_to(pace_.duration_ns / 4); });
+  bad(Ingredient::VanishingHosts, "vanishing", [&](ModelHostOptions& options) {
+    options.lives = span_up_to(pace_.duration_ns / 4);
+    options.vanishes = true;
+  });
+}
+
+// ---- The run ------------------------------------------------------------------------------------
+
+SimulationResult Simulation::run() {
+  make_disks();
+  start_target();
+  make_hosts();
+  const uint64_t end_ns = now_ns() + pace_.duration_ns;
+  while (now_ns() < end_ns && !findings_.any()) {
+    pass(2 * pace_.act_every_ns);
+    act();
+  }
+  finish();
+  result_.finding = findings_.first();
+  result_.virtual_ns = findings_.any() ? findings_.first_ns() : now_ns();
+  for (const auto& host : hosts_) {
+    result_.commands += host->answered();
+    result_.connections += host->connections_made();
+  }
+  return result_;
+}
+
+void Simulation::finish() {
+  findings_.trace("---", [] { return "the end"; });
+  for (const auto& host : hosts_) host->stop();
+  const auto at_rest = [&] {
+    return std::ranges::all_of(hosts_, [](const auto& host) { return host->at_rest(); });
+  };
+  if (!findings_.any() && !wait(at_rest)) {
+    for (const auto& host : hosts_) {
+      if (host->at_rest()) continue;
+      findings_.tell("a connection of " + host->name() + " is not let go; the target has " +
+                     target_->what_is_left());
+    }
+  }
+  if (!findings_.any() && has(Ingredient::PowerCuts)) restart(true);
+  if (!findings_.any()) read_all();
+  if (!findings_.any()) stop_target();
+}
+
+/// Whether all that is there is what was written there last.
+void Simulation::read_all() {
+  ModelHostOptions options = host_options("reader");
+  options.reads_all = true;
+  options.load.aborts = false;
+  options.load.blocks_max = 64;
+  ModelHost& reader = add_host(options, true);
+  if (!wait([&] { return reader.has_read_all(); })) {
+    findings_.tell("what was written cannot be read in time");
+  }
+  reader.stop();
+  wait([&] { return reader.at_rest(); });
+}
+
+void Simulation::stop_target() {
+  bool stopped = false;
+  target_->stop([&] { stopped = true; });
+  if (!machine_.until([&] { return stopped; }, now_ns() + kOverNs)) {
+    return findings_.tell("the target does not stop");
+  }
+  const std::string left = target_->what_is_left();
+  if (!left.empty()) findings_.tell("when the target has stopped, there are " + left);
+  target_ = nullptr;
+}
+
+SimulationResult simulate(const SimulationOptions& options) {
+  auto simulation = std::make_unique<Simulation>(options);
+  const SimulationResult result = simulation->run();
+  // What is in the middle of something cannot be destroyed, and is of no interest any more.
+  if (!result.finding.empty()) {
+    [[maybe_unused]] const Simulation* const left = simulation.release();
+  }
+  return result;
+}
+
+}  // namespace capsuled::sim

@@ -1,0 +1,122 @@
+// The simulation of one seed: who takes part, what is done to them, and how it ends.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/sim/sim_env.h"
+#include "sim/block_judge.h"
+#include "sim/disturbance.h"
+#include "sim/findings.h"
+#include "sim/model_host.h"
+#include "sim/sim_target.h"
+#include "sim/simulation.h"
+
+namespace capsuled::sim {
+
+/// Whatever is under way is over within this, when nothing new comes.
+inline constexpr uint64_t kOverNs = 200'000'000'000;
+inline constexpr uint64_t kBlocks = 1024;
+
+/// How fast hosts work, and so how much virtual time some thousand commands take.
+struct Pace {
+  env::sim::SimSpan thinks;
+  uint64_t duration_ns;
+  uint64_t patience_ns;   ///< of hosts that behave well
+  uint64_t act_every_ns;  ///< on the average
+  uint64_t act_max_ns;    ///< how long what is done to the target lasts
+  uint32_t keep_alive_ms;
+  uint64_t pdu_timeout_ns;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(const SimulationOptions& options);
+  SimulationResult run();
+
+ private:
+  struct Disk {
+    Disk(uint32_t number, std::string kind, uint32_t block_bytes)
+        : nsid(number),
+          name(kind + std::to_string(number)),
+          path(kind == "uring" ? name : ""),
+          parameters{.name = name,
+                     .kind = std::move(kind),
+                     .bytes = kBlocks * block_bytes,
+                     .block_size = block_bytes,
+                     .path = path,
+                     .create = !path.empty()},
+          judge(block_bytes, kBlocks) {}
+    uint32_t nsid;
+    std::string name;
+    std::string path;  ///< empty: in memory
+    BdevParameters parameters;
+    BlockJudge judge;
+    Disturbance disturbance;
+    bool busy = false;  ///< something is being done to it
+  };
+
+  bool has(Ingredient one) const { return options_.with.has(one); }
+  /// Of its own for each use, so that what one ingredient draws does not depend on the others.
+  Prng draw(uint64_t use) const { return Prng(options_.seed * 1'000'003 + use); }
+  uint64_t now_ns() const { return machine_.now_ns(); }
+  env::sim::SimSpan span_up_to(uint64_t ns) const { return {0, ns, 0, 0}; }
+
+  static env::sim::SimThreadOptions threads_of(const SimulationOptions& options);
+  env::sim::SimLine line_of(const SimulationOptions& options) const;
+  void make_disks();
+  void start_target();
+  void publish(const Disk* without, std::function<void()> applied, std::function<void()> drained);
+  void make_hosts();
+  ModelHostOptions host_options(const std::string& name);
+  ModelHost& add_host(const ModelHostOptions& options, bool on_disks);
+
+  void act();
+  void act(Ingredient what);
+  void pass(uint64_t most_ns);
+  template <typename Condition>
+  bool wait(Condition there);
+  void everything_disturbed(bool begins);
+  Disk* pick_disk(bool file);
+  void hang(Disk& disk);
+  void fail(Disk& disk);
+  void cut(Disk& disk);
+  void acknowledge(Disk& disk);
+  void withdraw(Disk& disk, bool anew);
+  void lull();
+  void pass_to_durable();
+  void restart(bool power);
+  void finish();
+  void read_all();
+  void stop_target();
+
+  const SimulationOptions options_;
+  const Pace pace_;
+  env::sim::SimMachine machine_;
+  env::sim::SimNetwork network_;
+  env::sim::SimFiles files_;
+  Findings findings_;
+  Disturbance line_;
+  Disturbance quiet_;  ///< of what nobody touches
+  uint64_t next_ = 1;
+  const std::shared_ptr<R2tHeard> heard_ = std::make_shared<R2tHeard>();
+  std::vector<std::unique_ptr<Disk>> disks_;
+  Disk void_{100, "malloc", 512};
+  std::unique_ptr<SimTarget> target_;
+  env::Endpoint endpoint_;
+  std::vector<std::unique_ptr<ModelHost>> hosts_;
+  std::vector<Ingredient> acts_;
+  uint32_t depth_ = 0;
+  SimulationResult result_;
+};
+
+template <typename Condition>
+bool Simulation::wait(Condition there) {
+  const auto enough = [&] { return findings_.any() || there(); };
+  return machine_.until(enough, now_ns() + kOverNs) && !findings_.any();
+}
+
+}  // namespace capsuled::sim
