@@ -12,7 +12,7 @@
 
   'target_defaults': {
     'default_configuration': 'Release',
-    'include_dirs': ['addon'],
+    'include_dirs': ['addon', 'build'],
     # Node's common.gypi decides language version, optimisation and warnings for addons; the project
     # decides for itself.
     'cflags!': ['-O3', '-Wno-unused-parameter'],

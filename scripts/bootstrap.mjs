@@ -23,7 +23,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { listFiles, nativeSources, root, writeProgramsGypi } from './sources.mjs';
+import { listFiles, nativeSources, root, writeGenerated } from './sources.mjs';
 
 const nodeMajorMin = 20;
 const stampFile = path.join(root, 'build/setup.json');
@@ -122,7 +122,7 @@ function installPackages(packages) {
 }
 
 function configure() {
-  writeProgramsGypi();
+  writeGenerated();
   // The headers beside this node, if it has them, are the right ones and need no download.
   const prefix = path.resolve(path.dirname(realpathSync(process.execPath)), '..');
   const hasHeaders = existsSync(path.join(prefix, 'include/node/common.gypi'));

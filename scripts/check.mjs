@@ -107,10 +107,10 @@ function clangTidy() {
   if (changed.length === 0) return true;
   console.log(`clang-tidy: ${changed.length} of ${files.length} sources`);
   const prefix = path.resolve(path.dirname(realpathSync(process.execPath)), '..');
-  const flags = ['-std=gnu++20', '-fno-exceptions', '-fno-rtti', '-Iaddon', '-DNAPI_VERSION=9'];
+  const flags = ['-std=gnu++20', '-fno-exceptions', '-fno-rtti', '-Iaddon', '-Ibuild'];
   const includes = ['node_modules/node-addon-api', `${prefix}/include/node`];
   const arguments_ = [
-    ...['--quiet', '{}', '--', ...flags, '-DNAPI_DISABLE_CPP_EXCEPTIONS'],
+    ...['--quiet', '{}', '--', ...flags, '-DNAPI_VERSION=9', '-DNAPI_DISABLE_CPP_EXCEPTIONS'],
     ...includes.flatMap((folder) => ['-isystem', folder]),
   ];
   const { status } = spawnSync(

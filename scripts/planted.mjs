@@ -64,6 +64,25 @@ export const plantedFaults = [
     find: '  clear(end_page * page_bytes_, end - end_page * page_bytes_);\n',
     replace: '',
   },
+  // ---- Stacks of bdevs ----
+  {
+    name: 'claim_is_never_released',
+    file: 'addon/bdev/bdev_registry.cc',
+    find: 'base.desc->entry()->claims.erase(bdev.facts().name);',
+    replace: '(void)base;',
+  },
+  {
+    name: 'layer_lends_other_blocks',
+    file: 'addon/bdev/bdev_layer.cc',
+    find: 'return {below.lender, below.first_block + first_block_};',
+    replace: 'return below;',
+  },
+  {
+    name: 'operation_comes_up_elsewhere',
+    file: 'addon/bdev/core_channel.cc',
+    find: '  io.above = frame.above;\n',
+    replace: '  io.above = nullptr;\n',
+  },
   // ---- What hosts may send ----
   {
     name: 'tag_of_another_connection_accepted',

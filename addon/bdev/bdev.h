@@ -2,15 +2,17 @@
 // channels.
 //
 // A Bdev is created by its kind's factory on the control thread (may block: opens files),
-// registered by name, opened through BdevDesc (which claims it), and destroyed on the control
-// thread after the last BdevDesc closed and every channel was released. Facts do not change while
-// it is open (resize arrives with its own event later).
+// registered by name, opened through BdevDesc, and destroyed on the control thread after the last
+// BdevDesc closed and every channel was released. Facts do not change while it is open (resize
+// arrives with its own event later).
+//
+// A bdev may stand on others, its bases, which it keeps open; see bdev_layer.h.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "bdev/bdev_error.h"
 #include "bdev/bdev_health.h"
@@ -19,6 +21,7 @@
 
 namespace capsuled {
 
+class BdevDesc;
 class Reactor;
 
 struct BdevFacts {
@@ -53,6 +56,21 @@ struct BdevFacts {
   bool created = false;
 };
 
+class BdevChannel;
+class CoreChannel;
+
+/// Where a layer has its blocks; null: nowhere in particular.
+struct BdevBelow {
+  CoreChannel* base = nullptr;
+  uint64_t first_block = 0;
+};
+
+/// Who lends what a bdev has, and where its blocks begin there.
+struct BdevLoan {
+  BdevChannel* lender = nullptr;
+  uint64_t first_block = 0;
+};
+
 /// The part of a bdev that lives on one reactor. submit() is given operations already checked and
 /// split.
 class BdevChannel {
@@ -70,6 +88,19 @@ class BdevChannel {
   virtual bool lend(BdevIo& io) {
     (void)io;
     return false;
+  }
+  /// A layer that would forward each operation at once, as it is: to where. Then it is not asked
+  /// to.
+  virtual BdevBelow passes_to() { return {}; }
+  /// A layer that changes no data: the channel of the bdev that has them. It outlives this one.
+  virtual BdevLoan lends_as() { return {this, 0}; }
+  /// A layer: whether forwarded() is to be called.
+  virtual bool looks_at_ends() const { return false; }
+  /// A layer: what it forwarded has ended, with `io.status`, and is as it was when the layer was
+  /// given it. False: the layer keeps it, with bdev_keep(), and ends it with bdev_complete().
+  virtual bool forwarded(BdevIo& io) {
+    (void)io;
+    return true;
   }
   /// As submit() of a Flush, but looks whether the bdev's faults are still there, and clears those
   /// that are not; ends with Success if none is left.
@@ -90,24 +121,61 @@ class BdevLender {
   ~BdevLender() = default;
 };
 
+enum class BdevAccess : uint8_t {
+  None,             ///< it is only looked at, beside who uses it
+  SharedReader,     ///< nobody may write there
+  ExclusiveWriter,  ///< nobody else may be there
+};
+
+/// How a bdev uses one that it stands on.
+struct BdevClaim {
+  BdevAccess access = BdevAccess::ExclusiveWriter;
+  uint64_t first_block = 0;
+  uint64_t end_block = UINT64_MAX;  ///< behind the last
+
+  bool clashes(const BdevClaim& other) const {
+    if (access == BdevAccess::None || other.access == BdevAccess::None) return false;
+    if (access == BdevAccess::SharedReader && other.access == access) return false;
+    return first_block < other.end_block && other.first_block < end_block;
+  }
+};
+
+struct BdevBase {
+  std::shared_ptr<BdevDesc> desc;
+  BdevClaim claim;
+};
+
 class Bdev {
  public:
-  explicit Bdev(BdevFacts facts) : facts_(std::move(facts)) {}
-  virtual ~Bdev() = default;
+  explicit Bdev(BdevFacts facts);
+  virtual ~Bdev();
   Bdev(const Bdev&) = delete;
   Bdev& operator=(const Bdev&) = delete;
   const BdevFacts& facts() const { return facts_; }
   BdevHealth& health() { return health_; }
+  /// What it stands on. Control thread.
+  const std::vector<BdevBase>& bases() const { return bases_; }
+  /// 0: on nothing.
+  uint32_t level() const { return level_; }
   /// Reactor's thread. Never blocks, never null.
   virtual std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) = 0;
 
+ protected:
+  /// Of a factory: `bases`, in no particular order.
+  Bdev(BdevFacts facts, std::vector<BdevBase> bases);
+
  private:
+  friend class BdevRegistry;
   const BdevFacts facts_;
   BdevHealth health_;
+  std::vector<BdevBase> bases_;  ///< closed by the registry, on the control thread
+  uint32_t level_ = 0;
 };
 
 /// The backend's last word on `io`: queues it for the loop. Reactor's thread.
 void bdev_complete(BdevIo& io, BdevStatus status);
+/// In BdevChannel::forwarded(): the layer has it again.
+void bdev_keep(BdevIo& io);
 /// The end of a loan: nobody looks at `io.iov` any more. The thread of the reactor that took it.
 void bdev_give_back(BdevIo& io);
 

@@ -7,10 +7,16 @@
 //   Idle ──submit──► Backend ──bdev_complete──► Ended ──loop: complete()──► Idle
 //     ├────split, emulated──► Pieces ──last piece ended──► Ended
 //     └────refused──► Ended          Ended ──WriteZeroes refused by the backend──► Pieces
+//
+// In a stack the same operation goes down: the channel of a layer forwards it to its base's
+// CoreChannel, which does with it what it does with any other (Backend ──► Pieces, there too). When
+// it has ended, the loop takes it up through all layers in one turn, each of which may look at it,
+// or keep it (Ended ──► Backend) and end it later.
 #pragma once
 
 #include <sys/uio.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -59,6 +65,17 @@ enum class PieceKind : uint8_t {
 /// consecutive iovecs of an operation hold at least one whole block.
 inline constexpr uint32_t kPieceIovMax = 16;
 
+/// Bdevs on top of each other, at most.
+inline constexpr uint32_t kStackDepthMax = 8;
+
+/// What a layer keeps of an operation that it has forwarded.
+struct BdevFrame {
+  class CoreChannel* above =
+      nullptr;                 ///< that forwarded it to this layer; null: it was submitted here
+  uint64_t offset_blocks = 0;  ///< in this layer's blocks
+  std::array<uint64_t, 2> scratch{};  ///< the layer's own
+};
+
 struct BdevIo {
   BdevIo() = default;
 
@@ -85,6 +102,7 @@ struct BdevIo {
 
   // Kept by the core.
   BdevIoState state = BdevIoState::Idle;
+  class CoreChannel* above = nullptr;  ///< that forwarded it to `channel`
   uint64_t submitted_ns = 0;
   class CoreChannel* channel = nullptr;
   BdevIo* parent = nullptr;  ///< the operation that this one is a piece of
@@ -104,6 +122,9 @@ struct BdevIo {
   env::RingOp op;
   iovec scratch_iov = {};
   uint64_t scratch = 0;
+
+  /// Of the layers that it went through: that of a bdev of level N is at N - 1.
+  std::array<BdevFrame, kStackDepthMax - 1> frames{};
 
   /// Asserts that the transition is in the table.
   void set_state(BdevIoState next);

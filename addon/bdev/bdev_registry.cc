@@ -1,7 +1,9 @@
 #include "bdev/bdev_registry.h"
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "bdev/bdev_geometry.h"
@@ -20,15 +22,21 @@ void assert_facts(const BdevFacts& facts) {
   ASSERT(facts.transfer_bytes_max == 0 || facts.transfer_bytes_max >= facts.block_size);
 }
 
-std::unique_ptr<Bdev> take_bdev(BdevEntry& entry) {
+}  // namespace
+
+std::unique_ptr<Bdev> BdevRegistry::take_bdev(BdevEntry& entry) {
   // Acquire: pairs with the release in CoreChannel's destructor; what the last channel did to the
   // bdev happened before whatever follows here, its destruction included.
   ASSERT_MSG(entry.channel_count.load(std::memory_order_acquire) == 0,
              "a channel was not released");
+  leave_bases(*entry.bdev);
   return std::move(entry.bdev);
 }
 
-}  // namespace
+void BdevRegistry::leave_bases(Bdev& bdev) {
+  for (const BdevBase& base : bdev.bases_) base.desc->entry()->claims.erase(bdev.facts().name);
+  bdev.bases_.clear();
+}
 
 BdevDesc::BdevDesc(std::shared_ptr<BdevEntry> entry) : entry_(std::move(entry)) {
   ++entry_->open_count;
@@ -44,7 +52,11 @@ const std::shared_ptr<BdevEntry>& BdevDesc::entry() const { return entry_; }
 BdevRegistry::BdevRegistry(uint32_t reactor_count) : reactor_count_(reactor_count) {}
 
 BdevRegistry::~BdevRegistry() {
-  for (auto& [name, entry] : entries_) {
+  // Those that stand on others go first.
+  std::vector<BdevEntry*> left;
+  for (auto& [name, entry] : entries_) left.push_back(entry.get());
+  std::ranges::sort(left, std::greater(), [](BdevEntry* entry) { return entry->bdev->level(); });
+  for (BdevEntry* const entry : left) {
     ASSERT_MSG(entry->open_count == 0, "a bdev is still open");
     take_bdev(*entry);
   }
@@ -54,7 +66,18 @@ Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
   ASSERT(bdev != nullptr);
   assert_facts(bdev->facts());
   const std::string& name = bdev->facts().name;
-  if (entries_.contains(name)) return Error{EEXIST, "add a bdev: the name is taken"};
+  if (entries_.contains(name)) {
+    leave_bases(*bdev);
+    return Error{EEXIST, "add a bdev: the name is taken"};
+  }
+  for (const BdevBase& base : bdev->bases()) {
+    for (const auto& [user, claim] : base.desc->entry()->claims) {
+      if (!claim.clashes(base.claim)) continue;
+      leave_bases(*bdev);
+      return Error{EBUSY, "add a bdev: another one stands where it would"};
+    }
+  }
+  for (const BdevBase& base : bdev->bases()) base.desc->entry()->claims[name] = base.claim;
   auto entry = std::make_shared<BdevEntry>();
   for (uint32_t index = 0; index < reactor_count_; ++index) {
     entry->stats.push_back(std::make_unique<BdevStats>());

@@ -26,7 +26,9 @@ struct BdevEntry {
   std::vector<std::unique_ptr<BdevStats>> stats;  ///< by reactor index
   /// By reactor index, as BdevChannel::oldest_ns() said it less than two seconds ago; read_stat().
   std::vector<uint64_t> oldest_ns;
-  uint32_t open_count = 0;                  ///< control thread
+  uint32_t open_count = 0;  ///< control thread
+  /// Of the bdevs that stand on it, by name. Control thread.
+  std::map<std::string, BdevClaim> claims;
   std::atomic<uint32_t> channel_count = 0;  ///< CoreChannels on all reactors
 };
 
@@ -52,7 +54,8 @@ class BdevRegistry {
   BdevRegistry(const BdevRegistry&) = delete;
   BdevRegistry& operator=(const BdevRegistry&) = delete;
 
-  /// EEXIST: the name is taken.
+  /// EEXIST: the name is taken. EBUSY: a bdev that it stands on is used by another. The bdev is
+  /// destroyed then.
   Result<void> add(std::unique_ptr<Bdev> bdev);
   /// Removes the bdev and gives it to the caller, who may destroy it on another thread, because
   /// that may block: it closes the bdev's file and unmaps its memory. EBUSY: the bdev is still
@@ -64,6 +67,9 @@ class BdevRegistry {
   std::shared_ptr<BdevEntry> find(const std::string& name) const;
 
  private:
+  static std::unique_ptr<Bdev> take_bdev(BdevEntry& entry);
+  static void leave_bases(Bdev& bdev);
+
   uint32_t reactor_count_;
   std::map<std::string, std::shared_ptr<BdevEntry>> entries_;
 };

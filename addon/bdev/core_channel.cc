@@ -19,9 +19,9 @@ constexpr uint32_t bit(BdevIoState state) { return 1u << static_cast<uint32_t>(s
 /// Indexed by the state left: the states that may follow.
 constexpr std::array<uint32_t, kBdevIoStateCount> kTransitions = {
     bit(BdevIoState::Backend) | bit(BdevIoState::Pieces) | bit(BdevIoState::Ended),  // Idle
-    bit(BdevIoState::Ended),                                                         // Backend
+    bit(BdevIoState::Ended) | bit(BdevIoState::Pieces),                              // Backend
     bit(BdevIoState::Ended),                                                         // Pieces
-    bit(BdevIoState::Idle) | bit(BdevIoState::Pieces),                               // Ended
+    bit(BdevIoState::Idle) | bit(BdevIoState::Pieces) | bit(BdevIoState::Backend),   // Ended
 };
 
 bool carries_data(BdevIoType type) {
@@ -29,6 +29,23 @@ bool carries_data(BdevIoType type) {
 }
 
 uint64_t limit_or_none(uint64_t limit) { return limit == 0 ? UINT64_MAX : limit; }
+
+constexpr uint32_t bit(BdevIoType type) { return 1u << static_cast<uint32_t>(type); }
+
+/// Those that the backend takes as they are, whatever their blocks.
+uint32_t types_that_go_whole(const BdevFacts& facts) {
+  uint32_t types = bit(BdevIoType::Flush);
+  if (facts.transfer_bytes_max == 0 && facts.boundary_blocks == 0) {
+    types |= bit(BdevIoType::Read);
+    if (facts.can_compare) types |= bit(BdevIoType::Compare);
+    if (!facts.read_only) types |= bit(BdevIoType::Write);
+  }
+  if (facts.zero_blocks_max == 0 && !facts.read_only) {
+    if (facts.can_unmap) types |= bit(BdevIoType::Unmap);
+    if (facts.can_write_zeroes) types |= bit(BdevIoType::WriteZeroes);
+  }
+  return types;
+}
 
 }  // namespace
 
@@ -42,6 +59,8 @@ void bdev_complete(BdevIo& io, BdevStatus status) {
   ASSERT_MSG(io.state == BdevIoState::Backend, "completed by a backend that does not have it");
   io.channel->end(io, status);
 }
+
+void bdev_keep(BdevIo& io) { io.set_state(BdevIoState::Backend); }
 
 void BdevChannel::recheck(BdevIo& io) { bdev_complete(io, BdevStatus::Success); }
 
@@ -66,10 +85,16 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       stats_(*entry_->stats.at(reactor.index())),
       oldest_ns_(entry_->oldest_ns.at(reactor.index())),
       backend_(entry_->bdev->make_channel(reactor)),
+      passes_to_(backend_->passes_to()),
+      loan_(backend_->lends_as()),
       number_(number),
+      frame_(entry_->bdev->level() - 1),
+      looks_at_ends_(backend_->looks_at_ends()),
+      block_size_(facts_.block_size),
+      block_count_(facts_.block_count),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
-      zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)) {
-  ASSERT(backend_ != nullptr);
+      zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)),
+      whole_(types_that_go_whole(facts_)) {
   const bool limited = facts_.transfer_bytes_max != 0 || facts_.boundary_blocks != 0;
   ASSERT(!limited || (!facts_.lends_reads && !facts_.takes_data_at_once));
   ASSERT(!facts_.takes_data_at_once || facts_.can_compare);
@@ -88,6 +113,10 @@ CoreChannel::~CoreChannel() {
 
 void CoreChannel::assert_valid(const BdevIo& io) const {
   ASSERT(io.state == BdevIoState::Idle && io.complete != nullptr);
+  assert_fits(io);
+}
+
+void CoreChannel::assert_fits(const BdevIo& io) const {
   if (io.type == BdevIoType::Flush) return;
   ASSERT(io.count_blocks > 0 && io.count_blocks <= facts_.block_count);
   ASSERT(io.offset_blocks <= facts_.block_count - io.count_blocks);
@@ -132,6 +161,7 @@ bool CoreChannel::goes_whole(const BdevIo& io, PieceKind& kind) const {
 void CoreChannel::begin(BdevIo& io) {
   assert_valid(io);
   io.channel = this;
+  io.above = nullptr;
   io.parent = nullptr;
   io.status = BdevStatus::Success;
   io.progress.kind = PieceKind::Same;
@@ -139,17 +169,61 @@ void CoreChannel::begin(BdevIo& io) {
   ++in_flight_;
 }
 
+/// Whether `io` needs nothing from here but to be passed on.
+[[gnu::always_inline]] inline bool CoreChannel::takes_whole(const BdevIo& io) const {
+  return (whole_ & bit(io.type)) != 0 && !io.cancel_requested;
+}
+
+/// `io` comes from the layer that has it now.
+[[gnu::always_inline]] inline void CoreChannel::enter(BdevIo& io, uint64_t offset_blocks) {
+  ASSERT(io.type == BdevIoType::Flush || offset_blocks <= block_count_ - io.count_blocks);
+  CoreChannel& layer = *io.channel;
+  BdevFrame& frame = layer.frame(io);
+  frame.above = io.above;
+  frame.offset_blocks = io.offset_blocks;
+  io.above = &layer;
+  io.channel = this;
+  io.offset_blocks = offset_blocks;
+  ++in_flight_;
+}
+
+/// To the backend, through all layers that leave `io` as it is.
+[[gnu::always_inline]] inline void CoreChannel::pass_on(BdevIo& io) {
+  const CoreChannel* at = this;
+  while (CoreChannel* const base = at->passes_to_.base) {
+    base->enter(io, io.offset_blocks + at->passes_to_.first_block);
+    if (!base->takes_whole(io)) [[unlikely]]
+      return base->start(io);
+    at = base;
+  }
+  at->backend_->submit(io);
+}
+
 void CoreChannel::submit(BdevIo& io) {
   begin(io);
-  if (io.cancel_requested) [[unlikely]]
-    return end(io, BdevStatus::Aborted);
+  if (!takes_whole(io)) [[unlikely]]
+    return start(io);
+  io.set_state(BdevIoState::Backend);
+  pass_on(io);
+}
+
+void CoreChannel::forward(BdevIo& io, uint64_t offset_blocks) {
+  enter(io, offset_blocks);
+  if (!takes_whole(io)) [[unlikely]]
+    return start(io);
+  pass_on(io);
+}
+
+/// What cannot be done as it is, or not always.
+void CoreChannel::start(BdevIo& io) {
+  io.progress.kind = PieceKind::Same;
+  if (io.cancel_requested) return end(io, BdevStatus::Aborted);
   if (facts_.read_only && changes_blocks(io.type)) return end(io, BdevStatus::ReadOnly);
   if (io.type == BdevIoType::Unmap && !facts_.can_unmap) return end(io, BdevStatus::Unsupported);
   PieceKind kind;
-  if (goes_whole(io, kind)) [[likely]] {
-    io.set_state(BdevIoState::Backend);
-    backend_->submit(io);
-    return;
+  if (goes_whole(io, kind)) {
+    if (io.above == nullptr) io.set_state(BdevIoState::Backend);
+    return pass_on(io);
   }
   // Made on first need: most channels never split, and the pool of pieces has a size.
   if (pieces_ == nullptr) pieces_ = std::make_unique<Pieces>(*this);
@@ -170,14 +244,22 @@ void CoreChannel::tick() {
 
 bool CoreChannel::lend(BdevIo& io) {
   ASSERT(io.type == BdevIoType::Read && io.state == BdevIoState::Idle && !io.lent);
-  io.lent = facts_.lends_reads && backend_->lend(io);
+  if (!facts_.lends_reads) return false;
+  io.offset_blocks += loan_.first_block;
+  io.lent = loan_.lender->lend(io);
+  io.offset_blocks -= loan_.first_block;
   return io.lent;
 }
 
 void CoreChannel::cancel(BdevIo& io) {
-  ASSERT(io.channel == this && io.parent == nullptr && io.state != BdevIoState::Idle);
+  ASSERT(io.parent == nullptr && io.state != BdevIoState::Idle);
   if (io.cancel_requested) return;
   io.cancel_requested = true;
+  io.channel->cancel_here(io);
+}
+
+/// Where it is now.
+void CoreChannel::cancel_here(BdevIo& io) {
   // ended() may have more to do for it.
   if (io.state == BdevIoState::Ended) return;
   if (io.state == BdevIoState::Pieces) return pieces_->cancel(io);
@@ -190,33 +272,58 @@ void CoreChannel::end(BdevIo& io, BdevStatus status) {
   table_.push_ended(io);
 }
 
-void CoreChannel::ended(BdevIo& io) {
-  if (io.parent != nullptr) return pieces_->ended(io);
-  const bool refused = io.type == BdevIoType::WriteZeroes && io.status == BdevStatus::Unsupported;
-  if (refused && io.progress.kind != PieceKind::ZeroByWrite) {
-    // Some devices say that they can and only find out when asked.
-    write_zeroes_refused_ = true;
-    io.status = BdevStatus::Success;
-    if (pieces_ == nullptr) pieces_ = std::make_unique<Pieces>(*this);
-    return pieces_->start(io, PieceKind::ZeroByWrite);
+[[gnu::always_inline]] inline void CoreChannel::leave(const BdevIo& io, BdevIoType type,
+                                                      uint64_t took_ns) {
+  BdevOperationStats& stats = stats_.by_type[static_cast<size_t>(type)];
+  add_stat(stats.operations, 1);
+  add_stat(stats.latency_ns, took_ns);
+  if (io.status != BdevStatus::Success) [[unlikely]] {
+    add_stat(stats.errors, 1);
+  } else if (type != BdevIoType::Flush) {
+    add_stat(stats.bytes, io.count_blocks * block_size_);
   }
-  count(io);
-  ASSERT(in_flight_ > 0);
   --in_flight_;
+  ASSERT(in_flight_ != UINT32_MAX);
+}
+
+void CoreChannel::ended(BdevIo& io) {
+  CoreChannel* at = io.channel;
+  if (io.status == BdevStatus::Unsupported && at->zeroes_otherwise(io)) [[unlikely]]
+    return;
+  const uint64_t now_ns = at->now_ns();
+  const BdevIoType type = io.type;
+  uint64_t took_ns = now_ns - io.submitted_ns;
+  while (CoreChannel* const layer = io.above) {
+    at->leave(io, type, took_ns);
+    // From here on who is above may release the channel that it had.
+    const BdevFrame& frame = layer->frame(io);
+    io.channel = layer;
+    io.above = frame.above;
+    io.offset_blocks = frame.offset_blocks;
+    at = layer;
+    if (!layer->looks_at_ends_) [[likely]]
+      continue;
+    if (!layer->backend_->forwarded(io)) return;
+    took_ns = now_ns - io.submitted_ns;
+  }
+  if (io.parent != nullptr) return at->pieces_->ended(io);
+  at->leave(io, type, took_ns);
   io.set_state(BdevIoState::Idle);
   // The last use of this channel: `complete` may release it.
   io.complete(io);
 }
 
-void CoreChannel::count(const BdevIo& io) {
-  BdevOperationStats& stats = stats_.by_type[static_cast<size_t>(io.type)];
-  add_stat(stats.operations, 1);
-  add_stat(stats.latency_ns, reactor_.now_ns() - io.submitted_ns);
-  if (io.status != BdevStatus::Success) {
-    add_stat(stats.errors, 1);
-  } else if (io.type != BdevIoType::Flush) {
-    add_stat(stats.bytes, io.count_blocks * facts_.block_size);
-  }
+/// Some devices say that they can write zeros, and only find out when asked.
+bool CoreChannel::zeroes_otherwise(BdevIo& io) {
+  const bool is_piece = io.above == nullptr && io.parent != nullptr;
+  const bool tried = is_piece || io.progress.kind == PieceKind::ZeroByWrite;
+  if (io.type != BdevIoType::WriteZeroes || tried) return false;
+  write_zeroes_refused_ = true;
+  whole_ &= ~bit(BdevIoType::WriteZeroes);
+  io.status = BdevStatus::Success;
+  if (pieces_ == nullptr) pieces_ = std::make_unique<Pieces>(*this);
+  pieces_->start(io, PieceKind::ZeroByWrite);
+  return true;
 }
 
 }  // namespace capsuled

@@ -32,6 +32,14 @@ class CoreChannel {
   /// the backend lacks ends as Unsupported, a change of a read-only bdev as ReadOnly. `io.complete`
   /// runs later from the loop.
   void submit(BdevIo& io);
+  /// From the channel of a layer, which was given `io`: carries it out as submit() would, from
+  /// `offset_blocks` on here. In the end the layer's forwarded() runs, with `io` as it was. Counted
+  /// from `io.submitted_ns`, which a layer that kept it for a time sets anew.
+  void forward(BdevIo& io, uint64_t offset_blocks);
+  /// Who lends what this channel lends.
+  const BdevLoan& loan() const { return loan_; }
+  /// What the layer that this is the channel of keeps of `io`.
+  BdevFrame& frame(BdevIo& io) const { return io.frames[frame_]; }
   /// Before submit(), for a Read of a bdev that lends: see BdevChannel::lend().
   bool lend(BdevIo& io);
   /// A Flush that finds out whether the bdev's faults are still there: see BdevHealth. Ends with
@@ -59,16 +67,24 @@ class CoreChannel {
   ~CoreChannel();
 
   void assert_valid(const BdevIo& io) const;
+  void assert_fits(const BdevIo& io) const;
   void begin(BdevIo& io);
+  bool takes_whole(const BdevIo& io) const;
+  void enter(BdevIo& io, uint64_t offset_blocks);
+  void pass_on(BdevIo& io);
+  void start(BdevIo& io);
+  void cancel_here(BdevIo& io);
   /// About once a second.
   void tick();
   /// Whether `io` goes to the backend whole; else `kind` says how it is carried out in pieces.
   bool goes_whole(const BdevIo& io, PieceKind& kind) const;
   /// Queues `io` for the loop with `status`.
   void end(BdevIo& io, BdevStatus status);
-  /// Loop: takes what end() queued.
-  void ended(BdevIo& io);
-  void count(const BdevIo& io);
+  /// Loop: takes what end() queued, up through all layers.
+  static void ended(BdevIo& io);
+  bool zeroes_otherwise(BdevIo& io);
+  /// Counts it.
+  void leave(const BdevIo& io, BdevIoType type, uint64_t took_ns);
 
   Reactor& reactor_;
   ReactorChannels& table_;
@@ -77,10 +93,17 @@ class CoreChannel {
   BdevStats& stats_;
   uint64_t& oldest_ns_;  ///< the entry's
   std::unique_ptr<BdevChannel> backend_;
+  const BdevBelow passes_to_;
+  const BdevLoan loan_;
   std::unique_ptr<Pieces> pieces_;
   const uint32_t number_;
+  const uint32_t frame_;  ///< of BdevIo::frames, if this is a layer
+  const bool looks_at_ends_;
+  const uint32_t block_size_;
+  const uint64_t block_count_;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
   const uint64_t zero_blocks_max_;      ///< UINT64_MAX: no limit
+  uint32_t whole_;                      ///< types that go to the backend as they are, as bits
   uint32_t references_ = 0;
   uint32_t in_flight_ = 0;
   bool write_zeroes_refused_ =

@@ -42,9 +42,9 @@ void Pieces::ended(BdevIo& piece_io) {
 
 void Pieces::cancel(BdevIo& io) {
   for (Piece& piece : pieces_) {
-    if (piece.io.state != BdevIoState::Backend || piece.io.parent != &io) continue;
+    if (piece.io.parent != &io || piece.io.cancel_requested) continue;
     piece.io.cancel_requested = true;
-    channel_.backend_->cancel(piece.io);
+    piece.io.channel->cancel_here(piece.io);
   }
   settle(io);
 }
@@ -111,6 +111,7 @@ bool Pieces::start_next(BdevIo& io) {
   if (!prepare_data(piece, io)) return false;
   --free_count_;
   piece.io.channel = &channel_;
+  piece.io.above = nullptr;
   piece.io.parent = &io;
   piece.io.submitted_ns = io.submitted_ns;
   piece.io.status = BdevStatus::Success;

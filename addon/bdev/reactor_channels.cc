@@ -61,7 +61,7 @@ PollResult ReactorChannels::poll() {
   polling_ = true;
   for (size_t left = ended_.size(); left > 0; --left) {
     BdevIo& io = *ended_.pop_front();
-    io.channel->ended(io);
+    CoreChannel::ended(io);
   }
   polling_ = false;
   unregister_if_unused();

@@ -201,14 +201,21 @@ env::Endpoint endpoint(const Napi::Object& endpoint) {
 }
 
 BdevParameters bdev_parameters(const Napi::Object& parameters) {
-  BdevParameters result;
-  result.name = string_of(parameters, "name");
-  result.kind = string_of(parameters, "kind");
-  if (parameters.Has("size")) result.bytes = uint64_of(parameters, "size");
-  if (parameters.Has("blockSize")) result.block_size = uint32_of(parameters, "blockSize");
-  if (parameters.Has("path")) result.path = string_of(parameters, "path");
-  if (parameters.Has("create")) result.create = bool_of(parameters, "create");
-  if (parameters.Has("readOnly")) result.read_only = bool_of(parameters, "readOnly");
+  BdevParameters result(string_of(parameters, "name"), string_of(parameters, "kind"));
+  const Napi::Array keys = parameters.GetPropertyNames();
+  for (uint32_t index = 0; index < keys.Length(); ++index) {
+    const std::string key = keys.Get(index).ToString().Utf8Value();
+    if (key == "name" || key == "kind") continue;
+    const Napi::Value value = parameters.Get(key);
+    if (value.IsUndefined()) continue;
+    if (value.IsBoolean()) {
+      result.set(key, value.ToBoolean().Value());
+    } else if (value.IsNumber() || value.IsBigInt()) {
+      result.set(key, uint64_of(parameters, key.c_str()));
+    } else {
+      result.set(key, value.ToString().Utf8Value());
+    }
+  }
   return result;
 }
 

@@ -63,11 +63,11 @@ class NativeEngine::BdevWork : public ThreadWork {
 /// Opens a bdev, and registers it back on JavaScript's thread.
 class NativeEngine::BdevCreation : public BdevWork {
  public:
-  BdevCreation(NativeEngine& owner, BdevParameters parameters)
-      : BdevWork(owner), parameters_(std::move(parameters)) {}
+  BdevCreation(NativeEngine& owner, const BdevContext& context, BdevParameters parameters)
+      : BdevWork(owner), context_(context), parameters_(std::move(parameters)) {}
 
  protected:
-  void Execute() override { result_.emplace(make_bdev(owner_.engine_->env(), parameters_)); }
+  void Execute() override { result_.emplace(make_bdev(context_, std::move(parameters_))); }
   void OnOK() override {
     const Napi::Env env = Env();
     if (!result_->ok()) {
@@ -87,6 +87,7 @@ class NativeEngine::BdevCreation : public BdevWork {
   }
 
  private:
+  const BdevContext context_;
   BdevParameters parameters_;
   std::optional<BdevResult> result_;
 };
@@ -271,10 +272,18 @@ Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
-  BdevParameters parameters = bdev_parameters(info[0].As<Napi::Object>());
-  parameters.claim = info[1].ToBoolean();
-  parameters.reactor_count = engine_->reactor_count();
-  auto* const creation = new BdevCreation(*this, std::move(parameters));
+  BdevContext context{.env = engine_->env(),
+                      .reactor_count = engine_->reactor_count(),
+                      .claim = info[1].ToBoolean()};
+  const Napi::Array bases = info[2].As<Napi::Array>();
+  for (uint32_t index = 0; index < bases.Length(); ++index) {
+    const std::string name = bases.Get(index).ToString().Utf8Value();
+    auto base = engine_->bdevs().open(name);
+    if (!base) return rejected(info.Env(), base.error().errnum, base.error().what, "");
+    context.bases.emplace(name, std::move(base).value());
+  }
+  auto* const creation =
+      new BdevCreation(*this, context, bdev_parameters(info[0].As<Napi::Object>()));
   const Napi::Promise promise = creation->promise();
   creation->begin();
   return promise;

@@ -164,9 +164,12 @@ void SimTarget::end_connection() {
 }
 
 void SimTarget::add_bdev(const BdevParameters& parameters) {
-  BdevParameters here = parameters;
-  here.reactor_count = options_.reactors;
-  auto bdev = make_bdev(engine_->env(), here);
+  BdevContext context{.env = engine_->env(), .reactor_count = options_.reactors};
+  BdevParameters asked = parameters;
+  if (const std::string base = asked.text("base"); !base.empty()) {
+    context.bases.emplace(base, engine_->bdevs().open(base).value());
+  }
+  auto bdev = make_bdev(context, parameters);
   ASSERT(bdev.ok());
   ASSERT(engine_->bdevs().add(std::move(bdev).value()).ok());
 }

@@ -83,14 +83,47 @@ Simulation::Simulation(const SimulationOptions& options)
   }
 }
 
+Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_bytes,
+                       const std::vector<uint64_t>& layers)
+    : nsid(number),
+      lowest(kind + std::to_string(number)),
+      name(lowest),
+      path(kind == "uring" ? lowest : ""),
+      judge(block_bytes, kBlocks) {
+  for (const uint64_t first : layers) first_block += first;
+  uint64_t blocks = first_block + kBlocks;
+  bdevs.push_back({lowest, kind, {{"size", blocks * block_bytes}, {"block_size", block_bytes}}});
+  if (!path.empty()) bdevs.back().set("path", path);
+  for (const uint64_t first : layers) {
+    blocks -= first;
+    const std::string base = std::exchange(name, "part" + std::to_string(bdevs.size()) + lowest);
+    bdevs.push_back({name, "split", {{"base", base}, {"offset", first * block_bytes}}});
+    bdevs.back().set("size", blocks * block_bytes);
+  }
+}
+
+void Simulation::add_bdevs(const Disk& disk) {
+  for (const BdevParameters& bdev : disk.bdevs) target_->add_bdev(bdev);
+}
+
+/// The topmost first. False: one is still in use.
+bool Simulation::remove_bdevs(const Disk& disk) {
+  return std::ranges::all_of(
+      disk.bdevs.rbegin(), disk.bdevs.rend(),
+      [this](const BdevParameters& bdev) { return target_->remove_bdev(bdev.name()); });
+}
+
 void Simulation::make_disks() {
   Prng prng = draw(3);
   for (uint32_t nsid = 1; nsid <= 4; ++nsid) {
     const uint32_t block_bytes = prng.chance(1, 2) ? 512 : 4096;
-    disks_.push_back(std::make_unique<Disk>(nsid, nsid % 2 == 0 ? "malloc" : "uring", block_bytes));
+    std::vector<uint64_t> layers(prng.chance(1, 2) ? prng.between(1, 3) : 0);
+    for (uint64_t& first : layers) first = prng.below(100);
+    disks_.push_back(
+        std::make_unique<Disk>(nsid, nsid % 2 == 0 ? "malloc" : "uring", block_bytes, layers));
     Disk& disk = *disks_.back();
     if (disk.path.empty()) continue;
-    SimDisk& file = files_.make(disk.path, disk.parameters.bytes);
+    SimDisk& file = files_.make(disk.path, (disk.first_block + kBlocks) * block_bytes);
     file.atomic_bytes = block_bytes;
     file.short_transfers = has(Ingredient::ShortTransfers);
     if (!has(Ingredient::SlowDisks)) {
@@ -122,8 +155,8 @@ void Simulation::start_target() {
   target_->connection_closed = [this](uint16_t port) {
     for (const auto& host : hosts_) host->target_closed(port);
   };
-  target_->add_bdev(void_.parameters);
-  for (const auto& disk : disks_) target_->add_bdev(disk->parameters);
+  add_bdevs(void_);
+  for (const auto& disk : disks_) add_bdevs(*disk);
   target_->publish({kVoid, {{1, void_.name, false}}}, [] {}, [] {});
   publish(nullptr, [] {}, [] {});
   endpoint_ = target_->endpoint();

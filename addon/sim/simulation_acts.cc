@@ -141,7 +141,7 @@ void Simulation::cut(Disk& disk) {
   disk.disturbance.begin();
   const uint64_t first = machine_.prng().below(kBlocks);
   findings_.trace("---", [&] { return disk.name + " has " + std::to_string(first) + " blocks"; });
-  file.resize(first * disk.judge.block_bytes());
+  file.resize((disk.first_block + first) * disk.judge.block_bytes());
   disk.judge.cut_off(first, now_ns());
   pass(pace_.act_max_ns);
   file.resize(bytes);
@@ -156,7 +156,7 @@ void Simulation::acknowledge(Disk& disk) {
   for (uint32_t tries = 0; tries < 10 && !findings_.any(); ++tries) {
     bool over = false;
     bool well = false;
-    const auto begun = target_->engine().bdev_recheck(disk.name, [&](BdevStatus status) {
+    const auto begun = target_->engine().bdev_recheck(disk.lowest, [&](BdevStatus status) {
       over = true;
       well = status == BdevStatus::Success;
     });
@@ -176,8 +176,8 @@ void Simulation::withdraw(Disk& disk, bool anew) {
     if (!wait([&] { return drained; })) return findings_.tell(disk.name + " does not drain");
   }
   if (anew) {
-    if (!target_->remove_bdev(disk.name)) return findings_.tell(disk.name + " is still in use");
-    target_->add_bdev(disk.parameters);
+    if (!remove_bdevs(disk)) return findings_.tell(disk.name + " is still in use");
+    add_bdevs(disk);
     if (disk.path.empty()) disk.judge.make_anew();
   } else {
     pass(pace_.act_max_ns / 4);

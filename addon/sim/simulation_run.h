@@ -39,21 +39,17 @@ class Simulation {
 
  private:
   struct Disk {
-    Disk(uint32_t number, std::string kind, uint32_t block_bytes)
-        : nsid(number),
-          name(kind + std::to_string(number)),
-          path(kind == "uring" ? name : ""),
-          parameters{.name = name,
-                     .kind = std::move(kind),
-                     .bytes = kBlocks * block_bytes,
-                     .block_size = block_bytes,
-                     .path = path,
-                     .create = !path.empty()},
-          judge(block_bytes, kBlocks) {}
+    /// `layers`: where each bdev of a stack over the lowest one begins in the one below it, in
+    /// blocks.
+    Disk(uint32_t number, const std::string& kind, uint32_t block_bytes,
+         const std::vector<uint64_t>& layers);
+
     uint32_t nsid;
-    std::string name;
-    std::string path;  ///< empty: in memory
-    BdevParameters parameters;
+    std::string lowest;                 ///< its name
+    std::string name;                   ///< of the topmost, which is exported
+    std::string path;                   ///< empty: in memory
+    uint64_t first_block = 0;           ///< of the lowest: where the exported blocks begin
+    std::vector<BdevParameters> bdevs;  ///< the lowest first
     BlockJudge judge;
     Disturbance disturbance;
     bool busy = false;  ///< something is being done to it
@@ -68,6 +64,8 @@ class Simulation {
   static env::sim::SimThreadOptions threads_of(const SimulationOptions& options);
   env::sim::SimLine line_of(const SimulationOptions& options) const;
   void make_disks();
+  void add_bdevs(const Disk& disk);
+  bool remove_bdevs(const Disk& disk);
   void start_target();
   void publish(const Disk* without, std::function<void()> applied, std::function<void()> drained);
   void make_hosts();
@@ -104,7 +102,7 @@ class Simulation {
   uint64_t next_ = 1;
   const std::shared_ptr<R2tHeard> heard_ = std::make_shared<R2tHeard>();
   std::vector<std::unique_ptr<Disk>> disks_;
-  Disk void_{100, "malloc", 512};
+  Disk void_{100, "malloc", 512, {}};
   std::unique_ptr<SimTarget> target_;
   env::Endpoint endpoint_;
   std::vector<std::unique_ptr<ModelHost>> hosts_;

@@ -20,6 +20,7 @@
 #include "bdev/bdev_registry.h"
 #include "bdev/malloc/malloc_bdev.h"
 #include "bdev/null/null_bdev.h"
+#include "bdev/split/split_bdev.h"
 #include "env/sim/sim_env.h"
 #include "nvmf/namespace_table.h"
 #include "transport/group.h"
@@ -32,7 +33,7 @@ namespace {
 using testing::Digests;
 using testing::Octets;
 
-enum class Backend : uint8_t { Null, Malloc };
+enum class Backend : uint8_t { Null, Malloc, SplitMalloc };
 enum class Transfer : uint8_t { Read, WriteInCapsule, WriteR2t };
 
 struct Case {
@@ -53,6 +54,7 @@ constexpr Case kCases[] = {
     {"read_malloc_4k_qd32_digests", Backend::Malloc, Transfer::Read, k4k, 32, {true, true}},
     {"write_in_capsule_malloc_4k_qd32", Backend::Malloc, Transfer::WriteInCapsule, k4k, 32},
     {"write_r2t_malloc_128k_qd8", Backend::Malloc, Transfer::WriteR2t, k128k, 8},
+    {"read_split_malloc_4k_qd32", Backend::SplitMalloc, Transfer::Read, k4k, 32},
 };
 constexpr uint32_t kQueueDepthMax = 32;
 constexpr uint64_t kBdevBytes = uint64_t{64} << 20;
@@ -238,11 +240,7 @@ class Run {
     group.receive_buffer_bytes = kReceiveBytes;
     group_ = Group::create(*reactor_, group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
-    BdevResult bdev =
-        case_.backend == Backend::Null
-            ? make_null_bdev({.name = "b", .bytes = kBdevBytes})
-            : make_malloc_bdev(env_, {.name = "b", .bytes = kBdevBytes, .reactor_count = 1});
-    ASSERT(registry_->add(std::move(bdev).value()).ok());
+    add_bdevs();
     table_ = std::make_unique<nvmf::NamespaceTable>(*reactor_);
   }
 
@@ -273,6 +271,20 @@ class Run {
     line.send_buffer = 64u << 20;
     line.receive_buffer = 64u << 20;
     return line;
+  }
+
+  void add_bdevs() {
+    const auto add = [this](BdevResult bdev) {
+      ASSERT(registry_->add(std::move(bdev).value()).ok());
+    };
+    if (case_.backend == Backend::Null) {
+      return add(make_null_bdev({.name = bdev_, .bytes = kBdevBytes}));
+    }
+    add(make_malloc_bdev(env_, {.name = bdev_, .bytes = kBdevBytes + k4k, .reactor_count = 1}));
+    if (case_.backend != Backend::SplitMalloc) return;
+    const std::string base = std::exchange(bdev_, "part");
+    add(make_split_bdev(
+        {.name = bdev_, .base = registry_->open(base).value(), .offset_bytes = k4k}));
   }
 
   template <typename What>
@@ -314,7 +326,7 @@ class Run {
   void publish() {
     auto entry = std::make_shared<nvmf::NamespaceEntry>();
     entry->nsid = 1;
-    entry->bdev = registry_->find("b");
+    entry->bdev = registry_->find(bdev_);
     entry->stats = {&namespace_stats_};
     table_->publish({entry}, [] {});
   }
@@ -343,6 +355,7 @@ class Run {
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<Group> group_;
   std::unique_ptr<BdevRegistry> registry_;
+  std::string bdev_ = "bdev";  ///< that is exported
   std::unique_ptr<nvmf::NamespaceTable> table_;
   nvmf::NamespaceStats namespace_stats_;
   nvmf::QueueStats queue_stats_;

@@ -1,15 +1,14 @@
 /** What the kinds of bdevs have in common in config.yaml. */
 
 import { text } from '../config/schema-fields.js';
-import { formatSize } from '../config/size.js';
-import type { BdevDescription } from '../engine/engine-types.js';
+import type { FieldOptions } from '../config/schema-fields.js';
 
 export const nameField = text('name', {
   description: 'Name that namespaces refer to.',
   effect: 'new',
 });
 
-/** The capacity of a living bdev, as its configuration has it. */
-export function describeCapacity({ blockCount, blockSize }: BdevDescription) {
-  return { size: formatSize(blockCount * BigInt(blockSize)), block_size: blockSize };
+/** The name of a bdev that this one stands on: of all of it alone, or of a range beside others. */
+export function baseField(base: 'all' | 'range', options: FieldOptions) {
+  return text('name', { ...options, base });
 }

@@ -1,11 +1,11 @@
 /** `null`: reads zeroes, forgets what is written. For measuring everything but the storage. */
 
-import { type Static, Type } from '../json-schema.js';
+import { Type } from '../json-schema.js';
 import { blockSize, section, size } from '../config/schema-fields.js';
-import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
-import { describeCapacity, nameField } from './fields.js';
+import { nameField } from './fields.js';
+import type { BdevKind } from './kind.js';
 
-export const nullSchema = Type.Object(
+const schema = Type.Object(
   {
     name: nameField,
     kind: Type.Literal('null', {
@@ -25,13 +25,5 @@ export const nullSchema = Type.Object(
   section('A device without storage: reads return zeroes and writes are forgotten.'),
 );
 
-export type NullConfiguration = Static<typeof nullSchema>;
-
-export function nullParameters(bdev: NullConfiguration): BdevParameters {
-  return { name: bdev.name, kind: 'null', size: bdev.size, blockSize: bdev.block_size };
-}
-
-/** The configuration that recreates the bdev. */
-export function describeNull(bdev: BdevDescription): Record<string, unknown> {
-  return { name: bdev.name, kind: 'null', ...describeCapacity(bdev) };
-}
+/** It has nothing to lose. */
+export const nullKind: BdevKind = { schema, isVolatile: false };

@@ -3,12 +3,12 @@
  * io_uring.
  */
 
-import { type Static, Type } from '../json-schema.js';
+import { Type } from '../json-schema.js';
 import { blockSize, flag, section, size, text } from '../config/schema-fields.js';
-import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
-import { describeCapacity, nameField } from './fields.js';
+import { nameField } from './fields.js';
+import type { BdevKind } from './kind.js';
 
-export const uringSchema = Type.Object(
+const schema = Type.Object(
   {
     name: nameField,
     kind: Type.Literal('uring', {
@@ -23,6 +23,7 @@ export const uringSchema = Type.Object(
     path: text('path', {
       description: 'The file or block device; a relative path begins at the folder of this file.',
       effect: 'new',
+      content: true,
     }),
     size: Type.Optional(
       size({
@@ -36,12 +37,18 @@ export const uringSchema = Type.Object(
     ),
     create: flag({
       description: 'Create the file, sparse, if it does not exist.',
+      effect: 'reload',
+      default: false,
+    }),
+    read_only: flag({
+      description:
+        "Open it for reading only: hosts' writes end as Namespace is Write Protected. Not together with create.",
       effect: 'new',
       default: false,
     }),
-    read_only: flag({ description: 'Open it for reading only.', effect: 'new', default: false }),
     block_size: blockSize({
-      description: 'Logical block size; at least that of the device below.',
+      description:
+        'Logical block size: at least what direct I/O on the file needs, which is 4096 on a disk with 4 KiB sectors.',
       effect: 'new',
       default: 512,
     }),
@@ -49,31 +56,19 @@ export const uringSchema = Type.Object(
   section('A file or block device. What a host has flushed survives a crash of the daemon.'),
 );
 
-export type UringConfiguration = Static<typeof uringSchema>;
-
-export function uringParameters(bdev: UringConfiguration): BdevParameters {
-  return {
-    name: bdev.name,
-    kind: 'uring',
-    path: bdev.path,
-    blockSize: bdev.block_size,
-    create: bdev.create,
-    readOnly: bdev.read_only,
-    ...(bdev.size === undefined ? {} : { size: bdev.size }),
-  };
-}
-
-/** The configuration that recreates the bdev; `path` is not known to the engine's description. */
-export function describeUring(
-  bdev: BdevDescription,
-  parameters: BdevParameters,
-): Record<string, unknown> {
-  return {
-    name: bdev.name,
-    kind: 'uring',
-    path: parameters.path,
-    ...describeCapacity(bdev),
-    create: parameters.create ?? false,
-    read_only: bdev.readOnly,
-  };
-}
+export const uring: BdevKind = {
+  schema,
+  isVolatile: false,
+  check: (bdev, path, reader) => {
+    if (bdev['create'] !== true) return;
+    if (bdev['size'] === undefined && !reader.has(`${path}.size`)) {
+      reader.error(
+        `${path}.size`,
+        'expected a size, because "create" is true, but "size" is missing',
+      );
+    }
+    if (bdev['read_only'] === true) {
+      reader.error(`${path}.create`, 'expected false, because "read_only" is true, got true');
+    }
+  },
+};

@@ -5,8 +5,10 @@
  */
 
 import { totalmem } from 'node:os';
-import type { BdevConfiguration } from '../bdev/kinds.js';
-import type { Endpoint } from '../engine/engine-types.js';
+import type { BdevDraft } from '../bdev/kind.js';
+import { baseKeys, basesOf, contentKey, kindOf } from '../bdev/kinds.js';
+import { circleFrom, stackDepthMax, tooHigh } from '../bdev/stack.js';
+import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
 import { isLoopback } from '../transport/address.js';
 import { EndpointIndex } from '../transport/endpoint-index.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
@@ -98,45 +100,71 @@ function checkBdevs(
   const names = new Map<string, string>();
   const files = new Map<string, string>();
   let ram = 0n;
-  bdevs.forEach((bdev: Draft<BdevConfiguration> | undefined, index) => {
+  (bdevs as readonly (BdevDraft | undefined)[]).forEach((bdev, index) => {
     if (bdev === undefined) return;
     const path = `bdevs[${String(index)}]`;
-    unique(names, bdev.name, `${path}.name`, 'name', reader);
-    const { size, block_size: blockSize } = bdev;
-    if (size !== undefined && blockSize !== undefined && size % BigInt(blockSize) !== 0n) {
+    const { name, size, block_size: blockSize } = bdev;
+    if (typeof name === 'string') unique(names, name, `${path}.name`, 'name', reader);
+    const isSized = typeof size === 'bigint' && typeof blockSize === 'number';
+    if (isSized && size % BigInt(blockSize) !== 0n) {
       reader.error(
         `${path}.size`,
         `expected a multiple of block_size (${String(blockSize)}), got ${size.toString()}`,
       );
     }
-    if (bdev.kind === 'malloc') ram += size ?? 0n;
-    if (bdev.kind !== 'uring') return;
-    const file = bdev.path === undefined ? undefined : resolvePath(bdev.path);
-    unique(files, file, `${path}.path`, 'file', reader);
-    checkFile(bdev, path, reader);
+    const kind = kindOf(bdev['kind']);
+    ram += kind?.memoryBytes?.(bdev) ?? 0n;
+    const key = contentKey(bdev['kind']) ?? '';
+    const file = bdev[key];
+    if (typeof file === 'string') {
+      unique(files, resolvePath(file), `${path}.${key}`, 'file', reader);
+    }
+    kind?.check?.(bdev, path, reader);
   });
+  checkStacks(bdevs as readonly (BdevDraft | undefined)[], reader);
   if (ram > BigInt(totalmem())) {
     reader.warn(
       'bdevs',
-      `the malloc bdevs take ${formatSize(ram)} when they are full, this machine has ${formatSize(BigInt(totalmem()))}`,
+      `the bdevs in memory take ${formatSize(ram)} when they are full, this machine has ${formatSize(BigInt(totalmem()))}`,
     );
   }
 }
 
-function checkFile(
-  bdev: Extract<Draft<BdevConfiguration>, { kind?: 'uring' | undefined }>,
-  path: string,
-  reader: Reader,
-): void {
-  if (bdev.create === true && bdev.size === undefined && !reader.has(`${path}.size`)) {
+/** What stands on itself, or on too many others, could never be opened. */
+function checkStacks(bdevs: readonly (BdevDraft | undefined)[], reader: Reader): void {
+  const bases = new Map<string, string[]>();
+  for (const bdev of bdevs) {
+    const name = bdev?.['name'];
+    if (typeof name === 'string') bases.set(name, basesOf(bdev as BdevParameters));
+  }
+  const high = tooHigh(bases);
+  const told = new Set<string>();
+  bdevs.forEach((bdev, index) => {
+    const name = bdev?.['name'];
+    const [key] = baseKeys(bdev?.['kind'])[0] ?? [];
+    if (typeof name !== 'string' || key === undefined || !high.has(name) || told.has(name)) return;
+    const circle = circleFrom(name, bases);
+    if (circle === undefined) return;
+    // Once for all that are in it.
+    for (const each of circle) told.add(each);
+    const way = circle.join(' → ');
     reader.error(
-      `${path}.size`,
-      'expected a size, because "create" is true, but "size" is missing',
+      `bdevs[${String(index)}].${key}`,
+      `expected no bdev that stands on itself, got ${way}`,
     );
-  }
-  if (bdev.create === true && bdev.read_only === true) {
-    reader.error(`${path}.create`, 'expected false, because "read_only" is true, got true');
-  }
+  });
+  // The lowest of those that are too high; what is above a circle is, too.
+  const index = bdevs.findIndex((bdev) => {
+    const name = bdev?.['name'];
+    if (typeof name !== 'string' || !high.has(name)) return false;
+    return !(bases.get(name) ?? []).some((base) => high.has(base));
+  });
+  if (told.size > 0 || index < 0) return;
+  const [key = ''] = baseKeys(bdevs[index]?.['kind'])[0] ?? [];
+  reader.error(
+    `bdevs[${String(index)}].${key}`,
+    `expected at most ${String(stackDepthMax)} bdevs on top of each other, got one more`,
+  );
 }
 
 function checkSubsystems({ subsystems }: DraftConfiguration, reader: Reader): void {
@@ -189,6 +217,13 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
     else bdevs.add(name);
   }
   const names: BdevNames = { defined: bdevs, users: new Map(), comparisonsLeft: COMPARISONS_MAX };
+  (draft.bdevs as readonly (BdevDraft | undefined)[] | undefined)?.forEach((bdev, index) => {
+    for (const [key, claim] of baseKeys(bdev?.['kind'])) {
+      const base = bdev?.[key];
+      if (typeof base !== 'string' || (!isComplete && !bdevs.has(base))) continue;
+      checkReference(base, `bdevs[${String(index)}].${key}`, names, reader, claim === 'range');
+    }
+  });
   const identities = new Map<string, string>();
   draft.subsystems?.forEach((subsystem, index) => {
     const nsids = new Map<string, string>();
@@ -212,8 +247,8 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
 
 interface BdevNames {
   readonly defined: ReadonlySet<string>;
-  /** The path of the namespace that uses each. */
-  readonly users: Map<string, string>;
+  /** What uses each first, and whether others may use it as well. */
+  readonly users: Map<string, { readonly path: string; readonly shares: boolean }>;
   comparisonsLeft: number;
 }
 
@@ -222,6 +257,7 @@ function checkReference(
   path: string,
   names: BdevNames,
   reader: Reader,
+  shares = false,
 ): void {
   if (name === undefined) return;
   const { defined, users } = names;
@@ -234,13 +270,14 @@ function checkReference(
   }
   const first = users.get(name);
   if (first === undefined) {
-    users.set(name, path);
+    users.set(name, { path, shares });
     return;
   }
-  reader.error(
-    path,
-    `expected a bdev that no other namespace uses, got "${name}"; line ${reader.line(first)} has it`,
-  );
+  if (shares && first.shares) return;
+  const line = reader.line(first.path);
+  const others = first.path.startsWith('bdevs') || path.startsWith('bdevs');
+  const what = others ? 'that nothing else uses' : 'that no other namespace uses';
+  reader.error(path, `expected a bdev ${what}, got "${name}"; line ${line} has it`);
 }
 
 interface ListenerPlace {

@@ -1,6 +1,6 @@
 /** From the file's content to what the engine, the target, the side-car and the log take. */
 
-import { bdevParameters } from '../bdev/kinds.js';
+import { resolveBdev } from '../bdev/kinds.js';
 import type { EngineOptions } from '../engine/engine-types.js';
 import type { SubsystemConfiguration, TargetConfiguration } from '../subsystem/configuration.js';
 import { autoCores, highestCores } from './cores.js';
@@ -60,11 +60,7 @@ export function normalize(
     stateDirectory: stateDirectory(configuration.state_directory, resolvePath),
     target: {
       discoveryListeners: discovery.listeners.map(({ address, port }) => ({ address, port })),
-      bdevs: bdevs.map((bdev) => {
-        const parameters = bdevParameters(bdev);
-        const { path } = parameters;
-        return path === undefined ? parameters : { ...parameters, path: resolvePath(path) };
-      }),
+      bdevs: bdevs.map((bdev) => resolveBdev(bdev, resolvePath)),
       subsystems: subsystems.map(normalizeSubsystem),
     },
   };

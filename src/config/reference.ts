@@ -82,19 +82,33 @@ function laterKinds(path: string, node: SchemaNode): string {
   return `## ${path}\n\nOne table for each kind follows. Known, but not available in this version: ${kinds}.\n`;
 }
 
-function table(title: string, node: SchemaNode): string {
+const KEYS_BEGIN =
+  '<!-- Generated from the schema by scripts/generate-reference.ts. Do not edit. -->';
+const KEYS_END = '<!-- Until here. -->';
+
+/** The manual of a kind of bdev with the table of its keys; undefined: it has no place for one. */
+export function withKeys(manual: string, schema: SchemaNode): string | undefined {
+  const [before, behind] = [manual.indexOf(KEYS_BEGIN), manual.indexOf(KEYS_END)];
+  if (before < 0 || behind < before) return undefined;
+  const head = manual.slice(0, before + KEYS_BEGIN.length);
+  return `${head}\n\n${keyTable(schema).join('\n')}\n\n${manual.slice(behind)}`;
+}
+
+function keyTable(node: SchemaNode): string[] {
   const rows = Object.entries(node.properties ?? {}).map(([key, property]) =>
     row(key, property, node.required?.includes(key) === true),
   );
+  return ['| key | what | takes | default | takes effect |', '|---|---|---|---|---|', ...rows];
+}
+
+function table(title: string, node: SchemaNode): string {
   const later = (node['x-later'] ?? []).map((key) => `\`${key}\``).join(', ');
   return [
     `## ${title}`,
     '',
     node.description ?? '',
     '',
-    '| key | what | takes | default | takes effect |',
-    '|---|---|---|---|---|',
-    ...rows,
+    ...keyTable(node),
     '',
     ...(later === '' ? [] : [`Known, but not available in this version: ${later}.`, '']),
   ].join('\n');

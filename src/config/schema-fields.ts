@@ -25,6 +25,12 @@ export interface FieldOptions {
   /** For sizes and times: written like the value. */
   readonly least?: string;
   readonly most?: string;
+  /** A bdev: the file that its content is in. */
+  readonly content?: true;
+  /** A bdev: the name of one that it stands on, and of how much of that. */
+  readonly base?: 'all' | 'range';
+  /** A bdev: the engine is not told. */
+  readonly control?: true;
 }
 
 function keywords(options: FieldOptions): Record<string, unknown> {
@@ -35,6 +41,9 @@ function keywords(options: FieldOptions): Record<string, unknown> {
     ...(options.unit === undefined ? {} : { 'x-unit': options.unit }),
     ...(options.least === undefined ? {} : { 'x-least': options.least }),
     ...(options.most === undefined ? {} : { 'x-most': options.most }),
+    ...(options.content === undefined ? {} : { 'x-content': options.content }),
+    ...(options.base === undefined ? {} : { 'x-base': options.base }),
+    ...(options.control === undefined ? {} : { 'x-control': options.control }),
   };
 }
 

@@ -23,6 +23,12 @@ export interface SchemaNode {
   /** Range of a size or time, written like the value. */
   readonly 'x-least'?: string;
   readonly 'x-most'?: string;
+  /** The file that a bdev's content is in. */
+  readonly 'x-content'?: true;
+  /** The name of a bdev that this one stands on: it has all of that, or a range beside others. */
+  readonly 'x-base'?: 'all' | 'range';
+  /** The engine is not told. */
+  readonly 'x-control'?: true;
   /** The key whose constant tells the variants of `anyOf` apart. */
   readonly 'x-discriminator'?: string;
   /** Other words for a constant, for which readers of an error are told this one. */

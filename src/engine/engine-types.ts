@@ -265,18 +265,17 @@ export interface BdevDescription {
   readonly content: ContentFacts | null;
 }
 
+/** A value in the configuration of a bdev: sizes are bigints, times are nanoseconds. */
+export type BdevValue =
+  boolean | number | bigint | string | readonly BdevValue[] | { readonly [key: string]: BdevValue };
+
+/**
+ * A bdev as it is configured, by the keys of config.yaml; `src/bdev/<kind>.ts` has those of each.
+ */
 export interface BdevParameters {
   readonly name: string;
   readonly kind: string;
-  /** malloc, null, uring: bytes. */
-  readonly size?: bigint;
-  readonly blockSize?: number;
-  /** uring */
-  readonly path?: string;
-  readonly create?: boolean;
-  readonly readOnly?: boolean;
-  /** malloc: a change may empty it without further permission. Not the engine's business. */
-  readonly disposable?: boolean;
+  readonly [key: string]: BdevValue | undefined;
 }
 
 /** What a published namespace table still waits for. */
@@ -334,7 +333,11 @@ export interface Engine {
    * Errors are TargetError with the field at fault. Without `claim` a file is opened beside whoever
    * has it open, to see whether it could be opened so: nothing may be written.
    */
-  bdevCreate(parameters: BdevParameters, claim?: boolean): Promise<BdevDescription>;
+  bdevCreate(
+    parameters: BdevParameters,
+    claim?: boolean,
+    bases?: readonly string[],
+  ): Promise<BdevDescription>;
   /** Closes it, which may take as long as its disk does. It must not be in a namespace table. */
   bdevDelete(name: string): Promise<void>;
   /** Null if there is none of that name. */

@@ -37,7 +37,11 @@ interface NativeEngine {
   listenerAdd(listener: number, endpoint: Endpoint): Promise<Endpoint>;
   listenerStart(listener: number): void;
   listenerRemove(listener: number): Promise<void>;
-  bdevCreate(parameters: BdevParameters, claim: boolean): Promise<BdevDescription>;
+  bdevCreate(
+    parameters: BdevParameters,
+    claim: boolean,
+    bases: readonly string[],
+  ): Promise<BdevDescription>;
   bdevDelete(name: string): Promise<void>;
   bdevHealth(name: string): BdevHealth | null;
   bdevAcknowledge(name: string): Promise<BdevOutcome>;
@@ -128,9 +132,13 @@ class AddonEngine implements Engine {
     return this.#native.listenerRemove(listener);
   }
 
-  async bdevCreate(parameters: BdevParameters, claim = true): Promise<BdevDescription> {
+  async bdevCreate(
+    parameters: BdevParameters,
+    claim = true,
+    bases: readonly string[] = [],
+  ): Promise<BdevDescription> {
     try {
-      return await this.#native.bdevCreate(parameters, claim);
+      return await this.#native.bdevCreate(parameters, claim, bases);
     } catch (thrown) {
       throw targetError(thrown, 'bdev_failed');
     }

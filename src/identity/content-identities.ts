@@ -9,6 +9,7 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 
+import { contentPath, kindOf } from '../bdev/kinds.js';
 import type {
   BdevDescription,
   BdevParameters,
@@ -74,9 +75,15 @@ export class ContentIdentities {
   }
 
   /** The identity of a bdev that was just opened. Throws `state_unusable`. */
-  find(parameters: BdevParameters, description: BdevDescription): Promise<ContentIdentity> {
+  find(
+    parameters: BdevParameters,
+    description: BdevDescription,
+    bases: readonly ContentIdentity[],
+  ): Promise<ContentIdentity> {
     const { content } = description;
-    const { path } = parameters;
+    const [base] = bases;
+    if (base !== undefined) return this.#ofPart(parameters, description, base);
+    const path = contentPath(parameters);
     if (content === null || path === undefined) {
       const uuid = randomUUID();
       return Promise.resolve(
@@ -92,6 +99,38 @@ export class ContentIdentities {
     const { backing } = content;
     if (backing?.facts?.kind === 'file') return this.#ofLoop(content, description.readOnly);
     return this.#ofDevice(path, content);
+  }
+
+  /** Of what stands on another: what it is of that, or the same if it is all of it. */
+  async #ofPart(
+    parameters: BdevParameters,
+    description: BdevDescription,
+    base: ContentIdentity,
+  ): Promise<ContentIdentity> {
+    const part = kindOf(parameters.kind)?.part?.(parameters, description) ?? '';
+    if (part === '') return base;
+    const detail = `${part} of ${base.detail}`;
+    const source = `${base.uuid} ${part}`;
+    if (base.holder === null) {
+      const uuid = namedUuid('part', source);
+      return new ContentIdentity({ source: base.source, detail, uuid, content: uuid });
+    }
+    const own = this.#stateHolder({ part: source }, 'device', detail);
+    const holder: RecordHolder = {
+      ...own,
+      write: async (record) => {
+        // What it follows from has to last, too.
+        if (base.record === null) await this.#recordBase(base);
+        return own.write(record);
+      },
+    };
+    return new ContentIdentity({
+      source: base.source,
+      detail,
+      uuid: namedUuid('part', source),
+      record: await this.#kept(own),
+      holder,
+    });
   }
 
   async #ofFile(file: OpenFile): Promise<ContentIdentity> {

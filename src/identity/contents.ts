@@ -3,6 +3,7 @@
  * for each target; whoever opens a bdev or exports a namespace asks here first.
  */
 
+import { basesOf, contentPath } from '../bdev/kinds.js';
 import { formatSize } from '../config/size.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
@@ -59,21 +60,26 @@ export class Contents {
   }
 
   /** Before a bdev is opened. Throws if that would make an empty disk in place of a known one. */
-  async beforeCreate({ path, create }: BdevParameters): Promise<void> {
-    if (create === true && path !== undefined) await this.#guard.check(path);
+  async beforeCreate(bdev: BdevParameters): Promise<void> {
+    const path = contentPath(bdev);
+    if (bdev['create'] === true && path !== undefined) await this.#guard.check(path);
   }
 
   /** Finds out whose an open bdev is. Throws if that cannot be known; then it is closed again. */
-  async identify({ parameters, description }: OpenContent): Promise<ContentIdentity> {
+  async identify(
+    { parameters, description }: OpenContent,
+    bases: readonly BdevDescription[] = [],
+  ): Promise<ContentIdentity> {
     const { identities } = await this.#prepared();
-    const identity = await identities.find(parameters, description);
+    const below = bases.map((base) => this.identityOf(base));
+    const identity = await identities.find(parameters, description, below);
     this.#identities.set(description.name, identity);
     return identity;
   }
 
   /** Once it is open, as {@link identify}. */
-  async opened(bdev: OpenContent): Promise<void> {
-    const identity = await this.identify(bdev);
+  async opened(bdev: OpenContent, bases: readonly BdevDescription[] = []): Promise<void> {
+    const identity = await this.identify(bdev, bases);
     const { parameters, description } = bdev;
     this.#logger.info(
       { bdev: parameters.name, identity: identity.source, detail: identity.detail },
@@ -117,9 +123,8 @@ export class Contents {
       this.#identities.set(description.name, before);
     });
     const { content } = description;
-    if (content?.kind === 'file' && parameters.path !== undefined) {
-      await this.#guard.remember(parameters.path, content);
-    }
+    const path = contentPath(parameters);
+    if (content?.kind === 'file' && path !== undefined) await this.#guard.remember(path, content);
     const history = await exports.remember(nqn, configuration.nsid, identity);
     const key = namespaceKey(nqn, configuration.nsid);
     // What came in the life of this process is news to hosts for all of its life.
@@ -197,7 +202,7 @@ export class Contents {
 
   async #changeOf({ parameters, description }: OpenContent): Promise<ContentChange | null> {
     const { content } = description;
-    const { path } = parameters;
+    const path = contentPath(parameters);
     if (content === null || path === undefined) return null;
     try {
       return contentChange(path, content, await this.#files.inspect(path));
@@ -239,10 +244,14 @@ function namespaceKey(nqn: string, nsid: number): string {
 }
 
 function openedText(
-  { name, kind, path }: BdevParameters,
+  parameters: BdevParameters,
   { blockCount, blockSize, content, created }: BdevDescription,
 ): string {
+  const { name, kind } = parameters;
+  const path = contentPath(parameters);
   const size = formatSize(blockCount * BigInt(blockSize));
+  const bases = basesOf(parameters);
+  if (bases.length > 0) return `opened ${name} (${kind}) on ${bases.join(', ')}, ${size}`;
   if (content === null || path === undefined) return `made ${name} (${kind}), ${size}, empty`;
   if (content.kind !== 'file') return `opened ${path}, ${size}, a block device`;
   const where = `${size}, on ${fileSystemText(content.fileSystem)}`;

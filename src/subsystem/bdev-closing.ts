@@ -3,6 +3,7 @@
  * and is on the list of drains until then; what it holds open cannot be opened meanwhile.
  */
 
+import { contentKey, contentPath } from '../bdev/kinds.js';
 import { TargetError } from '../errors.js';
 import type { BdevParameters } from '../engine/engine-types.js';
 import type { Drain } from './drain-list.js';
@@ -19,6 +20,7 @@ export async function bdevClosed(state: TargetState, { description }: OpenBdev):
   const { name } = description;
   await state.tables.unused(name);
   await state.engine.bdevDelete(name);
+  state.tables.stoodOn(name);
   state.freeEngineName(name);
 }
 
@@ -32,16 +34,21 @@ export function listClosing(
 }
 
 /** Throws `in_use` if a bdev that was taken away has its file still open. */
-export function checkFree({ drains }: TargetState, { path }: BdevParameters): void {
+export function checkFree({ drains }: TargetState, bdev: BdevParameters): void {
+  const path = contentPath(bdev);
   if (path === undefined) return;
-  const holder = drains.all.find(({ bdev }) => bdev?.path === path);
-  if (holder !== undefined) throw stillHeld(path, holder);
+  const holder = drains.all.find(
+    (drain) => drain.bdev !== null && contentPath(drain.bdev) === path,
+  );
+  if (holder !== undefined) throw stillHeld(bdev, holder);
 }
 
-export function stillHeld(path: string, { what, since, state }: Drain): TargetError {
+export function stillHeld(bdev: BdevParameters, { what, since, state }: Drain): TargetError {
+  const path = contentPath(bdev) ?? '';
+  const field = contentKey(bdev.kind) ?? '';
   const why =
     state === 'failed'
       ? 'which could not be closed; restart the daemon to free it'
       : `which drains since ${since.toISOString()}; try again when its I/O has ended`;
-  return new TargetError('in_use', `${path} is still held by ${what}, ${why}`, { field: 'path' });
+  return new TargetError('in_use', `${path} is still held by ${what}, ${why}`, { field });
 }

@@ -40,6 +40,16 @@ export const soundHealth: BdevHealth = {
   oldestMs: 0,
 };
 
+/** Of a bdev and those that it stands on, together. */
+export function joinedHealth(stack: readonly BdevHealth[]): BdevHealth {
+  return {
+    faults: [...new Set(stack.flatMap(({ faults }) => faults))],
+    failureCount: stack.reduce((sum, { failureCount }) => sum + failureCount, 0),
+    lastFailure: stack.map(({ lastFailure }) => lastFailure).find((last) => last !== null) ?? null,
+    oldestMs: Math.max(0, ...stack.map(({ oldestMs }) => oldestMs)),
+  };
+}
+
 /** All that hold, worst first; never empty. */
 export function statesOf(health: BdevHealth): readonly BdevState[] {
   const held = new Set<BdevState>(health.faults);

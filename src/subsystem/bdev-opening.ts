@@ -4,6 +4,7 @@
  * ended.
  */
 
+import { baseKeys, basesOf, contentPath, engineParameters } from '../bdev/kinds.js';
 import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { checkFree, closeBdev } from './bdev-closing.js';
@@ -14,6 +15,8 @@ import type { TargetState } from './target-state.js';
 /** What an opening may differ in, and who hears what it leaves behind. */
 export interface Opening {
   readonly changed?: Partial<BdevParameters>;
+  /** What is open under a configured name, for it to stand on. */
+  readonly baseOf?: (name: string) => OpenBdev | undefined;
   /** A file was made. It stays, whatever becomes of the opening. */
   readonly onMade?: (path: string) => void;
 }
@@ -21,24 +24,51 @@ export interface Opening {
 export async function openBdev(
   state: TargetState,
   parameters: BdevParameters,
-  { changed = {}, onMade = () => undefined }: Opening = {},
+  { changed = {}, onMade = () => undefined, baseOf = () => undefined }: Opening = {},
 ): Promise<OpenBdev> {
   const { contents } = state;
   const opening = { ...parameters, ...changed };
   checkFree(state, opening);
   await contents.beforeCreate(opening);
-  const bdev = { parameters, description: await openInTime(state, opening, { onMade }) };
-  return known(state, bdev, contents.opened(bdev));
+  const bases = findBases(opening, baseOf);
+  const bdev = { parameters, description: await openInTime(state, opening, { bases, onMade }) };
+  return known(state, bdev, contents.opened(bdev, descriptions(bases)));
+}
+
+/** By configured name. Throws if one is not open. */
+function findBases(
+  parameters: BdevParameters,
+  baseOf: (name: string) => OpenBdev | undefined,
+): Map<string, OpenBdev> {
+  return new Map(
+    basesOf(parameters).map((name) => {
+      const base = baseOf(name);
+      if (base !== undefined) return [name, base];
+      const field = baseKeys(parameters.kind).find(([key]) => parameters[key] === name)?.[0];
+      const message = `bdev ${name}, which it stands on, is unavailable`;
+      throw new TargetError('bdev_failed', message, field === undefined ? {} : { field });
+    }),
+  );
+}
+
+function descriptions(bases: ReadonlyMap<string, OpenBdev>): BdevDescription[] {
+  return [...bases.values()].map(({ description }) => description);
 }
 
 /**
  * Opens a bdev beside one that has its file open, to see whether it could be opened in its place.
  * Nothing may be written to it; it must be closed again.
  */
-export async function tryBdev(state: TargetState, parameters: BdevParameters): Promise<OpenBdev> {
-  const opening = { ...parameters, create: false };
-  const bdev = { parameters, description: await openInTime(state, opening, { claim: false }) };
-  return known(state, bdev, state.contents.identify(bdev));
+export async function tryBdev(
+  state: TargetState,
+  parameters: BdevParameters,
+  baseOf: (name: string) => OpenBdev | undefined,
+): Promise<OpenBdev> {
+  const opening = { ...parameters, ...(parameters['create'] === true ? { create: false } : {}) };
+  const bases = findBases(opening, baseOf);
+  const description = await openInTime(state, opening, { claim: false, bases });
+  const bdev = { parameters, description };
+  return known(state, bdev, state.contents.identify(bdev, descriptions(bases)));
 }
 
 /** What cannot be known is closed again. */
@@ -56,24 +86,35 @@ async function known(
   }
 }
 
+interface InTime {
+  /** By configured name. */
+  readonly bases: ReadonlyMap<string, OpenBdev>;
+  readonly claim?: boolean;
+  readonly onMade?: (path: string) => void;
+}
+
 function openInTime(
   state: TargetState,
   parameters: BdevParameters,
-  { claim = true, onMade = () => undefined }: { claim?: boolean; onMade?: (path: string) => void },
+  { bases, claim = true, onMade = () => undefined }: InTime,
 ): Promise<BdevDescription> {
   const { clock, engine, limits, logger, opening } = state;
-  const { name, path } = parameters;
+  const { name } = parameters;
   if (opening.has(name)) {
     return Promise.reject(new TargetError('in_use', `an earlier try to open ${name} hangs`));
   }
   const engineName = state.takeEngineName(name);
   opening.add(name);
   let isLate = false;
-  const opened = engine.bdevCreate({ ...parameters, name: engineName }, claim);
+  const engineNameOf = (base: string): string => bases.get(base)?.description.name ?? base;
+  const told = { ...engineParameters(parameters, engineNameOf), name: engineName };
+  const baseNames = descriptions(bases).map((base) => base.name);
+  const opened = engine.bdevCreate(told, claim, baseNames);
   const ended = opened
     .then(
       async (description) => {
-        const made = description.created ? path : undefined;
+        state.tables.stands(engineName, baseNames);
+        const made = description.created ? contentPath(parameters) : undefined;
         if (!isLate) {
           if (made !== undefined) onMade(made);
           return;

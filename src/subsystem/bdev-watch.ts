@@ -140,7 +140,8 @@ export class BdevWatch {
   /** Tells hosts of warnings that are new. */
   #warn(subsystem: Subsystem): void {
     const { controllers } = this.#state;
-    const healths = [...subsystem.namespaces.values()].map(({ bdev }) => this.#health(bdev.name));
+    const namespaces = [...subsystem.namespaces.values()];
+    const healths = namespaces.map(({ bdev }) => this.#state.healthOf(bdev.name));
     const warning = criticalWarning(healths);
     const raised = warning & ~(this.#warnings.get(subsystem) ?? 0);
     this.#warnings.set(subsystem, warning);

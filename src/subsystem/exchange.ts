@@ -7,6 +7,7 @@
  * What cannot be brought back at once is unavailable, and tried again.
  */
 
+import { basesFirst, levels } from '../bdev/stack.js';
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
 import { endpointText } from '../transport/listener.js';
@@ -45,18 +46,22 @@ export class Exchange {
    * Looks, before anything is taken away, whether what shall come can be opened, and may be
    * exported: it is opened beside what it displaces, without claiming it, and closed again.
    */
-  async rehearse(exports: ExportCheck): Promise<void> {
+  async rehearse(exports: ExportCheck, preparation: Preparation): Promise<void> {
     const tried = new Map<string, OpenBdev>();
     try {
-      for (const { item, key } of this.#plan.bdevs.exchange) {
-        const bdev = await tryBdev(this.#state, item).catch((thrown: unknown) => {
+      const { exchange, keep } = this.#plan.bdevs;
+      const baseOf = (name: string): OpenBdev | undefined =>
+        tried.get(name) ?? preparation.bdevs.get(name) ?? keep.get(name);
+      for (const { item, key } of basesFirst(exchange, (place) => place.item)) {
+        const bdev = await tryBdev(this.#state, item, baseOf).catch((thrown: unknown) => {
           throw failure(key, `open bdev ${item.name}`, thrown);
         });
         tried.set(item.name, bdev);
       }
       if (tried.size > 0) await exports.look(tried);
     } finally {
-      for (const bdev of tried.values()) await closeBdev(this.#state, bdev);
+      // What stands on another first.
+      for (const bdev of [...tried.values()].reverse()) await closeBdev(this.#state, bdev);
     }
   }
 
@@ -66,7 +71,8 @@ export class Exchange {
     // Of what an earlier change took away: before anything is taken from hosts in vain.
     await this.#drained(bdevs.displaced);
     await this.#withdraw(bdevs.displaced);
-    for (const bdev of bdevs.displaced) await this.#closeBdev(bdev);
+    const order = basesFirst(bdevs.displaced, ({ parameters }) => parameters);
+    for (const bdev of order.reverse()) await this.#closeBdev(bdev);
     for (const listener of endpoints.displaced) {
       this.#closedListeners.push(listener);
       await this.#state.listeners.close(listener.configured);
@@ -80,9 +86,11 @@ export class Exchange {
     for (const listener of this.#closedListeners) {
       if (!(await this.#listenAgain(listener))) lost.push(endpointText(listener.configured));
     }
-    const opened = await Promise.all(this.#closedBdevs.map((bdev) => this.#openAgain(bdev)));
-    for (const [index, { parameters }] of this.#closedBdevs.entries()) {
-      if (opened[index] === false) lost.push(`bdev ${parameters.name}`);
+    for (const level of levels(this.#closedBdevs, ({ parameters }) => parameters)) {
+      const opened = await Promise.all(level.map((bdev) => this.#openAgain(bdev)));
+      for (const [index, { parameters }] of level.entries()) {
+        if (opened[index] === false) lost.push(`bdev ${parameters.name}`);
+      }
     }
     for (const [subsystem, namespaces] of this.#withdrawn) {
       if (await this.#publishAgain(subsystem, namespaces)) continue;
@@ -163,7 +171,10 @@ export class Exchange {
       // It was there: an empty one in its place would be another disk.
       bdevs.set(
         parameters.name,
-        await openBdev(this.#state, parameters, { changed: { create: false } }),
+        await openBdev(this.#state, parameters, {
+          changed: parameters['create'] === true ? { create: false } : {},
+          baseOf: (name) => bdevs.get(name),
+        }),
       );
       return true;
     } catch (thrown) {

@@ -24,7 +24,7 @@ import {
 } from '../wire/layout.gen.js';
 import type { BdevHealth } from '../engine/engine-types.js';
 import type { AdminCommand } from './admin-command.js';
-import { criticalWarning, soundHealth } from './bdev-condition.js';
+import { criticalWarning } from './bdev-condition.js';
 import { invalidNamespace } from './command-error.js';
 import { changedNamespacesMax } from './controller.js';
 import { discoveryLogPage } from './discovery.js';
@@ -160,7 +160,7 @@ function healthsOf({ state, controller, sqe }: AdminCommand): BdevHealth[] {
   const all = nsid === 0 || nsid === nsidBroadcast;
   return [...subsystem.namespaces.values()]
     .filter((namespace) => all || namespace.nsid === nsid)
-    .map(({ bdev }) => state.engine.bdevHealth(bdev.name) ?? soundHealth);
+    .map(({ bdev }) => state.healthOf(bdev.name));
 }
 
 /** Rounded up, as the specification asks. */

@@ -42,7 +42,7 @@ export async function make(state: TargetState, making: Making): Promise<Made> {
     await preparation.open(plan, missing);
     await exports.run();
     if (missing === 'wait') checkServing(preparation, state, desired);
-    await exchange.rehearse(exports);
+    await exchange.rehearse(exports, preparation);
     // From here on nothing waits before it matters.
     const { changes } = recheck();
     await exchange.run(preparation);

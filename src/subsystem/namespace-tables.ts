@@ -1,8 +1,8 @@
 /**
- * The engine's namespace tables, and who uses a bdev on their account. The engine closes no bdev
- * that somebody uses: a table that has the bdev, commands that are under way on what a table had,
- * or a look at the bdev. Who uses a bdev belongs to the bdev, not to the change that took something
- * away: a later change that closes it has that to wait for as well.
+ * The engine's namespace tables, and who uses a bdev. The engine closes no bdev that somebody uses:
+ * a table that has the bdev, commands that are under way on what a table had, a look at the bdev,
+ * or another bdev that stands on it. Who uses a bdev belongs to the bdev, not to the change that
+ * took something away: a later change that closes it has that to wait for as well.
  */
 
 import type { Engine, NamespaceEntry, NamespacePublication } from '../engine/engine-types.js';
@@ -24,7 +24,11 @@ export class NamespaceTables {
   readonly #uses = new Map<string, Set<Use>>();
   /** By the engine's name of the bdev: how many entries of tables have it. */
   readonly #listings = new Map<string, number>();
-  /** By the same: who waits until no table has it. */
+  /** By the same: the bdevs that stand on it. */
+  readonly #standing = new Map<string, Set<string>>();
+  /** By the same: those that it stands on. */
+  readonly #bases = new Map<string, readonly string[]>();
+  /** By the same: who waits until no table has it and no bdev stands on it. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
   constructor(engine: Engine, clock: Clock) {
@@ -65,6 +69,30 @@ export class NamespaceTables {
     this.#uses.set(bdev, uses.add(use));
   }
 
+  /** A bdev was opened on others. */
+  stands(bdev: string, bases: readonly string[]): void {
+    if (bases.length > 0) this.#bases.set(bdev, bases);
+    for (const base of bases) {
+      this.#standing.set(base, (this.#standing.get(base) ?? new Set()).add(bdev));
+    }
+  }
+
+  /** The bdev, and all that it stands on. */
+  stackOf(bdev: string): string[] {
+    const bases = this.#bases.get(bdev) ?? [];
+    return [...new Set([bdev, ...bases.flatMap((base) => this.stackOf(base))])];
+  }
+
+  /** It is closed. */
+  stoodOn(bdev: string): void {
+    this.#bases.delete(bdev);
+    for (const [base, standing] of this.#standing) {
+      if (!standing.delete(bdev) || standing.size > 0) continue;
+      this.#standing.delete(base);
+      this.#tellFree(base);
+    }
+  }
+
   /** Since when something is to end that has not ended within `afterMs`; null: nothing is. */
   overdueSince(bdev: string, afterMs: number): Date | null {
     const latestMs = this.#clock.nowMs() - afterMs;
@@ -82,7 +110,7 @@ export class NamespaceTables {
   /** Resolves when nobody uses it any more: it can be closed. */
   async unused(bdev: string): Promise<void> {
     await this.drained(bdev);
-    while (this.#listings.has(bdev)) {
+    while (this.#listings.has(bdev) || this.#standing.has(bdev)) {
       await new Promise<void>((resolve) => {
         this.#waiting.set(bdev, [...(this.#waiting.get(bdev) ?? []), resolve]);
       });
@@ -114,10 +142,14 @@ export class NamespaceTables {
         continue;
       }
       this.#listings.delete(bdev);
-      const waiting = this.#waiting.get(bdev) ?? [];
-      this.#waiting.delete(bdev);
-      for (const resolve of waiting) resolve();
+      this.#tellFree(bdev);
     }
+  }
+
+  #tellFree(bdev: string): void {
+    const waiting = this.#waiting.get(bdev) ?? [];
+    this.#waiting.delete(bdev);
+    for (const resolve of waiting) resolve();
   }
 }
 

@@ -8,6 +8,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
+import { engineParameters, foundFacts, kindOf, lastingParameters } from '../bdev/kinds.js';
 import type { BdevDescription, BdevParameters, Engine } from '../engine/engine-types.js';
 
 export interface OpenBdev {
@@ -15,52 +16,34 @@ export interface OpenBdev {
   readonly description: BdevDescription;
 }
 
-/** Kinds whose content is gone when they are closed. */
-const volatileKinds: ReadonlySet<string> = new Set(['malloc']);
-
-/** Where `block_size` is not given: these kinds take 512, others what their device needs. */
-const blockSizeDefaults: Readonly<Record<string, number>> = { malloc: 512, null: 512 };
-
 /**
  * Whether `desired` is what is open, however it is written: a size that is left out is the one that
- * was found. What can be changed while it is open (`create`, `disposable`) does not count; a
- * parameter that is not known here does.
+ * was found. What can be changed while it is open does not count; a parameter that is not known
+ * here does.
  */
 export function isSameBdev(
   { parameters, description }: OpenBdev,
   desired: BdevParameters,
 ): boolean {
-  const size = description.blockCount * BigInt(description.blockSize);
-  const meaning = (of: BdevParameters): object =>
-    written({
-      ...of,
-      size: of.size ?? size,
-      blockSize: of.blockSize ?? blockSizeDefaults[of.kind] ?? description.blockSize,
-      readOnly: of.readOnly ?? false,
-      create: undefined,
-      disposable: undefined,
-    });
+  const meaning = (of: BdevParameters): object => ({
+    ...foundFacts(description, of),
+    ...lastingParameters(of),
+  });
   return isDeepStrictEqual(meaning(parameters), meaning(desired));
 }
 
 /** As {@link isSameBdev}, of what is not open: nothing is known but what was written. */
 export function isSameRequest(left: BdevParameters, right: BdevParameters): boolean {
-  const meaning = (of: BdevParameters): object => written({ ...of, disposable: undefined });
-  return isDeepStrictEqual(meaning(left), meaning(right));
-}
-
-/** The members that have a value. */
-function written(parameters: object): object {
-  return Object.fromEntries(
-    Object.entries(parameters as Record<string, unknown>).filter(
-      ([, value]) => value !== undefined,
-    ),
-  );
+  return isDeepStrictEqual(engineParameters(left), engineParameters(right));
 }
 
 /** Whether closing it destroys what was written to it. */
 export function losesContent(engine: Engine, { parameters, description }: OpenBdev): boolean {
-  return volatileKinds.has(parameters.kind) && mayHaveContent(engine, description.name);
+  return isVolatile(parameters) && mayHaveContent(engine, description.name);
+}
+
+export function isVolatile({ kind }: BdevParameters): boolean {
+  return kindOf(kind)?.isVolatile === true;
 }
 
 /** False only if the engine has counted no operation that could have left something there. */

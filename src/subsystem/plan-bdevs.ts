@@ -1,5 +1,9 @@
 /** Which bdevs stay, come and go. */
 
+import { isDeepStrictEqual } from 'node:util';
+
+import { basesOf, contentKey, contentPath, passingParameters } from '../bdev/kinds.js';
+import { basesFirst } from '../bdev/stack.js';
 import type { BdevParameters } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { isOther } from '../identity/content-change.js';
@@ -7,7 +11,7 @@ import type { ContentChange } from '../identity/content-change.js';
 import { stillHeld } from './bdev-closing.js';
 import type { TargetConfiguration } from './configuration.js';
 import type { Drain } from './drain-list.js';
-import { isSameBdev, isSameRequest, losesContent } from './open-bdev.js';
+import { isSameBdev, isSameRequest, isVolatile, losesContent } from './open-bdev.js';
 import type { OpenBdev } from './open-bdev.js';
 import { places } from './plan-steps.js';
 import type { Place, Steps } from './plan-steps.js';
@@ -36,31 +40,61 @@ export function planBdevs(
   const keep = new Map<string, OpenBdev>();
   const retry: Place<BdevParameters>[] = [];
   const wanted: Place<BdevParameters>[] = [];
-  for (const place of after.values()) {
+  const stays = new Set<string>();
+  for (const place of basesFirst([...after.values()], ({ item }) => item)) {
     const { name } = place.item;
     const running = state.bdevs.get(name);
     const missing = state.unavailable.bdevs.get(name);
     const isReplaced = replacement(state, name) !== undefined;
-    if (running !== undefined && isSameBdev(running, place.item) && !isReplaced) {
+    const bases = basesOf(place.item);
+    const onSame = bases.every((base) => keep.has(base));
+    if (running !== undefined && isSameBdev(running, place.item) && !isReplaced && onSame) {
       keep.set(name, { ...running, parameters: place.item });
+      stays.add(name);
       planInPlace(running, place, steps);
-    } else if (missing !== undefined && isSameRequest(missing.parameters, place.item)) {
+    } else if (
+      missing !== undefined &&
+      isSameRequest(missing.parameters, place.item) &&
+      bases.every((base) => stays.has(base))
+    ) {
       retry.push(place);
+      stays.add(name);
     } else {
       wanted.push(place);
     }
   }
   const gone = [...state.bdevs.values()].filter(({ parameters }) => !keep.has(parameters.name));
-  const wantedFiles = byFile(wanted, ({ item }) => item);
-  const displaced = gone.filter((old) => isInTheWay(state, old, wantedFiles));
-  const displacedFiles = byFile(displaced, ({ parameters }) => parameters);
-  const isDisplaced = (old: OpenBdev): boolean => isInTheWay(state, old, wantedFiles);
-  const isExchanged = ({ item }: Place<BdevParameters>): boolean =>
-    displacedFiles.has(item.path ?? '');
-  const drains = byFile(state.drains.all, ({ bdev }) => bdev ?? {});
+  const wantedFiles = byFile(wanted, ({ item }) => contentPath(item));
+  const wantedBases = new Set(wanted.flatMap(({ item }) => basesOf(item)));
+  const displacedNames = new Set<string>();
+  const displacedBases = new Set<string>();
+  for (const old of basesFirst(gone, ({ parameters }) => parameters)) {
+    const bases = basesOf(old.parameters);
+    // What stands on what goes has to go before it; and where one stands, another cannot.
+    const taken = bases.filter((base) => keep.has(base) && wantedBases.has(base));
+    const isAbove = bases.some((base) => displacedNames.has(base));
+    if (!isAbove && taken.length === 0 && !isInTheWay(state, old, wantedFiles)) continue;
+    displacedNames.add(old.parameters.name);
+    for (const base of taken) displacedBases.add(base);
+  }
+  const isDisplaced = ({ parameters }: OpenBdev): boolean => displacedNames.has(parameters.name);
+  const displaced = gone.filter(isDisplaced);
+  const displacedFiles = byFile(displaced, ({ parameters }) => contentPath(parameters));
+  const exchangedNames = new Set<string>();
+  for (const { item } of basesFirst(wanted, (place) => place.item)) {
+    const bases = basesOf(item);
+    const waits =
+      displacedFiles.has(contentPath(item) ?? '') ||
+      bases.some((base) => displacedBases.has(base) || exchangedNames.has(base));
+    if (waits) exchangedNames.add(item.name);
+  }
+  const isExchanged = ({ item }: Place<BdevParameters>): boolean => exchangedNames.has(item.name);
+  const drains = byFile(state.drains.all, ({ bdev }) =>
+    bdev === null ? undefined : contentPath(bdev),
+  );
   const used = connectedBdevs(state);
   for (const place of wanted) {
-    const { path = '' } = place.item;
+    const path = contentPath(place.item) ?? '';
     checkDrained(drains.get(path), place);
     const old = displacedFiles.get(path);
     if (old !== undefined) {
@@ -93,10 +127,10 @@ function replacement(state: TargetState, name: string): ContentChange | undefine
 }
 
 /** The first of each file. */
-function byFile<T>(items: readonly T[], fileOf: (item: T) => { path?: string }): Map<string, T> {
+function byFile<T>(items: readonly T[], fileOf: (item: T) => string | undefined): Map<string, T> {
   const files = new Map<string, T>();
   for (const item of items) {
-    const { path } = fileOf(item);
+    const path = fileOf(item);
     if (path !== undefined && !files.has(path)) files.set(path, item);
   }
   return files;
@@ -105,9 +139,11 @@ function byFile<T>(items: readonly T[], fileOf: (item: T) => { path?: string }):
 /** Another file that has taken the path can be opened beside what is being served. */
 function isInTheWay(
   state: TargetState,
-  { parameters: { name, path } }: OpenBdev,
+  { parameters }: OpenBdev,
   wanted: ReadonlyMap<string, unknown>,
 ): boolean {
+  const path = contentPath(parameters);
+  const { name } = parameters;
   return path !== undefined && wanted.has(path) && replacement(state, name)?.kind !== 'replaced';
 }
 
@@ -123,16 +159,13 @@ function checkThere(
     'in_use',
     `${key}: bdev ${parameters.name} cannot be opened anew: ${change.text}; it is served on as it ` +
       'is, and the open file may be the last copy of it (see docs/operating/identity.md)',
-    { field: `${key}.path` },
+    { field: `${key}.${contentKey(parameters.kind) ?? ''}` },
   );
 }
 
 /** What a bdev that goes holds open, nobody else can open before it has drained. */
-function checkDrained(
-  holder: Drain | undefined,
-  { item: { path = '' }, key }: Place<BdevParameters>,
-): void {
-  if (holder !== undefined) throw atKey(key, stillHeld(path, holder));
+function checkDrained(holder: Drain | undefined, { item, key }: Place<BdevParameters>): void {
+  if (holder !== undefined) throw atKey(key, stillHeld(item, holder));
 }
 
 /** A bdev that is held by what an earlier change took away could not be closed. */
@@ -159,13 +192,11 @@ function atKey(key: string, { code, message, field }: TargetError): TargetError 
   });
 }
 
-/** Parameters that count only when it is opened, or closed. */
+/** Parameters that need no opening, or count only at one. */
 function planInPlace(running: OpenBdev, { item, key }: Place<BdevParameters>, steps: Steps): void {
-  const before = running.parameters;
-  const same =
-    (before.create ?? false) === (item.create ?? false) &&
-    (before.disposable ?? false) === (item.disposable ?? false);
-  if (!same) steps.add('access', { kind: 'bdev_update', key, text: `update bdev ${item.name}` });
+  const before = passingParameters(running.parameters);
+  const isSame = isDeepStrictEqual(before, passingParameters(item));
+  if (!isSame) steps.add('access', { kind: 'bdev_update', key, text: `update bdev ${item.name}` });
 }
 
 function planOpening(
@@ -184,7 +215,7 @@ function planOpening(
   }
   const loss = contentLoss(state, used, running);
   const replaced = replacement(state, name);
-  const disposable = running.parameters.disposable === true || item.disposable === true;
+  const disposable = isDisposable(running.parameters) || isDisposable(item);
   steps.add(phase, {
     kind: 'bdev_recreate',
     key,
@@ -200,25 +231,30 @@ function planOpening(
 function planClosing(
   loss: string | null,
   key: string,
-  { parameters: { name, disposable } }: OpenBdev,
+  { parameters }: OpenBdev,
   displaced: boolean,
   steps: Steps,
 ): void {
   steps.add(displaced ? 'withdraw' : 'close', {
     kind: 'bdev_delete',
     key,
-    text: `delete bdev ${name}`,
+    text: `delete bdev ${parameters.name}`,
     notice: loss,
-    needs: loss === null || disposable === true ? [] : ['data-loss'],
+    needs: loss === null || isDisposable(parameters) ? [] : ['data-loss'],
   });
 }
 
+/** Its operator has said that nothing is lost with it. */
+function isDisposable(bdev: BdevParameters): boolean {
+  return bdev['disposable'] === true;
+}
+
 function contentLoss(state: TargetState, used: ReadonlySet<string>, old: OpenBdev): string | null {
-  const { kind, name, path = '' } = old.parameters;
+  const { name } = old.parameters;
   if (state.contents.changes.get(name)?.kind === 'gone') {
-    return `${path} is gone: unless it was moved, the open file is the last copy of it`;
+    return `${contentPath(old.parameters) ?? ''} is gone: unless it was moved, the open file is the last copy of it`;
   }
-  const isWritten = kind === 'malloc' && used.has(old.description.name);
+  const isWritten = isVolatile(old.parameters) && used.has(old.description.name);
   if (!isWritten && !losesContent(state.engine, old)) return null;
   return 'it is a RAM disk, and its content is gone';
 }

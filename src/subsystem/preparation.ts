@@ -4,6 +4,8 @@
  * given back as if it had never been.
  */
 
+import { basesOf } from '../bdev/kinds.js';
+import { basesFirst, levels } from '../bdev/stack.js';
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { Listener } from '../transport/listener.js';
@@ -48,16 +50,24 @@ export class Preparation {
    * any case.
    */
   async open({ bdevs, endpoints }: Plan, missing: Missing): Promise<void> {
+    const { keep } = bdevs;
     for (const place of endpoints.retry) await this.#bind(place, 'wait');
-    await this.#openBdevs(bdevs.retry, 'wait');
+    await this.#openBdevs(bdevs.retry, 'wait', keep);
     for (const place of endpoints.open) await this.#bind(place, missing);
     // A file that is created is there for good: last, when nothing else can fail any more.
-    const creates = ({ item }: Place<BdevParameters>): boolean => item.create === true;
+    const late = new Set<string>();
+    for (const { item } of basesFirst(bdevs.open, (place) => place.item)) {
+      if (item['create'] === true || basesOf(item).some((base) => late.has(base))) {
+        late.add(item.name);
+      }
+    }
+    const isLate = ({ item }: Place<BdevParameters>): boolean => late.has(item.name);
     await this.#openBdevs(
-      bdevs.open.filter((place) => !creates(place)),
+      bdevs.open.filter((place) => !isLate(place)),
       missing,
+      keep,
     );
-    await this.#openBdevs(bdevs.open.filter(creates), missing);
+    await this.#openBdevs(bdevs.open.filter(isLate), missing, keep);
   }
 
   /** By configured name: what is open once the plan is carried out, as far as it is open now. */
@@ -74,7 +84,7 @@ export class Preparation {
   /** Opens what had to wait for something to be closed. */
   async openExchanged({ bdevs, endpoints }: Plan): Promise<void> {
     for (const place of endpoints.exchange) await this.#bind(place, 'refuse');
-    await this.#openBdevs(bdevs.exchange, 'refuse');
+    await this.#openBdevs(bdevs.exchange, 'refuse', bdevs.keep);
   }
 
   /** Gives everything back. Answers what stays all the same, in words for people. */
@@ -102,19 +112,33 @@ export class Preparation {
     await closeBdev(this.#state, bdev);
   }
 
-  /** All at once, so that disks that hang take no longer than one. Ends when the last one ends. */
-  async #openBdevs(places: readonly Place<BdevParameters>[], missing: Missing): Promise<void> {
-    const opened = places.map((place) => this.#openBdev(place, missing));
-    const failed = (await Promise.allSettled(opened)).find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
+  /**
+   * All at once that stand on nothing, so that disks that hang take no longer than one; then what
+   * stands on those, and so on. Ends when the last one ends.
+   */
+  async #openBdevs(
+    places: readonly Place<BdevParameters>[],
+    missing: Missing,
+    keep: ReadonlyMap<string, OpenBdev>,
+  ): Promise<void> {
+    const baseOf = (name: string): OpenBdev | undefined => this.bdevs.get(name) ?? keep.get(name);
+    for (const level of levels(places, ({ item }) => item)) {
+      const opened = level.map((place) => this.#openBdev(place, missing, baseOf));
+      const failed = (await Promise.allSettled(opened)).find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
+    }
   }
 
-  async #openBdev({ item, key }: Place<BdevParameters>, missing: Missing): Promise<void> {
+  async #openBdev(
+    { item, key }: Place<BdevParameters>,
+    missing: Missing,
+    baseOf: (name: string) => OpenBdev | undefined,
+  ): Promise<void> {
     const { name } = item;
     const onMade = (path: string): void => void this.#created.push(path);
     this.#places.set(name, { item, key });
     try {
-      this.bdevs.set(name, await openBdev(this.#state, item, { onMade }));
+      this.bdevs.set(name, await openBdev(this.#state, item, { baseOf, onMade }));
     } catch (thrown) {
       const error = failure(key, `open bdev ${name}`, thrown);
       if (missing === 'refuse') throw error;

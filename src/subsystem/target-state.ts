@@ -4,7 +4,7 @@
  * one exception: controllers, whose end the engine may announce at any time.
  */
 
-import type { Engine } from '../engine/engine-types.js';
+import type { BdevHealth, Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { ContentFiles } from '../identity/content-files.js';
 import { Contents } from '../identity/contents.js';
@@ -13,6 +13,7 @@ import { StateInTime } from '../identity/state-in-time.js';
 import type { Connection } from '../transport/connection.js';
 import { reaches } from '../transport/listener.js';
 import { ListenerTable } from '../transport/listener-table.js';
+import { joinedHealth, soundHealth } from './bdev-condition.js';
 import { emptyConfiguration } from './configuration.js';
 import type {
   NamespaceConfiguration,
@@ -130,6 +131,12 @@ export class TargetState {
   freeEngineName(engineName: string): void {
     this.#engineNames.delete(engineName);
     this.contents.closed(engineName);
+  }
+
+  /** What hosts of it see: of the bdev of this engine's name, and of all that it stands on. */
+  healthOf(bdev: string): BdevHealth {
+    const stack = this.tables.stackOf(bdev);
+    return joinedHealth(stack.map((name) => this.engine.bdevHealth(name) ?? soundHealth));
   }
 
   /** The namespace that a configuration makes of an open bdev. */

@@ -49,7 +49,7 @@ export async function startEngineTarget(
   sink.target = target;
   await target.apply({
     discoveryListeners: [],
-    bdevs: [{ name: 'ram0', kind: 'malloc', size: 64n * 2n ** 20n, blockSize: 512 }],
+    bdevs: [{ name: 'ram0', kind: 'malloc', size: 64n * 2n ** 20n, block_size: 512 }],
     subsystems: [
       {
         nqn: subsystemNqn,

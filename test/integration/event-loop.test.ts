@@ -133,7 +133,7 @@ t.test('Asynchronous Event Requests are parked outside JavaScript', async (t) =>
   const commands = events.filter(({ type }) => type === 'command').length;
   await target.update((current) => ({
     ...current,
-    bdevs: [...current.bdevs, { name: 'ram1', kind: 'malloc', size: 2n ** 20n, blockSize: 512 }],
+    bdevs: [...current.bdevs, { name: 'ram1', kind: 'malloc', size: 2n ** 20n, block_size: 512 }],
   }));
   await target.namespaceAdd(subsystemNqn, { nsid: 2, bdev: 'ram1', readOnly: false });
   t.equal((await within(answer, 'an event')).status, 0);

@@ -3,6 +3,7 @@
  * configurations change under them, and what was stored is compared.
  */
 
+import { resolveBdev } from '../../src/bdev/kinds.js';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,9 +42,9 @@ function failAtTimes(real: Engine): void {
     failing.countdown -= 1;
     if (failing.countdown < 0) throw new TargetError('bdev_failed', 'it fails here');
   };
-  real.bdevCreate = async (parameters, claim) => {
+  real.bdevCreate = async (parameters, claim, bases) => {
     step();
-    return bdevCreate(parameters, claim);
+    return bdevCreate(parameters, claim, bases);
   };
   real.listenerAdd = async (endpoint) => {
     step();
@@ -66,9 +67,8 @@ function onThisMachine(configuration: TargetConfiguration, folder: string): Targ
   return {
     discoveryListeners: unique(configuration.discoveryListeners),
     bdevs: configuration.bdevs.map((bdev) => ({
-      ...bdev,
-      blockSize: 512,
-      ...(bdev.path === undefined ? {} : { path: join(folder, bdev.path.slice(-5)) }),
+      ...resolveBdev(bdev, (path) => join(folder, path.slice(-5))),
+      ...('block_size' in bdev ? { block_size: 512 } : {}),
     })),
     subsystems: configuration.subsystems.map((subsystem) => ({
       ...subsystem,
@@ -265,7 +265,13 @@ async function checkContents(
 const withFile = (readOnly: boolean): TargetConfiguration => ({
   discoveryListeners: [],
   bdevs: [
-    { name: 'file0', kind: 'uring', path: [...worldFiles.keys()][0]!, create: false, readOnly },
+    {
+      name: 'file0',
+      kind: 'uring',
+      path: [...worldFiles.keys()][0]!,
+      create: false,
+      read_only: readOnly,
+    },
   ],
   subsystems: [
     {

@@ -130,4 +130,15 @@ BdevResult make_malloc_bdev(env::Env& env, const MallocBdevOptions& options) {
       std::make_unique<MallocBdev>(std::move(facts), std::move(disk), options.reactor_count));
 }
 
+const BdevKind kMallocKind{
+    "malloc", [](const BdevContext& context, BdevParameters& parameters) -> BdevResult {
+      const MallocBdevOptions options{
+          .name = parameters.name(),
+          .bytes = parameters.number("size"),
+          .block_size = parameters.small_number("block_size", kBlockSizeMin),
+          .reactor_count = context.reactor_count};
+      if (auto error = parameters.error()) return *std::move(error);
+      return make_malloc_bdev(context.env, options);
+    }};
+
 }  // namespace capsuled

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "bdev/bdev.h"
+#include "bdev/bdev_kind.h"
 #include "env/env.h"
 
 namespace capsuled {
@@ -25,5 +26,7 @@ struct MallocBdevOptions {
 
 /// Any thread. Errors: a bad geometry; ENOMEM for `size`.
 BdevResult make_malloc_bdev(env::Env& env, const MallocBdevOptions& options);
+
+extern const BdevKind kMallocKind;
 
 }  // namespace capsuled

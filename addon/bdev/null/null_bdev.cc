@@ -85,4 +85,13 @@ BdevResult make_null_bdev(const NullBdevOptions& options) {
   return std::unique_ptr<Bdev>(std::make_unique<NullBdev>(std::move(facts)));
 }
 
+const BdevKind kNullKind{"null", [](const BdevContext&, BdevParameters& parameters) -> BdevResult {
+                           const NullBdevOptions options{
+                               .name = parameters.name(),
+                               .bytes = parameters.number("size"),
+                               .block_size = parameters.small_number("block_size", kBlockSizeMin)};
+                           if (auto error = parameters.error()) return *std::move(error);
+                           return make_null_bdev(options);
+                         }};
+
 }  // namespace capsuled

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bdev/bdev.h"
+#include "bdev/bdev_kind.h"
 
 namespace capsuled {
 
@@ -17,5 +18,7 @@ struct NullBdevOptions {
 
 /// Any thread. Errors: the geometry.
 BdevResult make_null_bdev(const NullBdevOptions& options);
+
+extern const BdevKind kNullKind;
 
 }  // namespace capsuled

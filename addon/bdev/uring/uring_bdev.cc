@@ -207,4 +207,17 @@ BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
       std::move(facts), env, UringFile{file.fd, block_size, file.block_device, file.bytes}));
 }
 
+const BdevKind kUringKind{
+    "uring", [](const BdevContext& context, BdevParameters& parameters) -> BdevResult {
+      const UringBdevOptions options{.name = parameters.name(),
+                                     .path = parameters.text("path"),
+                                     .bytes = parameters.number("size"),
+                                     .block_size = parameters.small_number("block_size"),
+                                     .create = parameters.flag("create"),
+                                     .read_only = parameters.flag("read_only"),
+                                     .claim = context.claim};
+      if (auto error = parameters.error()) return *std::move(error);
+      return make_uring_bdev(context.env, options);
+    }};
+
 }  // namespace capsuled

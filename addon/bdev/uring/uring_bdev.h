@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bdev/bdev.h"
+#include "bdev/bdev_kind.h"
 #include "env/env.h"
 
 namespace capsuled {
@@ -26,5 +27,7 @@ struct UringBdevOptions {
 /// Errors name the path and what does not fit; their `field` is "path", "size", "block_size" or
 /// "create".
 BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options);
+
+extern const BdevKind kUringKind;
 
 }  // namespace capsuled

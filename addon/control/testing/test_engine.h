@@ -50,11 +50,8 @@ class TestEngine {
   TestEngine& operator=(const TestEngine&) = delete;
 
   void add_bdev(const std::string& name, const std::string& kind, uint64_t bytes) {
-    auto bdev = make_bdev(engine->env(), {.name = name,
-                                          .kind = kind,
-                                          .bytes = bytes,
-                                          .block_size = 512,
-                                          .reactor_count = engine->reactor_count()});
+    const BdevContext context{.env = engine->env(), .reactor_count = engine->reactor_count()};
+    auto bdev = make_bdev(context, {name, kind, {{"size", bytes}}});
     ASSERT(bdev.ok() && engine->bdevs().add(std::move(bdev).value()).ok());
   }
   /// The namespaces of all I/O queues.

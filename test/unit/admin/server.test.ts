@@ -508,7 +508,7 @@ t.test('a refused reload is a problem with its reason', async (t) => {
 t.test('bdevs and namespaces that are not there are listed with the reason', async (t) => {
   const target = fakeTarget();
   const since = new Date(0);
-  const parameters = { name: 'file0', kind: 'uring', path: '/x', blockSize: 512 };
+  const parameters = { name: 'file0', kind: 'uring', path: '/x', block_size: 512 };
   target.unavailable = { bdevs: [{ parameters, reason: 'no such file', since }], endpoints: [] };
   target.drains = [
     { what: 'bdev old', bdev: { ...parameters, name: 'old' }, since, state: 'overdue' },

@@ -3,13 +3,15 @@
 import type { BdevDescription, BdevParameters } from '../../../src/engine/engine-types.js';
 
 export function description(parameters: BdevParameters): BdevDescription {
-  const { name, kind, size = 1n << 20n, blockSize = 512, readOnly = false } = parameters;
+  const { name, kind } = parameters;
+  const size = (parameters['size'] as bigint | undefined) ?? 1n << 20n;
+  const blockSize = (parameters['block_size'] as number | undefined) ?? 512;
   return {
     name,
     kind,
     blockSize,
     blockCount: size / BigInt(blockSize),
-    readOnly,
+    readOnly: parameters['read_only'] === true,
     canUnmap: true,
     canWriteZeroes: true,
     volatileCache: false,

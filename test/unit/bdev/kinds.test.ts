@@ -1,9 +1,14 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { bdevParameters, describeBdev, type BdevConfiguration } from '../../../src/bdev/kinds.js';
+import { describeBdev, kindSchemas } from '../../../src/bdev/kinds.js';
 import { parseConfiguration } from '../../../src/config/load.js';
+import { withKeys } from '../../../src/config/reference.js';
+import type { BdevParameters } from '../../../src/engine/engine-types.js';
 import { description } from './description.js';
 
-const configurations: readonly BdevConfiguration[] = [
+const configurations: readonly BdevParameters[] = [
   { name: 'a', kind: 'malloc', size: 1n << 20n, block_size: 4096, disposable: true },
   { name: 'b', kind: 'null', size: 1n << 20n, block_size: 4096 },
   {
@@ -17,9 +22,8 @@ const configurations: readonly BdevConfiguration[] = [
   },
 ];
 
-for (const configuration of configurations) {
-  t.test(`what a ${configuration.kind} bdev says of itself recreates it`, async (t) => {
-    const parameters = bdevParameters(configuration);
+for (const parameters of configurations) {
+  t.test(`what a ${parameters.kind} bdev says of itself recreates it`, async (t) => {
     const described = describeBdev(description(parameters), parameters);
     const text = JSON.stringify({ version: 1, bdevs: [described] });
     const { configuration: read } = parseConfiguration(text, '/c.yaml', [0]);
@@ -31,4 +35,22 @@ t.test('a file without a size takes that of the file', async (t) => {
   const text = 'version: 1\nbdevs: [{ name: f, kind: uring, path: /f }]';
   const { configuration } = parseConfiguration(text, '/c.yaml', [0]);
   t.notOk('size' in configuration!.target.bdevs[0]!);
+});
+
+t.test('every kind has a schema, a part in the engine with tests, and a manual', async (t) => {
+  let root = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(root, 'binding.gyp'))) root = dirname(root);
+  const kinds = [...kindSchemas().keys()].sort();
+  const folders = readdirSync(join(root, 'addon/bdev'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  t.strictSame(folders.sort(), kinds, 'a folder in the engine');
+  const manuals = readdirSync(join(root, 'docs/reference/bdev'));
+  t.strictSame(manuals.sort(), kinds.map((kind) => `${kind}.md`).sort());
+  for (const [kind, schema] of kindSchemas()) {
+    t.ok(existsSync(join(root, `addon/bdev/${kind}/${kind}_bdev_test.cc`)), `${kind}: tests`);
+    const manual = readFileSync(join(root, `docs/reference/bdev/${kind}.md`), 'utf8');
+    t.equal(withKeys(manual, schema), manual, `${kind}: the manual has its keys`);
+    t.match(manual, new RegExp(`kind: "?${kind}"?`), `${kind}: the manual has an example`);
+  }
 });

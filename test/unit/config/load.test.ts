@@ -166,26 +166,28 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
   [
     'a kind that is null',
     'version: 1\nbdevs: [{ name: a, kind: null, size: 1MiB }]',
-    ['2:26: bdevs[0].kind: expected one of malloc, null, uring, got null; write "null" in quotes'],
+    [
+      '2:26: bdevs[0].kind: expected one of malloc, null, split, uring, got null; write "null" in quotes',
+    ],
   ],
   [
     'a kind of a later version',
     'version: 1\nbdevs: [{ name: a, kind: nvme, address: "0000:01:00.0", nsid: 1 }]',
     [
-      '2:26: bdevs[0].kind: kind "nvme" is not available in this version; available: malloc, null, uring',
+      '2:26: bdevs[0].kind: kind "nvme" is not available in this version; available: malloc, null, split, uring',
     ],
   ],
   [
     'a misspelt kind',
     'version: 1\nbdevs: [{ name: a, kind: maloc, size: 1MiB }]',
     [
-      '2:26: bdevs[0].kind: expected one of malloc, null, uring, got "maloc"; did you mean "malloc"?',
+      '2:26: bdevs[0].kind: expected one of malloc, null, split, uring, got "maloc"; did you mean "malloc"?',
     ],
   ],
   [
     'no kind',
     'version: 1\nbdevs: [{ name: a }]',
-    ['2:9: bdevs[0].kind: expected one of malloc, null, uring, but "kind" is missing'],
+    ['2:9: bdevs[0].kind: expected one of malloc, null, split, uring, but "kind" is missing'],
   ],
   [
     'a RAM disk without a size',
@@ -362,7 +364,7 @@ const LISTEN =
 const PORT = '7:45: subsystems[0].listeners[0].port: expected an integer from 0 to 65535, got';
 const SIZE =
   '3:39: bdevs[0].size: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got';
-const KIND = '2:26: bdevs[0].kind: expected one of malloc, null, uring, got';
+const KIND = '2:26: bdevs[0].kind: expected one of malloc, null, split, uring, got';
 
 /** What is wrong with one value, and what to write instead. */
 const advice: readonly (readonly [name: string, text: string, error: string])[] = [
@@ -695,15 +697,15 @@ subsystems:
   t.strictSame(configuration?.engine.cores, [1, 0]);
   t.equal(configuration?.engine.memoryBytes, 64_000_000);
   t.strictSame(configuration?.target.bdevs, [
-    { name: 'r', kind: 'malloc', size: 8192n, blockSize: 4096, disposable: false },
-    { name: 'v', kind: 'null', size: 1n << 40n, blockSize: 512 },
+    { name: 'r', kind: 'malloc', size: 8192n, block_size: 4096, disposable: false },
+    { name: 'v', kind: 'null', size: 1n << 40n, block_size: 512 },
     {
       name: 'f',
       kind: 'uring',
       path: `${process.cwd()}/d/f.img`,
-      blockSize: 512,
+      block_size: 512,
       create: true,
-      readOnly: false,
+      read_only: false,
       size: 1_000_000_000n,
     },
   ]);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { BdevParameters } from '../../../src/engine/engine-types.js';
+import type { BdevDescription, BdevParameters } from '../../../src/engine/engine-types.js';
 import { ContentFiles } from '../../../src/identity/content-files.js';
 import { Contents } from '../../../src/identity/contents.js';
 import type { OpenContent } from '../../../src/identity/contents.js';
@@ -81,11 +81,19 @@ export class ContentBed {
     return this.open({ name, kind: 'malloc', size: 1n << 20n });
   }
 
-  async open(parameters: BdevParameters): Promise<OpenContent> {
+  split(base: OpenContent, name: string, offset = 0n): Promise<OpenContent> {
+    const parameters = { name, kind: 'split', base: base.parameters.name, offset };
+    return this.open(parameters, [base.description]);
+  }
+
+  async open(
+    parameters: BdevParameters,
+    bases: readonly BdevDescription[] = [],
+  ): Promise<OpenContent> {
     await this.contents.beforeCreate(parameters);
     if (this.engine.bdevNames.has(parameters.name)) await this.engine.bdevDelete(parameters.name);
     const bdev = { parameters, description: await this.engine.bdevCreate(parameters) };
-    await this.contents.opened(bdev);
+    await this.contents.opened(bdev, bases);
     return bdev;
   }
 

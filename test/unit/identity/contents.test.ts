@@ -13,6 +13,47 @@ async function serialOf({ contents }: ContentBed, name: string): Promise<string>
   return contents.serialOf(name);
 }
 
+t.test(
+  'a part of a disk is a disk of its own, which follows from that and where it is',
+  async (t) => {
+    const bed = ContentBed.on(t);
+    const base = await bed.file('/srv/disk0.img');
+    const first = await bed.export(await bed.split(base, 'part0'));
+    const second = await bed.export(await bed.split(base, 'part1', 4096n), { nsid: 2 });
+    t.not(first.uuid, second.uuid);
+    const again = bed.restarted();
+    const same = await again.file('/srv/disk0.img', 'renamed');
+    t.same(await again.export(await again.split(same, 'other')), first);
+    t.same(await again.export(await again.split(same, 'part9', 4096n), { nsid: 2 }), second);
+    // What was written for a part is held to.
+    const third = await again.split(same, 'part2', 8192n);
+    const uuid = '00000000-0000-4000-8000-000000000001';
+    t.equal((await again.export(third, { nsid: 3, uuid })).uuid, uuid);
+    const later = again.restarted();
+    const found = await later.split(await later.file('/srv/disk0.img'), 'part2', 8192n);
+    t.equal((await later.export(found, { nsid: 3 })).uuid, uuid);
+    const copy = await later.file('/srv/copy.img', 'file1');
+    t.not((await later.export(await later.split(copy, 'part3'), { nsid: 4 })).uuid, first.uuid);
+  },
+);
+
+t.test('a part that is only opened leaves nothing behind', async (t) => {
+  const bed = ContentBed.on(t);
+  const base = await bed.file(path);
+  await bed.split(base, 'part0');
+  t.equal((await bed.engine.inspect(path))?.identity, '');
+  const part = await bed.split(base, 'part1');
+  await bed.export(part);
+  t.not((await bed.engine.inspect(path))?.identity, '', 'what the part follows from');
+});
+
+t.test('a part of a RAM disk is another disk each time', async (t) => {
+  const bed = ContentBed.on(t);
+  const first = await bed.export(await bed.split(await bed.ram(), 'part0'));
+  const again = bed.restarted();
+  t.not((await again.export(await again.split(await again.ram(), 'part0'))).uuid, first.uuid);
+});
+
 t.test('a RAM disk is another disk each time it is made', async (t) => {
   const bed = ContentBed.on(t);
   const first = await bed.export(await bed.ram());
@@ -151,7 +192,7 @@ t.test('a file that cannot carry its identity has it in the state directory', as
 t.test('a file that is only read is not written to', async (t) => {
   const bed = ContentBed.on(t);
   bed.engine.disk.put(path);
-  const first = await bed.export(await bed.file(path, 'file0', { readOnly: true }));
+  const first = await bed.export(await bed.file(path, 'file0', { read_only: true }));
   t.equal(bed.engine.disk.get(path)?.identity, '');
   const writable = bed.restarted();
   t.same(

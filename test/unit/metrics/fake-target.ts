@@ -60,7 +60,7 @@ export function controller(handle: number, hostNqn = HOST): ControllerView {
   };
 }
 
-const parameters = { name: 'ram0', kind: 'malloc', size: 1n << 20n, blockSize: 512 };
+const parameters = { name: 'ram0', kind: 'malloc', size: 1n << 20n, block_size: 512 };
 
 export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[Key] } {
   return {

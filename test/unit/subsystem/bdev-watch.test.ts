@@ -1,6 +1,6 @@
 import t from 'tap';
 
-import type { BdevHealth } from '../../../src/engine/engine-types.js';
+import type { BdevHealth, BdevParameters } from '../../../src/engine/engine-types.js';
 import { criticalWarning, soundHealth, statesOf } from '../../../src/subsystem/bdev-condition.js';
 import { BdevWatch } from '../../../src/subsystem/bdev-watch.js';
 import { permissions } from '../../../src/subsystem/change.js';
@@ -221,6 +221,25 @@ t.test('a host that asked hears of lost reliability, again after it has read', a
   t.equal(await warning(host, 0xffff_ffff), 0);
   found(watch, { oldestMs: 10_000 });
   t.same(events, [{ controller: host.controller, dw0: reliabilityEvent }]);
+});
+
+t.test('what a namespace stands on warns its hosts, and is named alone', async (t) => {
+  const bdevs: BdevParameters[] = [
+    { name: 'ram0', kind: 'malloc', size: 1n << 20n, block_size: 512 },
+    { name: 'part0', kind: 'split', base: 'ram0', offset: 0n },
+    { name: 'top0', kind: 'split', base: 'part0', offset: 4096n },
+  ];
+  const namespaces = [{ nsid: 1, bdev: 'top0', readOnly: false }];
+  const watch = await watched(configuration({ bdevs, subsystems: [subsystem({ namespaces })] }));
+  const host = await FakeHost.ready(watch.bed);
+  const cdw10 = Feature.asynchronousEventConfiguration;
+  await host.admin(AdminOpcode.setFeatures, { cdw10, cdw11: degraded });
+  t.match(found(watch, { faults: ['lost_data'] }), [{ bdev: 'ram0', state: 'lost_data' }]);
+  t.same(watch.bed.engine.events, [{ controller: host.controller, dw0: reliabilityEvent }]);
+  t.equal(await warning(host, 1), degraded);
+  t.match(found(watch, { faults: ['write_protected'] }, 'part0'), [{ bdev: 'part0' }]);
+  t.match(found(watch, {}), [{ bdev: 'ram0', level: 'info' }]);
+  t.equal(await warning(host, 1), readOnly, 'one of a stack protects all of it');
 });
 
 t.test('a subsystem that takes another’s place between two looks starts anew', async (t) => {

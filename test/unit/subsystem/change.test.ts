@@ -53,9 +53,9 @@ const file = (fields: Partial<BdevParameters> = {}): BdevParameters => ({
   name: 'file0',
   kind: 'uring',
   path: '/capsuled-test/disk0.img',
-  blockSize: 512,
+  block_size: 512,
   create: false,
-  readOnly: false,
+  read_only: false,
   ...fields,
 });
 const withFile = (
@@ -173,7 +173,7 @@ const cuts: readonly { name: string; desired: TargetConfiguration; needs: Permis
     name: 'a RAM disk gets another size',
     desired: configuration({
       bdevs: [
-        { name: 'ram0', kind: 'malloc', size: 2n << 20n, blockSize: 512 },
+        { name: 'ram0', kind: 'malloc', size: 2n << 20n, block_size: 512 },
         ...configuration().bdevs.slice(1),
       ],
     }),
@@ -353,7 +353,7 @@ t.test('what must be closed to be opened again is exchanged at the end', async (
   const bed = await Bed.with(withFile());
   const host = await FakeHost.ready(bed);
   calls(bed);
-  const bdevs = [file({ readOnly: true }), { name: 'ram2', kind: 'malloc', size: 1n << 20n }];
+  const bdevs = [file({ read_only: true }), { name: 'ram2', kind: 'malloc', size: 1n << 20n }];
   await bed.target.apply(withFile({}, { bdevs }), { allow: ['disconnect'] });
   t.same(calls(bed), [
     'bdevCreate ram2',
@@ -377,7 +377,7 @@ t.test('what could not be opened again is back as it was', async (t) => {
     tries += 1;
     if (tries === 1) throw new TargetError('bdev_failed', 'no');
   };
-  const desired = withFile({ readOnly: true });
+  const desired = withFile({ read_only: true });
   const error = await failure(bed.target.apply(desired, { allow: permissions }));
   t.match(error, { code: 'apply_failed', field: 'bdevs[0]' });
   t.match(error.message, /could not open bdev file0: no; the old configuration is back$/);
@@ -390,7 +390,7 @@ t.test('what does not come back is unavailable, and comes when it can', async (t
   const bed = await Bed.with(withFile());
   const host = await FakeHost.ready(bed);
   bed.engine.failing.add('bdevCreate file0');
-  const desired = withFile({ readOnly: true });
+  const desired = withFile({ read_only: true });
   const error = await failure(bed.target.apply(desired, { allow: permissions }));
   t.match(error, { code: 'rollback_failed', field: 'bdevs[0]' });
   t.match(error.message, /tried again until they are back: bdev file0$/);
@@ -411,7 +411,7 @@ t.test(
     const bed = await Bed.with(withFile());
     const host = await FakeHost.ready(bed);
     bed.engine.hung = gate().promise;
-    const desired = withFile({ readOnly: true });
+    const desired = withFile({ read_only: true });
     const work = failure(bed.target.apply(desired, { allow: permissions }));
     await turn();
     await turn();
@@ -583,7 +583,7 @@ t.test('a disk that hangs when it is brought back holds up nothing else', async 
     if (tries === 1) throw new TargetError('bdev_failed', 'no');
     await slow.promise;
   };
-  const work = failure(bed.target.apply(withFile({ readOnly: true }), { allow: permissions }));
+  const work = failure(bed.target.apply(withFile({ read_only: true }), { allow: permissions }));
   for (let round = 0; round < 4; round++) await turn();
   bed.clock.advance(limitsDefault.openDeadlineMs);
   t.match(await work, { code: 'rollback_failed' });

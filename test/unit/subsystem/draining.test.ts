@@ -18,8 +18,8 @@ const bdev: BdevParameters = {
   name: 'file0',
   kind: 'uring',
   path: '/capsuled-test/disk0.img',
-  blockSize: 512,
-  readOnly: false,
+  block_size: 512,
+  read_only: false,
 };
 
 function withFile(
@@ -156,7 +156,7 @@ t.test(
     await bed.target.apply(back);
     const host = await FakeHost.ready(bed);
     bed.engine.calls.splice(0);
-    const desired = withFile([namespace], { readOnly: true });
+    const desired = withFile([namespace], { read_only: true });
     t.throws(() => bed.target.plan(desired), { code: 'in_use', field: 'bdevs[0]' });
     const error = await failure(bed.target.apply(desired, allowed));
     t.match(
@@ -186,7 +186,7 @@ t.test(
     bed.engine.hung = null;
     await bed.target.apply(withFile());
     bed.engine.calls.splice(0);
-    const desired = withFile([namespace], { readOnly: true });
+    const desired = withFile([namespace], { read_only: true });
     const refused = failure(bed.target.apply(desired, allowed));
     await turns();
     t.same(bed.engine.calls, ['bdevTry file0#2', 'bdevDelete file0#2']);
@@ -203,7 +203,9 @@ t.test(
 t.test('a bdev that the engine does not close stays, and is served again', async (t) => {
   const bed = await Bed.with(withFile());
   bed.engine.failing.add('bdevDelete file0');
-  const error = await failure(bed.target.apply(withFile([namespace], { readOnly: true }), allowed));
+  const error = await failure(
+    bed.target.apply(withFile([namespace], { read_only: true }), allowed),
+  );
   t.match(error.message, /bdevDelete file0 failed; the old configuration is back$/);
   t.same(bed.target.unavailable.bdevs, []);
   t.same(bed.target.drains, []);
@@ -243,7 +245,7 @@ t.test('what a change that failed had opened is closed when its I/O has ended', 
 
 t.test('what was exchanged comes back when its successor has drained', async (t) => {
   const bed = await Bed.with(withFile());
-  const desired = refusing(bed, withFile([namespace], { readOnly: true }));
+  const desired = refusing(bed, withFile([namespace], { read_only: true }));
   const io = gate();
   bed.engine.onCall = async (call) => {
     // Of the successor alone.

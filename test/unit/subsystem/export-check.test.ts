@@ -12,7 +12,7 @@ function files(...paths: string[]): TargetConfiguration {
     name: `file${index}`,
     kind: 'uring',
     path,
-    blockSize: 512,
+    block_size: 512,
   }));
   const namespaces = paths.map((_path, index) => ({
     nsid: index + 1,

@@ -4,6 +4,7 @@
  * queues first, then resolves.
  */
 
+import { contentPath } from '../../../src/bdev/kinds.js';
 import type {
   BdevDescription,
   BdevHealth,
@@ -111,6 +112,8 @@ export class FakeEngine implements Engine {
   /** By bdev: the drains that hold it open. */
   readonly #draining = new Map<string, Set<Promise<void>>>();
   /** By bdev: the file that it has locked. */
+  /** By name: what it stands on. */
+  readonly #standing = new Map<string, readonly string[]>();
   readonly #locks = new Map<string, FileLock>();
   #waiting: { token: bigint; resolve: (answer: FakeAnswer) => void }[] = [];
 
@@ -139,21 +142,31 @@ export class FakeEngine implements Engine {
     this.startedListeners.delete(listener);
   }
 
-  async bdevCreate(parameters: BdevParameters, claim = true): Promise<BdevDescription> {
+  async bdevCreate(
+    parameters: BdevParameters,
+    claim = true,
+    bases: readonly string[] = [],
+  ): Promise<BdevDescription> {
     const call = `${claim ? 'bdevCreate' : 'bdevTry'} ${parameters.name}`;
     this.#call(call);
     await this.onCall(call);
-    const { name, path, create, readOnly = false } = parameters;
+    const { name } = parameters;
+    const path = contentPath(parameters);
+    const readOnly = parameters['read_only'] === true;
     const created = path !== undefined && this.disk.get(path) === null;
     if (created) {
-      if (this.disk.wasRemoved(path) && create !== true) {
+      if (this.disk.wasRemoved(path) && parameters['create'] !== true) {
         throw new TargetError('not_found', `${path} does not exist`);
       }
-      this.disk.put(path, { size: parameters.size ?? 1n << 20n });
+      this.disk.put(path, { size: (parameters['size'] as bigint | undefined) ?? 1n << 20n });
     }
     const content = path === undefined ? null : this.disk.get(path);
     if (content !== null && claim) this.#lock(name, path ?? '', { facts: content, readOnly });
+    for (const base of bases) {
+      if (!this.bdevNames.has(base)) throw new TargetError('not_found', `there is no bdev ${base}`);
+    }
     this.bdevNames.add(name);
+    this.#standing.set(name, bases);
     return { ...description(parameters), created, content, ...this.bdevFields };
   }
 
@@ -161,10 +174,12 @@ export class FakeEngine implements Engine {
   async bdevDelete(name: string): Promise<void> {
     this.#call(`bdevDelete ${name}`);
     const inTable = [...this.tables.values()].flat().some(({ bdev }) => bdev === name);
-    if (inTable || (this.#draining.get(name)?.size ?? 0) > 0) {
+    const isBase = [...this.#standing.values()].flat().includes(name);
+    if (isBase || inTable || (this.#draining.get(name)?.size ?? 0) > 0) {
       throw new TargetError('in_use', 'remove a bdev: it is open', { field: 'name' });
     }
     this.bdevNames.delete(name);
+    this.#standing.delete(name);
     this.#locks.delete(name);
   }
 

@@ -96,8 +96,8 @@ export function configuration(fields: Partial<TargetConfiguration> = {}): Target
   return {
     discoveryListeners: [{ address: '127.0.0.1', port: 8009 }],
     bdevs: [
-      { name: 'ram0', kind: 'malloc', size: 1n << 20n, blockSize: 512 },
-      { name: 'ram1', kind: 'malloc', size: 1n << 20n, blockSize: 4096 },
+      { name: 'ram0', kind: 'malloc', size: 1n << 20n, block_size: 512 },
+      { name: 'ram1', kind: 'malloc', size: 1n << 20n, block_size: 4096 },
     ],
     subsystems: [subsystem()],
     ...fields,

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { type Steps, countSteps, overgrown } from '../work.js';
+import { contentPath } from '../../../src/bdev/kinds.js';
 import { HostTotals } from '../../../src/metrics/host-totals.js';
 import { Metrics } from '../../../src/metrics/metrics.js';
 import { permissions } from '../../../src/subsystem/change.js';
@@ -24,8 +25,8 @@ function bdevs(size: number, version: number): TargetConfiguration['bdevs'] {
     const name = `disk${index}`;
     const blockSize = version === 1 ? 512 : 4096;
     return index % 2 === 0
-      ? { name, kind: 'malloc', size: 1n << 20n, blockSize }
-      : { name, kind: 'uring', path: `/disks/${index}`, blockSize };
+      ? { name, kind: 'malloc', size: 1n << 20n, block_size: blockSize }
+      : { name, kind: 'uring', path: `/disks/${index}`, block_size: blockSize };
   });
 }
 
@@ -156,7 +157,10 @@ const lives: Readonly<
     clock.advance(60_000);
     await emptied;
     // What drains holds its file: these are others.
-    const bdevs = desired(1).bdevs.map((bdev) => ({ ...bdev, path: `${bdev.path ?? ''}.other` }));
+    const bdevs = desired(1).bdevs.map((bdev) => ({
+      ...bdev,
+      path: `${contentPath(bdev) ?? ''}.other`,
+    }));
     target.plan({ ...desired(1), bdevs });
   },
 };

@@ -21,7 +21,7 @@ function withFile(
   namespace: Partial<NamespaceConfiguration> = {},
 ): TargetConfiguration {
   return configuration({
-    bdevs: [{ name: 'file0', kind: 'uring', path, blockSize: 512, ...fields }],
+    bdevs: [{ name: 'file0', kind: 'uring', path, block_size: 512, ...fields }],
     subsystems: [
       subsystem({ namespaces: [{ nsid: 1, bdev: 'file0', readOnly: false, ...namespace }] }),
     ],
@@ -62,7 +62,7 @@ function isServedOn(bed: Bed, t: Test): void {
 }
 
 t.test('a file that is gone is not closed to be opened again, whatever is allowed', async (t) => {
-  for (const fields of [{ readOnly: true }, { create: true, size: 1n << 21n }]) {
+  for (const fields of [{ read_only: true }, { create: true, size: 1n << 21n }]) {
     const bed = await after(gone);
     await FakeHost.ready(bed);
     const error = await failure(bed.target.apply(withFile(fields), allowed));
@@ -138,20 +138,20 @@ const refusals: readonly {
 }[] = [
   {
     name: 'cannot be opened so',
-    desired: withFile({ readOnly: true }),
+    desired: withFile({ read_only: true }),
     prepare: (bed) => bed.engine.failing.add('bdevTry file0#2'),
     message: /could not open bdev file0: bdevTry file0#2 failed; nothing has changed$/,
     field: 'bdevs[0]',
   },
   {
     name: 'is recorded under another identity',
-    desired: withFile({ readOnly: true }, { uuid }),
+    desired: withFile({ read_only: true }, { uuid }),
     message: /expected the recorded identity for namespace 1 .*; nothing has changed$/,
     field: 'subsystems[0].namespaces[0].uuid',
   },
   {
     name: 'has a damaged record',
-    desired: withFile({ readOnly: true }),
+    desired: withFile({ read_only: true }),
     prepare: (bed) => {
       const { disk } = bed.engine;
       disk.record(path, disk.get(path)!, 'x');

@@ -3,6 +3,7 @@
  * once, contents that are compared, and a call that fails where a test says so.
  */
 
+import { contentPath } from '../../../src/bdev/kinds.js';
 import { isWildcard } from '../../../src/transport/address.js';
 
 import type {
@@ -62,18 +63,40 @@ export class ModelEngine extends FakeEngine {
     };
   }
 
-  override async bdevCreate(parameters: BdevParameters, claim = true): Promise<BdevDescription> {
+  override async bdevCreate(
+    parameters: BdevParameters,
+    claim = true,
+    bases: readonly string[] = [],
+  ): Promise<BdevDescription> {
     await this.#step(`bdevCreate ${parameters.name}`);
-    const { path, name } = parameters;
+    const { name } = parameters;
+    const path = contentPath(parameters);
     if (this.disks.has(name)) throw new TargetError('already_exists', `${name} is open`);
-    const size = path === undefined ? parameters.size : this.files.get(path);
+    const [base] = bases;
+    if (base !== undefined) return this.#createOn(base, parameters, claim);
+    const asked = parameters['size'];
+    const size = path === undefined ? asked : this.files.get(path);
     if (size === undefined) throw new TargetError('not_found', `${path} does not exist`);
-    if (parameters.size !== undefined && parameters.size !== size) {
-      throw new TargetError('bdev_failed', `${path} has ${size} bytes`);
+    if (asked !== undefined && asked !== size) {
+      throw new TargetError('bdev_failed', `${path} has ${Number(size)} bytes`);
     }
     const opened = await super.bdevCreate({ ...parameters, size }, claim);
     const content = path ?? `${parameters.kind} ${this.#contentNext++}`;
     this.disks.set(name, { content, isWritten: false });
+    return opened;
+  }
+
+  /** What is written to it is written to its base. */
+  async #createOn(
+    base: string,
+    parameters: BdevParameters,
+    claim: boolean,
+  ): Promise<BdevDescription> {
+    const below = this.disks.get(base);
+    if (below === undefined) throw new TargetError('not_found', `there is no bdev ${base}`);
+    const opened = await super.bdevCreate(parameters, claim, [base]);
+    const content = `${below.content} from ${Number(parameters['offset'])}`;
+    this.disks.set(parameters.name, { content, isWritten: false });
     return opened;
   }
 

@@ -332,7 +332,7 @@ t.test('a disk that was there before a restart is never hidden from who may have
   const stateDirectory = new MemoryState();
   const file = (path: string): TargetConfiguration =>
     configuration({
-      bdevs: [{ name: 'ram0', kind: 'uring', path, blockSize: 512 }],
+      bdevs: [{ name: 'ram0', kind: 'uring', path, block_size: 512 }],
     });
   const first = await Bed.with(file('/one.img'), { stateDirectory });
   await first.target.apply(file('/two.img'), allowed);

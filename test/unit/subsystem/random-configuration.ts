@@ -1,5 +1,6 @@
 /** Random configurations, valid, of few names, so that two of them have much in common. */
 
+import { basesOf, contentPath } from '../../../src/bdev/kinds.js';
 import fc from 'fast-check';
 
 import type { BdevParameters, Endpoint } from '../../../src/engine/engine-types.js';
@@ -19,7 +20,7 @@ export const hostNqns = ['x', 'y', 'z'].map((name) => `nqn.2026-11.com.example:h
 const volatile = fc.record({
   kind: fc.constantFrom('malloc', 'null'),
   size: fc.constantFrom(MIB, 2n * MIB),
-  blockSize: fc.constantFrom(512, 4096),
+  block_size: fc.constantFrom(512, 4096),
 });
 const disposable = fc.option(fc.constant(true), { nil: undefined, freq: 3 });
 const volatileBdev = (name: string) =>
@@ -41,16 +42,26 @@ const fileBdev = (name: string) =>
       name,
       kind: 'uring',
       path,
-      blockSize,
+      block_size: blockSize,
       create: false,
-      readOnly,
+      read_only: readOnly,
       ...(sized ? { size: worldFiles.get(path)! } : {}),
     }));
-const bdev = (name: string): fc.Arbitrary<BdevParameters> =>
-  name.startsWith('file') ? fileBdev(name) : volatileBdev(name);
+/** What it stands on is part of what may change as well. */
+const splitBdev = (name: string) =>
+  fc.record({
+    name: fc.constant(name),
+    kind: fc.constant('split'),
+    base: fc.constantFrom('ram0', 'ram1', 'file0', 'file1', 'part0'),
+    offset: fc.constantFrom(0n, 4096n),
+  });
+const bdev = (name: string): fc.Arbitrary<BdevParameters> => {
+  if (name.startsWith('part')) return splitBdev(name);
+  return name.startsWith('file') ? fileBdev(name) : volatileBdev(name);
+};
 const bdevs = fc
   .tuple(
-    ...['ram0', 'ram1', 'ram2', 'file0', 'file1'].map((name) =>
+    ...['part1', 'ram0', 'ram1', 'ram2', 'file0', 'file1', 'part0'].map((name) =>
       fc.option(bdev(name), { nil: undefined }),
     ),
   )
@@ -106,15 +117,33 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   ]),
 });
 
+/** Those that stand on nothing, or on something that is there and that no other stands on. */
+function onBases(bdevs: readonly BdevParameters[]): BdevParameters[] {
+  const used = new Set<string>();
+  const there = new Set<string>();
+  for (let round = 0; round < bdevs.length; round += 1) {
+    for (const one of bdevs) {
+      const bases = basesOf(one);
+      if (there.has(one.name) || !bases.every((base) => there.has(base) && !used.has(base)))
+        continue;
+      there.add(one.name);
+      for (const base of bases) used.add(base);
+    }
+  }
+  return bdevs.filter(({ name }) => there.has(name));
+}
+
 /** Leaves out what a valid configuration cannot have beside the rest. */
 function valid({ bdevs: wanted, subsystems, discovery }: Draft): TargetConfiguration {
   const paths = new Set<string>();
-  const kept = wanted.filter(({ path }) => {
+  const kept = wanted.filter((one) => {
+    const path = contentPath(one);
     if (path === undefined) return true;
     if (paths.has(path)) return false;
     paths.add(path);
     return true;
   });
+  const withBases = onBases(kept);
   const taken: Endpoint[] = [];
   const fits = (one: Endpoint): boolean => {
     const clashes = taken.some(
@@ -126,11 +155,12 @@ function valid({ bdevs: wanted, subsystems, discovery }: Draft): TargetConfigura
     if (!clashes) taken.push(one);
     return !clashes;
   };
-  const free = kept.map(({ name }) => name);
+  const bases = new Set(withBases.flatMap(basesOf));
+  const free = withBases.map(({ name }) => name).filter((name) => !bases.has(name));
   const discoveryListeners = discovery.filter(fits);
   return {
     discoveryListeners,
-    bdevs: kept,
+    bdevs: withBases,
     subsystems: subsystems.map(({ picks, namespaces, listeners, ...rest }) => ({
       ...rest,
       listeners: listeners.filter(fits),

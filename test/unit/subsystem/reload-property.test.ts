@@ -173,6 +173,13 @@ async function check({
   }
   let write = 0;
   for (const disk of engine.disks.values()) disk.isWritten = writes[write++ % 4] === true;
+  // What was written to what stands on a disk was written to the disk.
+  for (const { content, isWritten } of engine.disks.values()) {
+    if (!isWritten) continue;
+    for (const disk of engine.disks.values()) {
+      if (content.startsWith(`${disk.content} from`)) disk.isWritten = true;
+    }
+  }
   const hosts = await connectHosts(world, before, connects);
   const was = world.picture;
   const recorded = world.records;
@@ -280,9 +287,13 @@ function checkDone({ engine, target }: World, after: TargetConfiguration): void 
   for (const { name, engineName, readOnly, parameters } of target.bdevs) {
     const wanted = after.bdevs.find((bdev) => bdev.name === name);
     equal(parameters, wanted, 'parameters');
-    equal(readOnly, wanted?.readOnly ?? false, 'read_only');
+    equal(readOnly, wanted?.read_only ?? false, 'read_only');
     const disk = engine.disks.get(engineName);
     if (wanted?.path !== undefined) equal(disk?.content, wanted.path, 'content');
+    const base = target.bdevs.find((bdev) => bdev.name === wanted?.base);
+    if (base === undefined) continue;
+    const below = engine.disks.get(base.engineName)?.content ?? '';
+    equal(disk?.content, `${below} from ${Number(wanted?.offset)}`, 'what it stands on');
   }
   const names = new Map(target.bdevs.map(({ name, engineName }) => [engineName, name]));
   for (const { nqn, namespaces, hosts, allowAnyHost } of after.subsystems) {

@@ -1,5 +1,6 @@
 /** What is unavailable is tried again, as long as it is; nothing else is touched for its sake. */
 
+import { contentPath } from '../../../src/bdev/kinds.js';
 import t from 'tap';
 
 import { TargetError } from '../../../src/errors.js';
@@ -22,7 +23,7 @@ function disks(...names: readonly string[]): TargetConfiguration {
     name,
     kind: 'uring',
     path: `/${name}.img`,
-    blockSize: 512,
+    block_size: 512,
   }));
   const namespaces = names.map((bdev, index) => ({ nsid: index + 1, bdev, readOnly: false }));
   return configuration({ bdevs, subsystems: [subsystem({ namespaces })] });
@@ -35,7 +36,8 @@ async function lacking(
   engine = new FakeEngine(),
 ): Promise<Bed> {
   const bed = new Bed({}, engine);
-  for (const { path = '' } of desired.bdevs) {
+  for (const one of desired.bdevs) {
+    const path = contentPath(one) ?? '';
     if (engine.disk.get(path) === null) engine.disk.put(path);
   }
   for (const name of missing) bed.engine.failing.add(`bdevCreate ${name}`);
@@ -260,7 +262,7 @@ t.test('what was recorded for a disk that is given up is taken back', async (t) 
 t.test('a namespace that could not be brought back comes with the next try', async (t) => {
   const bed = await lacking(['b'], disks('a', 'b'));
   const { bdevs } = bed.target.configuration;
-  const other = bdevs.map((bdev) => (bdev.name === 'a' ? { ...bdev, blockSize: 4096 } : bdev));
+  const other = bdevs.map((bdev) => (bdev.name === 'a' ? { ...bdev, block_size: 4096 } : bdev));
   // The change is refused, and what it withdrew cannot be brought back.
   bed.engine.failing.add('publish 1');
   const changed = { ...bed.target.configuration, bdevs: other };

@@ -254,7 +254,7 @@ t.test(
     const bed = await Bed.with();
     const host = await FakeHost.ready(bed);
     calls(bed);
-    const bdevs = [{ name: 'ram0', kind: 'malloc', size: 2n << 20n, blockSize: 512 }];
+    const bdevs = [{ name: 'ram0', kind: 'malloc', size: 2n << 20n, block_size: 512 }];
     const ram1 = configuration().bdevs.slice(1);
     const desired = configuration({ bdevs: [...bdevs, ...ram1] });
     const report = await bed.target.apply(desired, allowed);
@@ -269,7 +269,7 @@ t.test(
 t.test('a file that is renamed as a bdev is let go before it is opened again', async (t) => {
   const file = (name: string): TargetConfiguration =>
     configuration({
-      bdevs: [{ name, kind: 'uring', path: '/disk0.img', blockSize: 512 }],
+      bdevs: [{ name, kind: 'uring', path: '/disk0.img', block_size: 512 }],
       subsystems: [subsystem({ namespaces: [{ nsid: 1, bdev: name, readOnly: false }] })],
     });
   const bed = await Bed.with(file('old'));

@@ -26,7 +26,7 @@ function disks(
     name,
     kind: 'uring',
     path: `/${name}.img`,
-    blockSize: 512,
+    block_size: 512,
   }));
   const namespaces = names.map((bdev) => ({
     nsid: bdev.charCodeAt(0) - 96,

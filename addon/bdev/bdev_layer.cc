@@ -1,0 +1,51 @@
+#include "bdev/bdev_layer.h"
+
+#include <utility>
+
+#include "bdev/core_channel.h"
+
+namespace capsuled {
+
+std::shared_ptr<BdevDesc> base_of(const BdevContext& context, BdevParameters& parameters,
+                                  const std::string& key) {
+  const std::string name = parameters.text(key);
+  const auto found = context.bases.find(name);
+  if (found != context.bases.end()) return found->second;
+  parameters.refuse(key, "expected the name of a bdev for `" + key + "`, got \"" + name + "\"");
+  return nullptr;
+}
+
+BdevFacts layer_facts(const BdevFacts& base, std::string name, std::string kind,
+                      uint64_t first_block, uint64_t block_count) {
+  BdevFacts facts;
+  facts.name = std::move(name);
+  facts.kind = std::move(kind);
+  facts.block_size = base.block_size;
+  facts.block_count = block_count;
+  facts.buffer_alignment = base.buffer_alignment;
+  const uint32_t optimal = base.optimal_write_blocks;
+  facts.optimal_write_blocks = optimal != 0 && first_block % optimal == 0 ? optimal : 0;
+  facts.read_only = base.read_only;
+  facts.can_unmap = base.can_unmap;
+  facts.can_write_zeroes = true;
+  facts.can_compare = true;
+  facts.volatile_cache = base.volatile_cache;
+  facts.lends_reads = base.lends_reads;
+  facts.takes_data_at_once = base.takes_data_at_once;
+  return facts;
+}
+
+LayerChannel::LayerChannel(Reactor& reactor, const std::shared_ptr<BdevEntry>& base,
+                           uint64_t first_block)
+    : base_(*CoreChannel::acquire(reactor, base)), first_block_(first_block) {}
+
+LayerChannel::~LayerChannel() { base_.release(); }
+
+void LayerChannel::submit(BdevIo& io) { base_.forward(io, first_block_ + io.offset_blocks); }
+
+BdevLoan LayerChannel::lends_as() {
+  const BdevLoan& below = base_.loan();
+  return {below.lender, below.first_block + first_block_};
+}
+
+}  // namespace capsuled

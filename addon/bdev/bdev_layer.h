@@ -1,0 +1,55 @@
+// A bdev that stands on one other and has a part of its blocks, or all: the facts that follow, and
+// the channel of one that changes neither data nor the number of operations. Each operation is the
+// same BdevIo all the way down: see CoreChannel::forward().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "bdev/bdev.h"
+#include "bdev/bdev_kind.h"
+#include "bdev/bdev_registry.h"
+
+namespace capsuled {
+
+class CoreChannel;
+
+/// The bdev whose name `key` has. Nothing: there is none, and `parameters` have the error.
+std::shared_ptr<BdevDesc> base_of(const BdevContext& context, BdevParameters& parameters,
+                                  const std::string& key = "base");
+
+/// Of a layer over the blocks of `base` from `first_block` on. What the base cannot do, its core
+/// does, so a layer has no limits.
+BdevFacts layer_facts(const BdevFacts& base, std::string name, std::string kind,
+                      uint64_t first_block, uint64_t block_count);
+
+/// Owner and thread: a CoreChannel on its reactor.
+class LayerChannel : public BdevChannel {
+ public:
+  LayerChannel(Reactor& reactor, const std::shared_ptr<BdevEntry>& base, uint64_t first_block);
+  ~LayerChannel() override;
+  LayerChannel(const LayerChannel&) = delete;
+  LayerChannel& operator=(const LayerChannel&) = delete;
+
+  /// Forwards it.
+  void submit(BdevIo& io) override;
+  BdevLoan lends_as() override;
+
+ protected:
+  CoreChannel& base() { return base_; }
+  BdevBelow below() { return {&base_, first_block_}; }
+
+ private:
+  CoreChannel& base_;
+  const uint64_t first_block_;
+};
+
+/// Of a layer that does nothing but say where its blocks are.
+class PassingChannel final : public LayerChannel {
+ public:
+  using LayerChannel::LayerChannel;
+  BdevBelow passes_to() override { return below(); }
+};
+
+}  // namespace capsuled

@@ -1,0 +1,30 @@
+/**
+ * What a kind of bdev is to everything else. Each is one file of this folder, `<kind>.ts`, and one
+ * line in `all.ts`; its part in the engine is the folder `addon/bdev/<kind>`.
+ *
+ * Most follows from the schema: which keys there are and their defaults, which of them are files
+ * (`x-content`), and which can be changed while the bdev is open (`x-effect: reload`).
+ */
+
+import type { Reader } from '../config/reader.js';
+import type { BdevDescription, BdevValue } from '../engine/engine-types.js';
+import type { TSchema } from '../json-schema.js';
+
+/** As the reader left it: what could not be read is missing. */
+export type BdevDraft = Readonly<Record<string, BdevValue | undefined>>;
+
+export interface BdevKind {
+  /** Of its entry in `bdevs`; `kind` is a constant. */
+  readonly schema: TSchema;
+  /** What was written to it is gone when it is closed. */
+  readonly isVolatile: boolean;
+  /**
+   * Of one that stands on another and changes nothing in it: what of that it is, in words that
+   * always are the same; nothing, or no such words: all of it.
+   */
+  readonly part?: (bdev: BdevDraft, description: BdevDescription) => string;
+  /** Reports what its keys may not be to each other. */
+  readonly check?: (bdev: BdevDraft, path: string, reader: Reader) => void;
+  /** How much memory of the machine it takes when it is full. */
+  readonly memoryBytes?: (bdev: BdevDraft) => bigint;
+}
