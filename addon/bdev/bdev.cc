@@ -14,6 +14,7 @@ Bdev::Bdev(BdevFacts facts, std::vector<BdevBase> bases)
   for (const BdevBase& base : bases_) {
     level_ = std::max(level_, base.desc->entry()->bdev->level() + 1);
   }
+  ASSERT_MSG(level_ < kStackDepthMax, "too many bdevs on top of each other");
 }
 
 Bdev::~Bdev() { ASSERT_MSG(bases_.empty(), "destroyed with its bases open"); }

@@ -217,6 +217,21 @@ TEST_CASE("stack: a read goes without memory of its own where the lowest bdev le
   stack.reactors().run(0, [&](Reactor&) { bdev_give_back(read.io); });
 }
 
+TEST_CASE("stack: as many bdevs as there may be") {
+  TestStack stack(std::make_unique<TestBdev>(test_facts(kBlocks)));
+  auto& base = static_cast<TestBdev&>(*stack.registry().find("test0")->bdev);
+  std::string below = "test0";
+  for (uint32_t level = 1; level < kStackDepthMax; ++level) {
+    const std::string name = "split" + std::to_string(level);
+    stack.add(
+        make_split_bdev({.name = name, .base = stack.open(below), .offset_bytes = kBlock}).value());
+    below = name;
+  }
+  std::vector<std::byte> data = numbered(kBlock);
+  CHECK(stack.run(BdevIoType::Write, 0, data) == BdevStatus::Success);
+  CHECK(base.submissions.back().offset_blocks == kStackDepthMax - 1);
+}
+
 TEST_CASE("stack: a bdev is not removed while another stands on it, and is free behind it") {
   Scene scene;
   BdevRegistry& registry = scene.stack.registry();

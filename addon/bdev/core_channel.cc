@@ -28,6 +28,12 @@ bool carries_data(BdevIoType type) {
   return type == BdevIoType::Read || type == BdevIoType::Write || type == BdevIoType::Compare;
 }
 
+std::unique_ptr<BdevChannel> made_channel(Bdev& bdev, Reactor& reactor) {
+  std::unique_ptr<BdevChannel> channel = bdev.make_channel(reactor);
+  ASSERT(channel != nullptr);
+  return channel;
+}
+
 uint64_t limit_or_none(uint64_t limit) { return limit == 0 ? UINT64_MAX : limit; }
 
 constexpr uint32_t bit(BdevIoType type) { return 1u << static_cast<uint32_t>(type); }
@@ -84,7 +90,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       facts_(entry_->bdev->facts()),
       stats_(*entry_->stats.at(reactor.index())),
       oldest_ns_(entry_->oldest_ns.at(reactor.index())),
-      backend_(entry_->bdev->make_channel(reactor)),
+      backend_(made_channel(*entry_->bdev, reactor)),
       passes_to_(backend_->passes_to()),
       loan_(backend_->lends_as()),
       number_(number),
@@ -176,7 +182,7 @@ void CoreChannel::begin(BdevIo& io) {
 
 /// `io` comes from the layer that has it now.
 [[gnu::always_inline]] inline void CoreChannel::enter(BdevIo& io, uint64_t offset_blocks) {
-  ASSERT(io.type == BdevIoType::Flush || offset_blocks <= block_count_ - io.count_blocks);
+  ASSERT(io.type == BdevIoType::Flush || offset_blocks + io.count_blocks <= block_count_);
   CoreChannel& layer = *io.channel;
   BdevFrame& frame = layer.frame(io);
   frame.above = io.above;
@@ -251,8 +257,18 @@ bool CoreChannel::lend(BdevIo& io) {
   return io.lent;
 }
 
+/// Whether it was submitted here, and is here or further down.
+bool CoreChannel::has(const BdevIo& io) const {
+  const CoreChannel* at = io.channel;
+  for (const CoreChannel* above = io.above; above != nullptr;) {
+    at = above;
+    above = io.frames[at->frame_].above;
+  }
+  return at == this;
+}
+
 void CoreChannel::cancel(BdevIo& io) {
-  ASSERT(io.parent == nullptr && io.state != BdevIoState::Idle);
+  ASSERT(has(io) && io.parent == nullptr && io.state != BdevIoState::Idle);
   if (io.cancel_requested) return;
   io.cancel_requested = true;
   io.channel->cancel_here(io);

@@ -73,6 +73,7 @@ class CoreChannel {
   void enter(BdevIo& io, uint64_t offset_blocks);
   void pass_on(BdevIo& io);
   void start(BdevIo& io);
+  bool has(const BdevIo& io) const;
   void cancel_here(BdevIo& io);
   /// About once a second.
   void tick();
