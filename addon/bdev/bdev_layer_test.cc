@@ -271,6 +271,10 @@ TEST_CASE("stack: of one bdev several may have ranges that do not meet, or one a
                      .value())
             .ok());
   CHECK(split("again", 0, 16).error().errnum == EBUSY);
+  auto meets = make_split_bdev({.name = "meets", .base = stack.open("test0"), .bytes = kBlock});
+  CHECK(stack.registry().in_the_way(*meets.value())->message ==
+        "expected blocks of test0 that no other bdev has, but a has some of them");
+  CHECK(!stack.registry().add(std::move(meets).value()).ok());
 }
 
 TEST_CASE("claims: one writer alone, or any number of readers, of blocks that meet") {

@@ -62,20 +62,29 @@ BdevRegistry::~BdevRegistry() {
   }
 }
 
+std::optional<BdevError> BdevRegistry::in_the_way(const Bdev& bdev) const {
+  if (entries_.contains(bdev.facts().name)) {
+    return BdevError{EEXIST, "name", "a bdev of this name exists"};
+  }
+  for (const BdevBase& base : bdev.bases()) {
+    const BdevEntry& below = *base.desc->entry();
+    for (const auto& [user, claim] : below.claims) {
+      if (!claim.clashes(base.claim)) continue;
+      return BdevError{EBUSY, "",
+                       "expected blocks of " + below.bdev->facts().name +
+                           " that no other bdev has, but " + user + " has some of them"};
+    }
+  }
+  return std::nullopt;
+}
+
 Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
   ASSERT(bdev != nullptr);
   assert_facts(bdev->facts());
   const std::string& name = bdev->facts().name;
-  if (entries_.contains(name)) {
+  if (const auto error = in_the_way(*bdev)) {
     leave_bases(*bdev);
-    return Error{EEXIST, "add a bdev: the name is taken"};
-  }
-  for (const BdevBase& base : bdev->bases()) {
-    for (const auto& [user, claim] : base.desc->entry()->claims) {
-      if (!claim.clashes(base.claim)) continue;
-      leave_bases(*bdev);
-      return Error{EBUSY, "add a bdev: another one stands where it would"};
-    }
+    return Error{error->errnum, "add a bdev: another one is in the way"};
   }
   for (const BdevBase& base : bdev->bases()) base.desc->entry()->claims[name] = base.claim;
   auto entry = std::make_shared<BdevEntry>();

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,8 @@ class BdevRegistry {
   BdevRegistry(const BdevRegistry&) = delete;
   BdevRegistry& operator=(const BdevRegistry&) = delete;
 
+  /// What add() would refuse it for, in words; nothing: it would not.
+  std::optional<BdevError> in_the_way(const Bdev& bdev) const;
   /// EEXIST: the name is taken. EBUSY: a bdev that it stands on is used by another. The bdev is
   /// destroyed then.
   Result<void> add(std::unique_ptr<Bdev> bdev);

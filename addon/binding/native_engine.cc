@@ -75,12 +75,12 @@ class NativeEngine::BdevCreation : public BdevWork {
       deferred_.Reject(make_error(env, error.errnum, error.message, error.field).Value());
     } else {
       const BdevFacts facts = result_->value()->facts();
-      const auto added = owner_.engine_->bdevs().add(std::move(*result_).value());
-      if (added) {
+      BdevRegistry& bdevs = owner_.engine_->bdevs();
+      const auto error = bdevs.in_the_way(*result_->value());
+      if (bdevs.add(std::move(*result_).value())) {
         deferred_.Resolve(bdev_description(env, facts));
       } else {
-        deferred_.Reject(
-            make_error(env, added.error().errnum, "a bdev of this name exists", "name").Value());
+        deferred_.Reject(make_error(env, error->errnum, error->message, error->field).Value());
       }
     }
     over();
