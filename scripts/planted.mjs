@@ -215,8 +215,32 @@ export const plantedFaults = [
   {
     name: 'request_is_not_given_back_to_its_peer',
     file: transport('connection_command'),
-    find: '  core_.peers.give(peer, Resource::Requests, 1);\n',
+    find: '  core_.peers.give(peer, request.charged_to, 1);\n',
     replace: '',
+  },
+  {
+    name: 'a_device_has_all_requests',
+    file: transport('connection_parked'),
+    find: 'return BdevShares::over(device, 1, ',
+    replace: 'return taken > 1000000 && BdevShares::over(device, 1, ',
+  },
+  {
+    name: 'a_device_is_waited_for_as_long_as_it_hangs',
+    file: transport('connection_parked'),
+    find: 'stalled_.waits_in && !nvmf::io_hangs(qpair_, sqe)) return;',
+    replace: 'stalled_.waits_in) return;',
+  },
+  {
+    name: 'teardown_forgets_the_line_of_a_device',
+    file: transport('connection'),
+    find: '  core_.bdevs.forget(stalled_);\n',
+    replace: '',
+  },
+  {
+    name: 'a_device_keeps_its_requests',
+    file: transport('connection_send'),
+    find: 'if (request.with_device) [[unlikely]]',
+    replace: 'if (request.with_device && (request.sqe.cid.get() & 7) != 0)',
   },
   {
     name: 'buffers_are_not_given_back_to_the_bdev',

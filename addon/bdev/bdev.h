@@ -42,7 +42,9 @@ struct BdevFacts {
   bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
   bool can_compare = false;       ///< else the core reads and compares
   bool volatile_cache = false;    ///< Flush has something to do
-  bool has_device = false;  ///< operations wait for a device, which may hang or fail: see tick()
+  /// Operations wait for a device, its own or one further down, which may hang or fail: see tick()
+  /// and CoreChannel::hangs().
+  bool has_device = false;
   /// A Read may go without memory of its own: see BdevChannel::lend(). Only for a bdev without
   /// limits.
   bool lends_reads = false;
@@ -110,6 +112,8 @@ class BdevChannel {
   /// When the oldest operation that has not ended was submitted; UINT64_MAX: there is none, or none
   /// can take long.
   virtual uint64_t oldest_ns() const { return UINT64_MAX; }
+  /// A layer: whether what it stands on does; see CoreChannel::hangs().
+  virtual bool base_hangs() const { return false; }
 };
 
 /// Who wants to know when a loan ends; null in BdevIo if nobody does. Reactor's thread.

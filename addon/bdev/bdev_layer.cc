@@ -30,6 +30,7 @@ BdevFacts layer_facts(const BdevFacts& base, std::string name, std::string kind,
   facts.can_write_zeroes = true;
   facts.can_compare = true;
   facts.volatile_cache = base.volatile_cache;
+  facts.has_device = base.has_device;
   facts.lends_reads = base.lends_reads;
   facts.takes_data_at_once = base.takes_data_at_once;
   return facts;
@@ -47,5 +48,7 @@ BdevLoan LayerChannel::lends_as() {
   const BdevLoan& below = base_.loan();
   return {below.lender, below.first_block + first_block_};
 }
+
+bool LayerChannel::base_hangs() const { return base_.hangs(); }
 
 }  // namespace capsuled

@@ -248,6 +248,12 @@ void CoreChannel::tick() {
   set_stat(oldest_ns_, backend_->oldest_ns());
 }
 
+bool CoreChannel::hangs() const {
+  const uint64_t now_ns = reactor_.now_ns();
+  if (oldest_ns_ < now_ns && now_ns - oldest_ns_ >= kHangsAfterNs) return true;
+  return backend_->base_hangs();
+}
+
 bool CoreChannel::lend(BdevIo& io) {
   ASSERT(io.type == BdevIoType::Read && io.state == BdevIoState::Idle && !io.lent);
   if (!facts_.lends_reads) return false;

@@ -22,6 +22,9 @@ class ReactorChannels;
 
 class CoreChannel {
  public:
+  /// A device that has kept an operation for so long counts as one that hangs.
+  static constexpr uint64_t kHangsAfterNs = 5'000'000'000;
+
   /// The channel of `entry` on `reactor`, made if it is not there. Release it exactly once.
   static CoreChannel* acquire(Reactor& reactor, const std::shared_ptr<BdevEntry>& entry);
   /// May be called from a `complete`.
@@ -51,7 +54,10 @@ class CoreChannel {
   void cancel(BdevIo& io);
   const BdevFacts& facts() const { return facts_; }
   uint32_t in_flight() const { return in_flight_; }
-  /// Its number among the channels of its reactor, from 0: the lowest that was free. Used again
+  /// Whether its device has kept an operation of this reactor, anybody's, for kHangsAfterNs; give
+  /// or take a second.
+  bool hangs() const;
+  /// Its number among the channels of its reactor, from 1: the lowest that was free. Used again
   /// when the channel is gone.
   uint32_t number() const { return number_; }
   /// Of its reactor.

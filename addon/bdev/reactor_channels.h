@@ -46,7 +46,7 @@ class ReactorChannels final : public Poller, public ReactorPart {
 
   Reactor& reactor_;
   std::map<const BdevEntry*, CoreChannel*> channels_;
-  std::vector<bool> numbers_;  ///< by number: whether a channel has it
+  std::vector<bool> numbers_ = {true};  ///< by number: whether a channel has it; 0 is nobody's
   Queue<BdevIo, &BdevIo::ended_node> ended_;
   TickTimer ticks_;  ///< started while there is a channel of a device
   bool registered_ = false;

@@ -266,6 +266,7 @@ transport::QueueAttach queue_attach(uint64_t token, const Napi::Object& attach, 
   result.discovery = bool_of(attach, "discovery");
   result.host = uint32_of(attach, "host");
   result.host_is_first = bool_of(attach, "hostIsFirst");
+  result.retry_delay = static_cast<uint8_t>(uint32_of(attach, "retryDelay"));
   return result;
 }
 

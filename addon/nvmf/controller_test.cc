@@ -14,13 +14,17 @@ using testing::IoFixture;
 /// An Asynchronous Event Request that remembers its answers.
 struct EventRequest : Request {
   int answers = 0;
-  EventRequest() {
-    on_answer = [](Request& request) { static_cast<EventRequest&>(request).answers++; };
-  }
+  static const RequestOwner kOwner;
+  EventRequest() { owner = &kOwner; }
   void begin(Controller& controller) {
     executing = AnswerPermit::issue();
     controller.park(*this);
   }
+};
+
+const RequestOwner EventRequest::kOwner = {
+    .answered = [](Request& request) { static_cast<EventRequest&>(request).answers++; },
+    .given_to_device = nullptr,
 };
 
 void ignore(Controller&, void*) {}

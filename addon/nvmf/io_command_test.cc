@@ -285,10 +285,7 @@ TEST_CASE("a command planned before its namespace changed is checked again") {
   prepare(request, IoOpcode::kWrite, 0, 1);
   fixture.on_reactor([&] {
     request.qpair = &fixture.qpair;
-    request.on_answer = [](Request& done) {
-      static_cast<TestRequest&>(done).answered.set_value(
-          wire::Status::unpack(done.cqe.status.get()));
-    };
+    request.owner = &testing::kTestOwner;
     request.plan = io_plan(request, 0);
     CHECK(request.plan.status.is_success());
     fixture.table().publish({fixture.entry(1, true)}, [] {});
@@ -323,10 +320,7 @@ TEST_CASE("a read with a loan is refused when its namespace has become another o
   fixture.on_reactor([&] {
     fixture.table().publish({fixture.null_entry(1)}, [] {});
     request.qpair = &fixture.qpair;
-    request.on_answer = [](Request& done) {
-      static_cast<TestRequest&>(done).answered.set_value(
-          wire::Status::unpack(done.cqe.status.get()));
-    };
+    request.owner = &testing::kTestOwner;
     request.plan = io_plan(request, 0);
     CHECK(request.plan.lent);
     CHECK(io_lend(request));

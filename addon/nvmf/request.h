@@ -2,7 +2,7 @@
 //
 // The transport owns requests in a pool per reactor (its own type derives from Request), fills
 // `sqe` and `qpair`, moves the data that plan() asks for, and hands the request to execute().
-// Whoever executes answers exactly once with answer(); the transport's `on_answer` then sends it.
+// Whoever executes answers exactly once with answer(); its owner, the transport, then sends it.
 // Between execute() and the answer the request belongs to the executor; the transport may only ask
 // cancel().
 //
@@ -36,6 +36,16 @@ struct Plan {
   bool at_once = false;
 };
 
+struct Request;
+
+/// Who has sent a request to be carried out: the transport.
+struct RequestOwner {
+  /// It has its answer.
+  void (*answered)(Request& request) = nullptr;
+  /// A device is about to have it, until it has its answer; `number`: see io_device().
+  void (*given_to_device)(Request& request, uint32_t number) = nullptr;
+};
+
 struct Request {
   ListNode node;  ///< the transport's or, while parked, the controller's
   wire::SubmissionQueueEntry sqe;
@@ -54,14 +64,14 @@ struct Request {
   uint32_t step_count = 0;
   AnswerPermit executing;  ///< the executor's
   bool cancel_requested = false;
-  void (*on_answer)(Request& request) = nullptr;  ///< the transport's
+  const RequestOwner* owner = nullptr;
 
   /// The one answer. `cqe.status` and dwords are filled; SQHD, SQID and CID are the transport's to
   /// fill.
   void answer(wire::Status status) {
     executing.redeem();
     cqe.status.set(status.pack());
-    on_answer(*this);
+    owner->answered(*this);
   }
 };
 

@@ -143,9 +143,6 @@ void Simulation::start_target() {
       options.reactors * (has(Ingredient::LittleMemory) ? 16ull << 20 : 64 << 20);
   if (has(Ingredient::LittleMemory)) {
     options.receive_buffers_max = static_cast<uint32_t>(prng.between(1, 16));
-  }
-  // What a disk that hangs holds is bounded for buffers, not yet for requests.
-  if (has(Ingredient::LittleMemory) && !has(Ingredient::DiskHangs)) {
     options.requests_max = static_cast<uint32_t>(prng.between(128, 1024));
   }
   options.poll = prng.chance(1, 3) ? PollMode::Interrupt : PollMode::Adaptive;

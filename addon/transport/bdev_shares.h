@@ -1,20 +1,25 @@
-// BdevShares: how many buffers the commands of each bdev hold, so that one disk that hangs does not
-// hold all that its hosts may have, and their other disks go on.
+// BdevShares: how many buffers the commands of each bdev hold, and, if it has a device, how many
+// requests it has, so that one disk that hangs does not hold all that its hosts may have, and their
+// other disks go on.
 //
-// The bounds are not numbers but proportions: a host's commands of one bdev may hold as many
-// buffers as the host could still take, and all hosts' commands of one bdev as many as are left of
-// the shared part. So one bdev alone gets half, and each one that hangs besides at most half of the
-// rest. A command within its host's guarantee is not held back, and neither is the first command of
-// a bdev.
+// The bounds are not numbers but proportions: a host's commands of one bdev may hold as much as the
+// host could still take, and all hosts' commands of one bdev as much as is left of the shared part.
+// So one bdev alone gets half, and each one that hangs besides at most half of the rest. A command
+// within its host's guarantee is not held back, and neither is the first command of a bdev. Of
+// requests only those count that the bdev has: what waits for data of the host is not the bdev's to
+// end, and may come behind what waits here. So with data that were asked for before, a bdev may
+// have a half more than half of the requests.
 //
-// A command that would go over a bound is parked, and waits in the line that its host has for the
-// bdev: nobody waits behind another host's commands. It waits for buffers that others of the same
-// bdev hold. The lines of a bdev are looked at when some of these come back, and when a command
-// that was let out of a line is parked no more, with its buffers or without them. So nobody waits
-// for a bdev that holds nothing.
+// A command that would go over a bound waits in the line that its host has for the bdev: nobody
+// waits behind another host's commands. One that needs a buffer is parked; of a stream whose next
+// command holds but a request, the stream waits (see connection_parked.cc). Each waits for what
+// others of the same bdev hold. The lines of a bdev are looked at when some of it comes back, and
+// when a command that was let out of a line is parked no more, with what it needs or without it. So
+// nobody waits for a bdev that holds nothing.
 //
 // A bdev is its number on this reactor (CoreChannel::number()), which is used again when the bdev
-// is gone: what is still held for that one then counts for the next, until it comes back.
+// is gone: what is still held for that one then counts for the next, until it comes back. Flushes
+// of all namespaces count as a bdev of their own, number 0.
 //
 // Owner: the group, and each Peer its holds. Thread: the reactor's.
 #pragma once
@@ -30,13 +35,13 @@
 
 namespace capsuled::transport {
 
-/// Small or large buffers.
-inline constexpr size_t kBufferKinds = 2;
+/// What is shared among bdevs, each by itself.
+enum class BdevShare : uint8_t { SmallBuffers, LargeBuffers, Requests };
+inline constexpr size_t kBdevShareCount = 3;
 
 struct BdevPart;
 
-/// What one peer holds of the buffers of one kind for one bdev, and its commands that wait for
-/// more.
+/// What one peer holds of one share for one bdev, and its commands that wait for more.
 struct BdevHoldPart {
   uint32_t held = 0;
   BdevPart* all = nullptr;  ///< of the same bdev
@@ -53,7 +58,9 @@ struct BdevPart {
 
 /// What a peer has of one bdev.
 struct BdevHold {
-  std::array<BdevHoldPart, kBufferKinds> parts;
+  std::array<BdevHoldPart, kBdevShareCount> parts;
+
+  BdevHoldPart& part(BdevShare share) { return parts[static_cast<size_t>(share)]; }
 };
 
 class BdevShares;
@@ -83,7 +90,7 @@ class BdevHolds {
   std::vector<std::unique_ptr<BdevHold>> holds_;  // by the bdev's number
 };
 
-/// What could still be taken beyond the guarantee of a peer.
+/// How much could still be taken beyond the guarantee of a peer.
 struct Room {
   uint32_t own = 0;     ///< by the peer, if nobody else held anything
   uint32_t shared = 0;  ///< by anybody
@@ -95,9 +102,9 @@ class BdevShares {
   BdevShares(const BdevShares&) = delete;
   BdevShares& operator=(const BdevShares&) = delete;
 
-  BdevPart& part(uint32_t bdev, size_t kind) {
+  BdevPart& part(uint32_t bdev, size_t share) {
     while (bdev >= bdevs_.size()) bdevs_.push_back(std::make_unique<Bdev>());
-    return bdevs_[bdev]->parts[kind];
+    return bdevs_[bdev]->parts[share];
   }
 
   /// Whether a command may not take `amount` more now. `taken`: what others that were let out of
@@ -126,9 +133,10 @@ class BdevShares {
   /// Puts `command` behind the others of its line, or, if it waited here before, before them:
   /// over() said yes, or others wait there.
   void wait(ParkedCommand& command, BdevHoldPart& part) {
-    if (command.waits_in != nullptr) {
+    if (command.waits_in == &part) {
       part.line.push_front(command);
     } else {
+      forget(command);
       part.line.push_back(command);
     }
     command.waits_in = &part;
@@ -153,8 +161,8 @@ class BdevShares {
   bool runnable() const { return !runnable_.empty(); }
   /// For each bdev whose lines may go on, calls `go_on(command, taken)` with the first of one line
   /// after the other, until all that are left have answered 0: the command still waits. Else it
-  /// took the command out, and answers how many buffers that is about to take; `taken` is the sum
-  /// of those before it.
+  /// took the command out, and answers how much of the share that is about to take; `taken` is the
+  /// sum of those before it.
   template <typename GoOn>
   void serve(GoOn&& go_on) {
     while (BdevPart* const all = runnable_.pop_front()) {
@@ -173,7 +181,7 @@ class BdevShares {
 
  private:
   struct Bdev {
-    std::array<BdevPart, kBufferKinds> parts;
+    std::array<BdevPart, kBdevShareCount> parts;
   };
   void run(BdevPart& all) {
     if (!all.waiting.empty() && !all.run_node.linked()) runnable_.push_back(all);
@@ -187,8 +195,8 @@ class BdevShares {
 inline void BdevHolds::make(uint32_t bdev, BdevShares& shares) {
   if (bdev >= holds_.size()) holds_.resize(bdev + 1);
   holds_[bdev] = std::make_unique<BdevHold>();
-  for (size_t kind = 0; kind < kBufferKinds; ++kind) {
-    holds_[bdev]->parts[kind].all = &shares.part(bdev, kind);
+  for (size_t share = 0; share < kBdevShareCount; ++share) {
+    holds_[bdev]->parts[share].all = &shares.part(bdev, share);
   }
 }
 

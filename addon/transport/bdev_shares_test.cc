@@ -7,8 +7,6 @@
 namespace capsuled::transport {
 namespace {
 
-constexpr size_t kLarge = 1;
-
 /// A host that has `own` buffers, and takes as many for each bdev as it may.
 class Host {
  public:
@@ -26,7 +24,7 @@ class Host {
   }
   uint32_t own() const { return own_; }
   BdevHoldPart& hold(uint32_t bdev, BdevShares& bdevs) {
-    return holds_.of(bdev, bdevs).parts[kLarge];
+    return holds_.of(bdev, bdevs).part(BdevShare::LargeBuffers);
   }
   BdevHolds& holds() { return holds_; }
 

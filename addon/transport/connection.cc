@@ -57,6 +57,7 @@ uint32_t next_generation(uint32_t generation) {
 Connection::Connection(GroupCore& core, uint32_t slot) : core_(core), slot_(slot) {
   receive_op_.connection = this;
   for (WaitNode& node : wait_nodes_) node.connection = this;
+  stalled_.connection = this;
   close_op_.connection = this;
   close_op_.complete = [](env::RingOp& op, env::Completion) {
     static_cast<Op&>(op).connection->drain_closed();
@@ -89,7 +90,7 @@ void Connection::open(int fd, uint32_t listener, const env::Endpoint& local,
   r2ts_ = 0;
   debt_ = HostDebt{};
   address_key_ = std::hash<std::string>{}(Admission::host_of(peer.address));
-  peer_ = &core_.peers.join(PeerKind::Stranger, address_key_);
+  peer_ = &core_.peers.join(AccountKind::Stranger, address_key_);
   core_.reactor.env().limit_unsent(fd_, kUnsentBytesMax);
   to_take_bytes_ = 0;
   qpair_ = nvmf::Qpair{};
@@ -127,6 +128,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
   entries_ = attach.entries;
   qpair_.sqhd = static_cast<uint16_t>(1 % attach.entries);  // Connect was the first entry
   qpair_.flow_control_disabled = attach.flow_control_disabled;
+  qpair_.retry_delay = attach.retry_delay;
   qpair_.controller = attach.controller;
   qpair_.table = table;
   qpair_.stats = stats;
@@ -143,7 +145,8 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
         this);
     core_.controllers[attach.controller] = controller_.get();
   }
-  const PeerKind kind = attach.discovery ? PeerKind::Discovery : PeerKind::Host;
+  const AccountKind of_host = attach.qid == 0 ? AccountKind::HostAdmin : AccountKind::HostIo;
+  const AccountKind kind = attach.discovery ? AccountKind::Discovery : of_host;
   become(core_.peers.join(kind, attach.host, attach.host_is_first));
   set_state(ConnectionState::Live);
   if (core_.options.admission != nullptr) core_.options.admission->connected(ticket_);
@@ -157,7 +160,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
 std::unique_ptr<ControlEvent> Connection::make_event(ControlEventType type) const {
   auto event = std::make_unique<ControlEvent>();
   event->type = type;
-  event->kind = peer_->kind->kind();
+  event->kind = peer_of(peer_->kind->kind());
   event->account = event->kind == PeerKind::Host ? peer_->key : address_key_;
   event->connection = id_;
   event->controller = qpair_.controller;
@@ -213,7 +216,7 @@ void Connection::check_timeouts(uint64_t now_ns) {
       count(core_.stats.error_connect_timeout);
       terminate("connect_timeout");
       return;
-    case ConnectionState::Live: break;
+    case ConnectionState::Live: resume_if_device_hangs(); break;
     case ConnectionState::Terminating:
       if (since(state_since_ns_) >= kTermReqTimeoutNs) drain(reason_);
       return;
@@ -274,6 +277,7 @@ void Connection::drain(const char* reason) {
   reader_.stop();
   set_state(ConnectionState::Draining);
   core_.peers.cancel(*peer_, Wait::Stream, wait_node(Wait::Stream));
+  core_.bdevs.forget(stalled_);
   if (core_.buffer_line.contains(*this)) core_.buffer_line.remove(*this);
   if (receiver_ == ReceiverState::Stalled || receiver_ == ReceiverState::NoBuffer) {
     set_receiver(ReceiverState::Stopped);

@@ -93,7 +93,14 @@ class Connection {
     None,
     Requests,  ///< its peer's line
     Places,    ///< the claim that its parked command waits for
+    Device,    ///< the bdev of its next command, or that it counts as one that hangs
     Own,       ///< the end of a request of its own
+  };
+  /// What becomes of a command whose device may keep it.
+  enum class Start : uint8_t {
+    Begin,
+    Wait,       ///< the stream waits for the device: `stalled_`
+    Interrupt,  ///< it is refused: the device hangs
   };
   /// What a command needs before it begins.
   struct Need {
@@ -131,13 +138,17 @@ class Connection {
   void on_host_data(TcpRequest& request, DataDigest digest);
 
   // connection_command.cc
+  static const nvmf::RequestOwner kOwner;
   TcpRequest& make_request(const PduHeader& header);
+  TcpRequest& make_interrupted_request(const PduHeader& header);
+  void enter(TcpRequest& request);
   TcpRequest& new_request(const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes);
   TcpRequest& take_request(const wire::SubmissionQueueEntry& sqe, uint32_t capsule_bytes);
   void plan(TcpRequest& request);
   void on_capsule(TcpRequest& request, DataDigest digest);
   bool lend(TcpRequest& request);
   void execute(TcpRequest& request);
+  void charge_device(TcpRequest& request, uint32_t number);
   void park_event_request(TcpRequest& request);
   void send_to_control(TcpRequest& request);
   bool may_post(const TcpRequest& request) const;
@@ -153,9 +164,9 @@ class Connection {
   void retire(TcpRequest& request);
 
   // connection_parked.cc
-  /// Of BdevShares.
-  static size_t buffer_kind(const Need& need) {
-    return need.buffers == Resource::LargeBuffers ? 1 : 0;
+  static BdevShare share_of(const Need& need) {
+    return need.buffers == Resource::LargeBuffers ? BdevShare::LargeBuffers
+                                                  : BdevShare::SmallBuffers;
   }
   static Need need_of(Executor executor, nvmf::Direction direction, uint32_t bytes);
   void use_own_memory(TcpRequest& request);
@@ -188,9 +199,23 @@ class Connection {
   void give_host_wait(TcpRequest& request);
   BdevHoldPart* hold_of(const TcpRequest& request, const Need& need) const;
   bool is_over(const Need& need, const BdevHoldPart& hold, uint32_t taken) const;
+  bool has_too_many(const BdevHoldPart& device, uint32_t taken) const;
+  BdevHoldPart* part_of_device(const wire::SubmissionQueueEntry& sqe) const;
+  /// What the host has of the device that the command is for, if that matters: it does beyond the
+  /// host's guarantee. `more`: requests that it takes.
+  BdevHoldPart* device_part(const wire::SubmissionQueueEntry& sqe, uint32_t more) const {
+    const PeerShare& requests = peer_->share(Resource::Requests);
+    if (requests.held + more <= requests.guarantee) [[likely]]
+      return nullptr;
+    return part_of_device(sqe);
+  }
+  BdevHoldPart* line_of(const Need& need, BdevHoldPart* hold, BdevHoldPart* device,
+                        const BdevHoldPart* waited) const;
+  Start start_of(const wire::SubmissionQueueEntry& sqe);
+  void resume_if_device_hangs();
   ParkedCommand& keep(TcpRequest& request, ParkedList& list);
   void park(TcpRequest& request, const Need& need, Shortage shortage);
-  void park_beside(TcpRequest& request);
+  void park_beside(TcpRequest& request, BdevHoldPart& line);
   CommandNote take_out(ParkedList& list, ParkedCommand& command);
   ParkedCommand* find_parked(ParkedList& list, uint16_t cid);
   void answer_parked(ParkedList& list, ParkedCommand& command, wire::Status status);
@@ -241,8 +266,9 @@ class Connection {
   std::array<ParkedList, 2> parked_;  // by Wait::Small and Wait::Large
   ParkedList beside_;                 // those that wait for their bdev
   uint32_t parked_count_ = 0;
-  uint32_t places_ = 0;  // claimed, for parked commands; 0: no claim
-  uint32_t r2ts_ = 0;    // whose data have not all come
+  ParkedCommand stalled_;  // in the line of a bdev: the next command of the stream (Stall::Device)
+  uint32_t places_ = 0;    // claimed, for parked commands; 0: no claim
+  uint32_t r2ts_ = 0;      // whose data have not all come
   std::array<WaitNode, kWaitCount> wait_nodes_;
   Shortage stream_shortage_;   // while the receiver is stalled
   bool stream_moved_ = false;  // during a turn

@@ -12,6 +12,19 @@
 
 namespace capsuled::transport {
 
+constexpr nvmf::RequestOwner Connection::kOwner = {
+    .answered =
+        [](nvmf::Request& request) {
+          auto& mine = static_cast<TcpRequest&>(request);
+          mine.connection->respond(mine);
+        },
+    .given_to_device =
+        [](nvmf::Request& request, uint32_t number) {
+          auto& mine = static_cast<TcpRequest&>(request);
+          mine.connection->charge_device(mine, number);
+        },
+};
+
 /// A request for a command, charged to this connection's peer: there is one. In line, because each
 /// command begins here.
 [[gnu::always_inline]] inline TcpRequest& Connection::new_request(
@@ -30,13 +43,12 @@ namespace capsuled::transport {
   request.step = 0;
   request.step_count = 0;
   request.cancel_requested = false;
-  request.on_answer = [](nvmf::Request& answered) {
-    auto& mine = static_cast<TcpRequest&>(answered);
-    mine.connection->respond(mine);
-  };
+  request.owner = &kOwner;
   request.data_in = DataIn::Nothing;
   request.connect = false;
   request.waits_for_host = false;
+  request.charged_to = Resource::Requests;
+  request.with_device = false;
   request.with_control = false;
   request.data_answer = false;
   request.digest_failed = false;
@@ -55,16 +67,31 @@ TcpRequest& Connection::take_request(const wire::SubmissionQueueEntry& sqe,
   return new_request(sqe, capsule_bytes);
 }
 
+/// The command leaves the submission queue, and is owed its answer.
+[[gnu::always_inline]] inline void Connection::enter(TcpRequest& request) {
+  ++outstanding_;
+  request.owed = nvmf::AnswerPermit::issue();
+  if (qpair_.entries == 0) return;
+  const uint32_t next = qpair_.sqhd + 1u;
+  qpair_.sqhd = static_cast<uint16_t>(next < qpair_.entries ? next : 0);
+}
+
+/// A request for a command whose capsule has begun, only to answer that it is to come again: its
+/// device hangs.
+TcpRequest& Connection::make_interrupted_request(const PduHeader& header) {
+  TcpRequest& request = take_request(header.as<wire::CapsuleCmdHeader>().sqe, header.payload_bytes);
+  enter(request);
+  request.executor = Executor::Io;
+  request.plan = nvmf::io_plan(request, request.capsule_bytes);
+  nvmf::io_interrupt(request);
+  return request;
+}
+
 /// A request for a command whose capsule has begun, with its plan.
 TcpRequest& Connection::make_request(const PduHeader& header) {
   const uint32_t capsule_bytes = header.payload_bytes;
   TcpRequest& request = new_request(header.as<wire::CapsuleCmdHeader>().sqe, capsule_bytes);
-  ++outstanding_;
-  request.owed = nvmf::AnswerPermit::issue();
-  if (qpair_.entries > 0) {
-    const uint32_t next = qpair_.sqhd + 1u;
-    qpair_.sqhd = static_cast<uint16_t>(next < qpair_.entries ? next : 0);
-  }
+  enter(request);
   plan(request);
   if (request.plan.direction == nvmf::Direction::HostToController && request.plan.bytes > 0 &&
       request.sqe.dptr.is_in_capsule() && request.plan.status.is_success()) {
@@ -179,15 +206,26 @@ void Connection::execute(TcpRequest& request) {
   }
 }
 
-/// An Asynchronous Event Request holds its request until there is an event, as one that waits for
-/// host data does.
+/// Its bdev has a request more, until it has its answer.
+void Connection::charge_device(TcpRequest& request, uint32_t number) {
+  request.with_device = true;
+  request.device_hold = &peer_->bdevs.of(number, core_.bdevs).part(BdevShare::Requests);
+  BdevShares::take(*request.device_hold, 1);
+}
+
+/// An Asynchronous Event Request holds its request until there is an event, and is none of those
+/// that the host's other commands need.
 void Connection::park_event_request(TcpRequest& request) {
-  if (peer_->kind->lack(*peer_, Resource::HostWaits, 1) != Lack::None) {
+  if (peer_->kind->lack(*peer_, Resource::EventWaits, 1) != Lack::None) {
+    const bool discovery = peer_->kind->kind() == AccountKind::Discovery;
+    count(discovery ? core_.stats.limit_discovery_event_waits
+                    : core_.stats.limit_admin_event_waits);
     const auto over = wire::Status(wire::CommandSpecificStatus::kAsyncEventRequestLimitExceeded);
     return complete(request, over.do_not_retry());
   }
-  core_.peers.take(*peer_, Resource::HostWaits, 1);
-  request.waits_for_host = true;
+  core_.peers.give(*peer_, Resource::Requests, 1);
+  core_.peers.take(*peer_, Resource::EventWaits, 1);
+  request.charged_to = Resource::EventWaits;
   core_.requests->set_state(request, RequestState::Executing);
   request.executing = nvmf::AnswerPermit::issue();
   controller_->park(request);
@@ -359,7 +397,7 @@ void Connection::retire(TcpRequest& request) {
   core_.requests->put(request);
   Peer& peer = *std::exchange(request.peer, nullptr);
   unstall(Stall::Own);
-  core_.peers.give(peer, Resource::Requests, 1);
+  core_.peers.give(peer, request.charged_to, 1);
   if (&peer != peer_) core_.peers.leave(peer);
 }
 

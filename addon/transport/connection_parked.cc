@@ -12,14 +12,19 @@
 //
 //  1. A connection is sent an R2T, and waits for buffers, only after it claimed as many places for
 //     parked commands as its queue has entries. With that claim it reads on whatever comes: all
-//     that it needs for a command is a request, for the moment of reading.
+//     that it needs for a command is a request, for the moment of reading. Only a command that
+//     needs no buffer, such as one that brings its data, holds its request longer. If its device
+//     has as many of these as it may have (bdev_shares.h), the stream waits until the device gives
+//     some back; if it does not, it counts as one that hangs (CoreChannel::hangs()), and what comes
+//     for it is refused, to be sent again later. So a stream waits some seconds for a device.
 //  2. A connection without a claim may have one command parked, and then stops reading until it has
 //     the claim. It has no R2T outstanding, so no data behind what it reads; and it waits in a line
 //     of its own (Wait::Places), so that nobody with a claim stands behind it.
 //  3. Requests that wait for the host (Resource::HostWaits) are at most half of what each peer may
-//     hold, of its guarantee and of the shared part (SharePlan::half()). The other half end by
-//     themselves: a bdev, the control plane or a deadline ends them. So a stream that waits for a
-//     request gets one.
+//     hold, of its guarantee and of the shared part. The other half end by themselves: a bdev, the
+//     control plane or a deadline ends them; and what a bdev that hangs has of them is bounded,
+//     too. So a stream that waits for a request gets one. Those that wait for an event, which may
+//     never come, are none of either (Resource::EventWaits).
 //  4. All else that a command needs is taken at once, or nothing of it: nobody holds buffers while
 //     it waits for an R2T, or the other way round.
 //
@@ -70,7 +75,7 @@ Connection::Need Connection::need_of(Executor executor, nvmf::Direction directio
 [[gnu::always_inline]] inline BdevHoldPart* Connection::hold_of(const TcpRequest& request,
                                                                 const Need& need) const {
   if (need.buffer_count == 0) return nullptr;
-  return &peer_->bdevs.of(nvmf::io_bdev(request), core_.bdevs).parts[buffer_kind(need)];
+  return &peer_->bdevs.of(nvmf::io_bdev(request), core_.bdevs).part(share_of(need));
 }
 
 /// It is beyond its host's guarantee, and its bdev has as many buffers as it may have.
@@ -80,6 +85,57 @@ Connection::Need Connection::need_of(Executor executor, nvmf::Direction directio
   if (share.held + need.buffer_count <= share.guarantee) return false;
   const Room room = peer_->kind->room(*peer_, need.buffers);
   return BdevShares::over(hold, need.buffer_count, room, taken);
+}
+
+/// A command more is beyond its host's guarantee of requests, and its device has as many as it may
+/// have.
+bool Connection::has_too_many(const BdevHoldPart& device, uint32_t taken) const {
+  return BdevShares::over(device, 1, peer_->kind->room(*peer_, Resource::Requests), taken);
+}
+
+/// Null: it is for none.
+BdevHoldPart* Connection::part_of_device(const wire::SubmissionQueueEntry& sqe) const {
+  const auto device = nvmf::io_device(qpair_, sqe);
+  if (!device.has_value()) return nullptr;
+  return &peer_->bdevs.of(*device, core_.bdevs).part(BdevShare::Requests);
+}
+
+/// Where a command that needs a buffer has to wait for its bdev, if it has to. Those of a line come
+/// after it only if it was there before them: `waited`.
+[[gnu::always_inline]] inline BdevHoldPart* Connection::line_of(const Need& need,
+                                                                BdevHoldPart* hold,
+                                                                BdevHoldPart* device,
+                                                                const BdevHoldPart* waited) const {
+  const auto is_behind = [waited](const BdevHoldPart& part) {
+    return &part != waited && !part.line.empty();
+  };
+  if (hold != nullptr && (is_behind(*hold) || is_over(need, *hold, 0))) return hold;
+  if (device != nullptr && (is_behind(*device) || has_too_many(*device, 0))) return device;
+  return nullptr;
+}
+
+/// Whether the next command of the stream, which is beyond its host's guarantee of requests, may
+/// have one though its device may keep it.
+Connection::Start Connection::start_of(const wire::SubmissionQueueEntry& sqe) {
+  BdevHoldPart* const device = device_part(sqe, 1);
+  // What needs a buffer is parked, if it has to wait.
+  if (device == nullptr || !nvmf::io_needs_no_buffer(qpair_, sqe)) return Start::Begin;
+  if (line_of({}, nullptr, device, stalled_.waits_in) == nullptr) return Start::Begin;
+  count(core_.stats.limit_host_bdev_requests);
+  if (nvmf::io_hangs(qpair_, sqe)) return Start::Interrupt;
+  stalled_.hold = device;
+  stalled_.note.sqe = sqe;
+  return Start::Wait;
+}
+
+/// From the timer: the stream goes on if the device hangs that it waits for, or if its next command
+/// is not for that one any more.
+void Connection::resume_if_device_hangs() {
+  if (!stalled_.bdev_node.linked()) return;
+  const wire::SubmissionQueueEntry& sqe = stalled_.note.sqe;
+  if (part_of_device(sqe) == stalled_.waits_in && !nvmf::io_hangs(qpair_, sqe)) return;
+  core_.bdevs.leave(stalled_);
+  await_stream();
 }
 
 Shortage Connection::take_places() {
@@ -148,10 +204,11 @@ void Connection::start(TcpRequest& request) {
   Shortage shortage = first ? shortage_of(need) : Shortage{Lack::Own, line.lacks};
   if (!shortage && need.host_data) shortage = claim_places();
   if (!shortage) [[likely]] {
-    if (request.hold == nullptr || (request.hold->line.empty() && !is_over(need, *request.hold, 0)))
-        [[likely]]
+    BdevHoldPart* const device = device_part(request.sqe, 0);
+    BdevHoldPart* const of_bdev = line_of(need, request.hold, device, nullptr);
+    if (of_bdev == nullptr) [[likely]]
       return begin(request, need);
-    return park_beside(request);
+    return park_beside(request, *of_bdev);
   }
   if (!peer_->kind->possible(*peer_, need.buffers, need.buffer_count)) {
     const auto refused = wire::Status(wire::GenericStatus::kDataSglLengthInvalid);
@@ -163,7 +220,6 @@ void Connection::start(TcpRequest& request) {
 void Connection::give_host_wait(TcpRequest& request) {
   request.waits_for_host = false;
   core_.peers.give(*request.peer, Resource::HostWaits, 1);
-  if (request.executor == Executor::AsynchronousEvent) return;
   ASSERT(r2ts_ > 0);
   --r2ts_;
   settle_places();
@@ -200,11 +256,11 @@ void Connection::park(TcpRequest& request, const Need& need, Shortage shortage) 
   if (!node.node.linked()) core_.peers.wait(*peer_, line, node, shortage, core_.now_ns());
 }
 
-/// Its bdev has as many buffers as it may have.
-void Connection::park_beside(TcpRequest& request) {
-  count(core_.stats.limit_host_bdev_buffers);
-  BdevHoldPart& hold = *request.hold;
-  core_.bdevs.wait(keep(request, beside_), hold);
+/// Its bdev has as many buffers or requests as it may have.
+void Connection::park_beside(TcpRequest& request, BdevHoldPart& line) {
+  const bool buffers = &line == request.hold;
+  count(buffers ? core_.stats.limit_host_bdev_buffers : core_.stats.limit_host_bdev_requests);
+  core_.bdevs.wait(keep(request, beside_), line);
   const Shortage places = claim_places();
   WaitNode& node = wait_node(Wait::Places);
   if (places && !node.node.linked()) {
@@ -222,12 +278,24 @@ CommandNote Connection::take_out(ParkedList& list, ParkedCommand& command) {
   return note;
 }
 
-/// It goes on to the line of its peer. Returns how many buffers it is about to take; 0: it waits.
+/// It goes on to the line of its peer. Returns how many buffers, or requests, it is about to take;
+/// 0: it waits.
 uint32_t Connection::resume_beside(ParkedCommand& command, uint32_t taken) {
   const CommandNote& waits = command.note;
   const Need need = need_of(waits.executor, waits.direction, waits.bytes);
-  if (is_over(need, *command.hold, taken)) return 0;
+  const bool for_device = &command == &stalled_ || command.waits_in != command.hold;
+  if (for_device) {
+    const PeerShare& requests = peer_->share(Resource::Requests);
+    const bool guaranteed = requests.held + taken < requests.guarantee;
+    if (!guaranteed && has_too_many(*command.waits_in, taken)) return 0;
+  } else if (is_over(need, *command.hold, taken)) {
+    return 0;
+  }
   core_.bdevs.leave(command);
+  if (&command == &stalled_) {
+    await_stream();
+    return 1;
+  }
   beside_.remove(command);
   parked_[static_cast<size_t>(need.wait)].push_front(command);
   // Without a claim its turn comes with that.
@@ -235,7 +303,7 @@ uint32_t Connection::resume_beside(ParkedCommand& command, uint32_t taken) {
   if (places_ > 0 && !node.node.linked()) {
     core_.peers.wait_ready(*peer_, need.wait, node, core_.now_ns());
   }
-  return need.buffer_count;
+  return for_device ? 1 : need.buffer_count;
 }
 
 /// It is this connection's turn to have a claim: its parked command goes on to its own line.
@@ -258,13 +326,11 @@ Turn Connection::resume_parked(Wait wait) {
   const Lack lack = peer_->kind->lack(*peer_, Resource::Requests, 1);
   if (lack != Lack::None) return {.more = true, .shortage = {lack, Resource::Requests}};
   if (const Shortage shortage = shortage_of(need)) return {.more = true, .shortage = shortage};
-  BdevHoldPart* const hold = command.hold;
-  // Those of its line come after it only if it was there before them.
-  const bool behind = hold != nullptr && command.waits_in == nullptr && !hold->line.empty();
-  if (behind || (hold != nullptr && is_over(need, *hold, 0))) {
+  BdevHoldPart* const device = device_part(waits.sqe, 1);
+  if (BdevHoldPart* const line = line_of(need, command.hold, device, command.waits_in)) {
     list.remove(command);
     beside_.push_back(command);
-    core_.bdevs.wait(command, *hold);
+    core_.bdevs.wait(command, *line);
     return {.moved = true, .more = !list.empty()};
   }
   begin(unpark(list, command), need);

@@ -43,6 +43,7 @@ void Connection::pump(std::span<const std::byte> bytes) {
     if (stall_ == Stall::Requests && !stream.node.linked()) {
       core_.peers.wait(*peer_, Wait::Stream, stream, stream_shortage_, core_.now_ns());
     }
+    if (stall_ == Stall::Device) core_.bdevs.wait(stalled_, *stalled_.hold);
     return;
   }
   kept_.reset();
@@ -144,6 +145,7 @@ void Connection::resume() {
   const std::unique_ptr<std::byte[]> kept = std::move(kept_);
   stall_ = Stall::None;
   pump({kept.get(), kept_bytes_});
+  if (stall_ != Stall::Device) core_.bdevs.forget(stalled_);
   drain_join();
 }
 
@@ -241,6 +243,14 @@ PduVerdict Connection::begin_capsule(const PduHeader& header, PayloadCursor*& pa
     if (stream_shortage_) {
       stall_ = Stall::Requests;
       return PduVerdict::Stall;
+    }
+    switch (io ? start_of(sqe) : Start::Begin) {
+      case Start::Begin: break;
+      case Start::Wait: stall_ = Stall::Device; return PduVerdict::Stall;
+      case Start::Interrupt:
+        stream_moved_ = true;
+        current_ = &make_interrupted_request(header);
+        return PduVerdict::Accept;
     }
   }
   stream_moved_ = true;

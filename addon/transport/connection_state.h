@@ -54,7 +54,8 @@ enum class ReceiverState : uint8_t {
   Framing,   ///< a provided-buffer receive is armed: its completion moves it on
   InPlace,   ///< a receive into a request's buffers is armed: its completion moves it on
   NoBuffer,  ///< no receive buffer was free: the group moves it on, when one is recycled
-  Stalled,   ///< no request for the next command: the group moves it on, when one becomes free
+  Stalled,   ///< no request for the next command, of its peer or for its device: the group moves it
+             ///< on, when one becomes free or the device hangs
   Stopped,   ///< end of stream, error or teardown: nobody
 };
 

@@ -94,6 +94,7 @@ struct QueueAttach {
   bool discovery = false;     ///< of a discovery controller
   uint32_t host = 0;          ///< whose account: the same number, the same host (peers.h)
   bool host_is_first = true;  ///< of its address: see SharePlan::members_further
+  uint8_t retry_delay = 0;    ///< see Qpair
 };
 
 }  // namespace capsuled::transport

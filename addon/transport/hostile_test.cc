@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "transport/testing/stepped_target.h"
+#include "wire/admin_command.h"
 
 namespace capsuled::transport::testing {
 namespace {
@@ -191,6 +192,40 @@ TEST_CASE("Abort and the end of its connection reach a command that waits for it
   const uint64_t parked = target.stats().commands_parked;
   target.on_reactor([&] { target.group().terminate(host.connection(), "shut_out"); });
   CHECK(target.until([&] { return target.stats().commands_parked == parked - 1; }));
+}
+
+TEST_CASE("event requests, however many, keep neither Keep Alives nor data of commands waiting") {
+  GroupOptions group = large_group();
+  group.requests_max = 64;
+  group.peers_max = 4;
+  SteppedTarget target(1, 16 << 20, group);
+  std::vector<std::unique_ptr<SteppedHost>> admins;
+  for (uint32_t host = 1; host <= 8; ++host) {
+    admins.push_back(std::make_unique<SteppedHost>(target));
+    admins.back()->connect(host, 0, host % 2);
+    target.turns(20);
+    for (uint16_t cid = 1; cid <= 4; ++cid) {
+      admins.back()->capsule(
+          make_sqe(static_cast<uint8_t>(wire::AdminOpcode::kAsynchronousEventRequest), cid));
+    }
+  }
+  target.turns(50);
+  CHECK(target.stats().limit_admin_event_waits > 0);
+  for (const auto& admin : admins) {
+    admin->capsule(make_sqe(static_cast<uint8_t>(wire::AdminOpcode::kKeepAlive), 9));
+    auto features = make_sqe(static_cast<uint8_t>(wire::AdminOpcode::kSetFeatures), 10);
+    set_transport_sgl(features, 512);
+    admin->capsule(features);
+  }
+  for (const auto& admin : admins) {
+    const Pdu r2t = admin->receive(PduType::kR2t);
+    const uint16_t tag = r2t.as<wire::R2t>().ttag.get();
+    admin->put(make_h2c_data(10, tag, 0, Octets(512), {}, true));
+    target.turns(20);
+    target.answer_all();
+    CHECK(admin->receive(PduType::kCapsuleResp).type == PduType::kCapsuleResp);
+  }
+  CHECK(target.stats().keep_alive_commands == admins.size());
 }
 
 TEST_CASE("a queue that owes nothing goes on beside one of the same host with an R2T unanswered") {

@@ -3,8 +3,8 @@
 //
 // ParkedPool: the memory for them, taken as it is first needed. How many may be parked is limited
 // by places: a connection claims as many as its queue has entries (peers.h).
-// A command whose bdev has as many buffers as it may have waits beside, for its bdev: see
-// bdev_shares.h.
+// A command whose bdev has as many buffers or requests as it may have waits beside, for its bdev:
+// see bdev_shares.h. There, a connection whose stream waits for a bdev stands as a command, too.
 //
 // Owner: the group. Thread: the reactor's.
 #pragma once
@@ -36,7 +36,7 @@ struct ParkedCommand {
   ListNode bdev_node;  ///< in the line of its bdev
   Connection* connection = nullptr;
   BdevHoldPart* hold = nullptr;      ///< of its peer on its bdev, if it needs buffers
-  BdevHoldPart* waits_in = nullptr;  ///< whose line it is in or was in, if any
+  BdevHoldPart* waits_in = nullptr;  ///< whose line it is in, or was in and has been let out of
   CommandNote note;
 };
 

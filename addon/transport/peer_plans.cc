@@ -8,9 +8,12 @@ namespace capsuled::transport {
 
 namespace {
 
-/// Of requests and small buffers, before Connect and on discovery: a thirty-second part each, at
-/// least two.
+/// Of requests, before Connect and on discovery: a thirty-second part each, at least two.
 constexpr uint32_t kOthersPart = 32;
+constexpr uint32_t kOthersMin = 2;
+/// And on admin queues a sixteenth. And as many again for Asynchronous Event Requests that are
+/// parked.
+constexpr uint32_t kAdminPart = 16;
 /// A host always has room for a transfer of 256 KiB.
 constexpr uint32_t kLargeGuaranteeMin = 2;
 /// Two that wait for the host, and two that go on by themselves.
@@ -24,56 +27,58 @@ constexpr uint32_t kLentGuaranteedBytes = kLentBytesMax / 4;
 constexpr uint32_t kLentMembersMax = 64;
 static_assert(kLentGuaranteedBytes / kLentMembersMax >= 32 * 4096);
 
-uint32_t others_part(uint32_t total) { return std::max(total / kOthersPart, 2u); }
+SharePlan& of(PeerPlan& plan, Resource resource) { return plan[static_cast<size_t>(resource)]; }
 
-/// Strangers and discovery: no large buffers, no I/O, and few that wait for the host.
-PeerPlan plan_others(uint32_t requests, uint32_t small_buffers, uint32_t queue_entries,
-                     uint32_t peers_max) {
+/// Of those that do no I/O: no buffers, for what they send fits a request.
+PeerPlan plan_without_buffers(const SharePlan& requests, const SharePlan& events,
+                              const SharePlan& parked) {
   PeerPlan plan;
-  const auto set = [&plan](Resource resource, const SharePlan& of) {
-    plan[static_cast<size_t>(resource)] = of;
-  };
-  const SharePlan of_requests = SharePlan::divide(requests, 2, 2, peers_max);
-  set(Resource::Requests, of_requests);
-  set(Resource::HostWaits, of_requests.half());
-  set(Resource::Parked, SharePlan::all_shared(queue_entries * 16, queue_entries * 4));
-  set(Resource::SmallBuffers, SharePlan::divide(small_buffers, 1, 1, peers_max));
-  set(Resource::LargeBuffers, SharePlan{});
-  set(Resource::LentBytes, SharePlan{});
+  of(plan, Resource::Requests) = requests;
+  of(plan, Resource::HostWaits) = requests.half();
+  of(plan, Resource::EventWaits) = events;
+  of(plan, Resource::Parked) = parked;
   return plan;
+}
+
+/// Few of them write.
+SharePlan few_parked(uint32_t queue_entries) {
+  return SharePlan::all_shared(queue_entries * 16, queue_entries * 4);
 }
 
 }  // namespace
 
-std::array<PeerPlan, kPeerKindCount> peer_plans(const GroupOptions& options, uint32_t small_buffers,
-                                                uint32_t large_buffers) {
+PeerPlans peer_plans(const GroupOptions& options, uint32_t small_buffers, uint32_t large_buffers) {
   const uint32_t entries = options.queue_entries_max;
   const uint32_t peers = options.peers_max;
-  const uint32_t other_requests = others_part(options.requests_max);
-  const uint32_t other_buffers = others_part(small_buffers);
-
-  PeerPlan hosts;
-  const auto set = [&hosts](Resource resource, const SharePlan& of) {
-    hosts[static_cast<size_t>(resource)] = of;
+  const uint32_t all = options.requests_max;
+  const uint32_t others = std::max(all / kOthersPart, kOthersMin);
+  const uint32_t admin = std::max(all / kAdminPart, kRequestsGuaranteeMin);
+  const auto divided = [peers](uint32_t requests, uint32_t least) {
+    return SharePlan::divide(requests, least, least, peers);
   };
-  const SharePlan requests = SharePlan::divide(options.requests_max - 2 * other_requests,
-                                               kRequestsGuaranteeMin, kRequestsGuaranteeMin, peers);
-  set(Resource::Requests, requests);
-  set(Resource::HostWaits, requests.half());
-  set(Resource::Parked, SharePlan{.total = entries * (peers + peers / 2),
-                                  .guarantee = entries,
-                                  .members = peers,
-                                  .shared_max = entries * std::max(peers / 4, 1u)});
-  set(Resource::SmallBuffers, SharePlan::divide(small_buffers - 2 * other_buffers, 1, 1, peers));
-  set(Resource::LargeBuffers,
-      SharePlan::divide(large_buffers, kLargeGuaranteeMin, kTransferBuffersMax, peers));
+  const SharePlan of_others = divided(others, kOthersMin);
+  const SharePlan of_admin = divided(admin, kRequestsGuaranteeMin);
+  const SharePlan of_io = divided(all - 3 * others - 2 * admin, kRequestsGuaranteeMin);
+  const SharePlan parked = {.total = entries * (peers + peers / 2),
+                            .guarantee = entries,
+                            .members = peers,
+                            .shared_max = entries * std::max(peers / 4, 1u)};
+
+  PeerPlan io;
+  of(io, Resource::Requests) = of_io;
+  of(io, Resource::HostWaits) = of_io.half();
+  of(io, Resource::Parked) = parked;
+  of(io, Resource::SmallBuffers) = SharePlan::divide(small_buffers, 1, 1, peers);
+  of(io, Resource::LargeBuffers) =
+      SharePlan::divide(large_buffers, kLargeGuaranteeMin, kTransferBuffersMax, peers);
   const uint32_t lent_members = std::min(peers, kLentMembersMax);
-  set(Resource::LentBytes, SharePlan{.total = kLentBytesMax,
-                                     .guarantee = kLentGuaranteedBytes / lent_members,
-                                     .members = lent_members,
-                                     .shared_max = (kLentBytesMax - kLentGuaranteedBytes) / 4 * 3});
-  return {plan_others(other_requests, other_buffers, kEntriesBeforeConnect, peers),
-          plan_others(other_requests, other_buffers, entries, peers), hosts};
+  of(io, Resource::LentBytes) = {.total = kLentBytesMax,
+                                 .guarantee = kLentGuaranteedBytes / lent_members,
+                                 .members = lent_members,
+                                 .shared_max = (kLentBytesMax - kLentGuaranteedBytes) / 4 * 3};
+  return {plan_without_buffers(of_others, {}, few_parked(kEntriesBeforeConnect)),
+          plan_without_buffers(of_others, of_others, few_parked(entries)),
+          plan_without_buffers(of_admin, of_admin, parked), io};
 }
 
 }  // namespace capsuled::transport

@@ -6,16 +6,19 @@ namespace {
 
 using Word = uint64_t TransportStats::*;
 
-constexpr std::array<std::array<Word, kResourceCount>, kPeerKindCount> kLimitWords = {{
+constexpr std::array<std::array<Word, kWaitedForCount>, kAccountKindCount> kLimitWords = {{
     {&TransportStats::limit_stranger_requests, &TransportStats::limit_stranger_host_waits,
      &TransportStats::limit_stranger_parked, &TransportStats::limit_stranger_small_buffers,
-     &TransportStats::limit_stranger_large_buffers, &TransportStats::limit_stranger_lent_bytes},
+     &TransportStats::limit_stranger_large_buffers},
     {&TransportStats::limit_discovery_requests, &TransportStats::limit_discovery_host_waits,
      &TransportStats::limit_discovery_parked, &TransportStats::limit_discovery_small_buffers,
-     &TransportStats::limit_discovery_large_buffers, &TransportStats::limit_discovery_lent_bytes},
+     &TransportStats::limit_discovery_large_buffers},
+    {&TransportStats::limit_admin_requests, &TransportStats::limit_admin_host_waits,
+     &TransportStats::limit_admin_parked, &TransportStats::limit_admin_small_buffers,
+     &TransportStats::limit_admin_large_buffers},
     {&TransportStats::limit_host_requests, &TransportStats::limit_host_host_waits,
      &TransportStats::limit_host_parked, &TransportStats::limit_host_small_buffers,
-     &TransportStats::limit_host_large_buffers, &TransportStats::limit_host_lent_bytes},
+     &TransportStats::limit_host_large_buffers},
 }};
 
 }  // namespace
@@ -28,15 +31,16 @@ const char* resource_word(Resource resource) {
     case Resource::SmallBuffers: return "small_buffers";
     case Resource::LargeBuffers: return "large_buffers";
     case Resource::LentBytes: return "lent_bytes";
+    case Resource::EventWaits: return "event_waits";
   }
   UNREACHABLE();
 }
 
 // ---- A class ------------------------------------------------------------------------------------
 
-PeerClass::PeerClass(PeerKind kind, const PeerPlan& plan)
-    : kind_(kind), parts_{Part(plan[0]), Part(plan[1]), Part(plan[2]),
-                          Part(plan[3]), Part(plan[4]), Part(plan[5])} {}
+PeerClass::PeerClass(AccountKind kind, const PeerPlan& plan)
+    : kind_(kind), parts_{Part(plan[0]), Part(plan[1]), Part(plan[2]), Part(plan[3]),
+                          Part(plan[4]), Part(plan[5]), Part(plan[6])} {}
 
 PeerClass::~PeerClass() { ASSERT_MSG(peers_.empty(), "a group destroyed with peers"); }
 
@@ -49,16 +53,15 @@ Lack PeerClass::lack_behind(const PeerShare& share, const Part& part, uint32_t a
 
 // ---- All of a group -----------------------------------------------------------------------------
 
-Peers::Peers(const std::array<PeerPlan, kPeerKindCount>& plans, TransportStats& stats)
-    : stats_(stats) {
-  for (size_t kind = 0; kind < kPeerKindCount; ++kind) {
-    classes_[kind] = std::make_unique<PeerClass>(static_cast<PeerKind>(kind), plans[kind]);
+Peers::Peers(const PeerPlans& plans, TransportStats& stats) : stats_(stats) {
+  for (size_t kind = 0; kind < kAccountKindCount; ++kind) {
+    classes_[kind] = std::make_unique<PeerClass>(static_cast<AccountKind>(kind), plans[kind]);
   }
 }
 
 Peers::~Peers() { ASSERT(lines_waiting_ == 0 && runnable_.empty()); }
 
-Peer& Peers::join(PeerKind kind, uint64_t key, bool first) {
+Peer& Peers::join(AccountKind kind, uint64_t key, bool first) {
   PeerClass& of_kind = *classes_[static_cast<size_t>(kind)];
   std::unique_ptr<Peer>& peer = of_kind.peers_[key];
   if (peer == nullptr) {
@@ -89,7 +92,7 @@ void Peers::leave(Peer& peer) {
 }
 
 void Peers::wait(Peer& peer, Wait wait, WaitNode& node, Shortage shortage, uint64_t now_ns) {
-  ASSERT(shortage.resource != Resource::LentBytes);
+  ASSERT(static_cast<size_t>(shortage.resource) < kWaitedForCount);
   const auto kind = static_cast<size_t>(peer.kind->kind());
   add_stat(stats_.*kLimitWords[kind][static_cast<size_t>(shortage.resource)], 1);
   if (join_line(peer.line(wait), node, now_ns)) await(peer.line(wait), shortage);

@@ -1,9 +1,10 @@
 // Peers: whom a group holds something for, how much of each resource, and who goes on next.
 //
 // A Peer is one account: of an address before Connect, of a host (its NQN and address, as the
-// control plane counts it) on discovery, or of a host with I/O. All connections of a peer share it.
-// Each of these three classes has its own part of every resource, so that strangers and discovery
-// take nothing from hosts; within a class each peer has its share (share_table.h).
+// control plane counts it) on discovery, of a host's admin queues, or of its I/O. All connections
+// of a peer share it. Each of these four classes has its own part of every resource, so that
+// strangers and discovery take nothing from hosts, and whatever a host's I/O waits for, its Keep
+// Alives are read; within a class each peer has its share (share_table.h).
 //
 // What cannot go on for want of a resource waits in a line of its peer, as a connection: see
 // PeerLine. Peers take turns and so do the connections of a peer, so that nobody waits behind
@@ -36,19 +37,25 @@ struct Peer;
 
 enum class Resource : uint8_t {
   Requests,      ///< of the group's RequestPool
-  HostWaits,     ///< requests that wait for the host or for an event; each is one of `Requests` too
+  HostWaits,     ///< requests that wait for data of the host; each is one of `Requests` too
   Parked,        ///< places for commands that hold no request: see connection_parked.cc
   SmallBuffers,  ///< of the reactor's BufferPool
   LargeBuffers,
-  LentBytes,  ///< of a bdev's memory
+  LentBytes,   ///< of a bdev's memory; nobody waits for it: what is not lent is copied
+  EventWaits,  ///< of the RequestPool, too: for requests that wait for an event, which may never
+               ///< come; nobody waits for it: one more is refused
 };
-inline constexpr size_t kResourceCount = 6;
+inline constexpr size_t kResourceCount = 7;
+/// Of these, the first ones are waited for.
+inline constexpr size_t kWaitedForCount = 5;
 
 /// As metrics and logs have it.
 const char* resource_word(Resource resource);
 
-/// How every resource is divided among the peers of one kind.
+/// How every resource is divided among the peers of one class.
 using PeerPlan = std::array<SharePlan, kResourceCount>;
+/// By AccountKind.
+using PeerPlans = std::array<PeerPlan, kAccountKindCount>;
 
 /// What a connection waits in its peer's line for.
 enum class Wait : uint8_t {
@@ -108,10 +115,10 @@ struct Turn {
 
 class PeerClass {
  public:
-  PeerClass(PeerKind kind, const PeerPlan& plan);
+  PeerClass(AccountKind kind, const PeerPlan& plan);
   ~PeerClass();
 
-  PeerKind kind() const { return kind_; }
+  AccountKind kind() const { return kind_; }
   bool is_turn(const PeerLine& line) const { return turn_ == &line; }
   /// False: `peer` can never hold so much.
   bool possible(const Peer& peer, Resource resource, uint32_t amount) const {
@@ -138,7 +145,7 @@ class PeerClass {
     return {.own = table.room(peer.shares[index]), .shared = table.shared_free()};
   }
 
-  /// The same for LentBytes, which nobody waits for: what is not lent is copied.
+  /// The same for LentBytes.
   bool may_lend(const Peer& peer, uint32_t bytes) const {
     return parts_[kLent].table.lack(peer.shares[kLent], bytes) == Lack::None;
   }
@@ -153,7 +160,7 @@ class PeerClass {
   };
   Lack lack_behind(const PeerShare& share, const Part& part, uint32_t amount) const;
 
-  const PeerKind kind_;
+  const AccountKind kind_;
   std::array<Part, kResourceCount> parts_;  // by resource
   std::unordered_map<uint64_t, std::unique_ptr<Peer>> peers_;
   const PeerLine* turn_ = nullptr;  ///< whose turn it is: it need not wait behind itself
@@ -161,12 +168,12 @@ class PeerClass {
 
 class Peers {
  public:
-  Peers(const std::array<PeerPlan, kPeerKindCount>& plans, TransportStats& stats);
+  Peers(const PeerPlans& plans, TransportStats& stats);
   ~Peers();
 
   /// The account of `key`, made if it is not there. leave() as often as join().
   /// `first`: of its address; of others, few have a guarantee.
-  Peer& join(PeerKind kind, uint64_t key, bool first = true);
+  Peer& join(AccountKind kind, uint64_t key, bool first = true);
   void leave(Peer& peer);
 
   /// PeerClass::lack() said None.
@@ -254,7 +261,7 @@ class Peers {
     return line.peer->kind->parts_[static_cast<size_t>(line.lacks)];
   }
 
-  std::array<std::unique_ptr<PeerClass>, kPeerKindCount> classes_;
+  std::array<std::unique_ptr<PeerClass>, kAccountKindCount> classes_;
   IntrusiveList<PeerLine, &PeerLine::run_node> runnable_;
   uint32_t lines_waiting_ = 0;
   TransportStats& stats_;

@@ -22,7 +22,7 @@ TEST_CASE("peer_plans: every host can do 256 KiB and 4 KiB, whoever else is ther
     const auto small = static_cast<uint32_t>(memory_mib * 32);
     const auto large = static_cast<uint32_t>(memory_mib * 6);
     const auto plans = peer_plans(options, small, large);
-    const PeerPlan& hosts = plans[static_cast<size_t>(PeerKind::Host)];
+    const PeerPlan& hosts = plans[static_cast<size_t>(AccountKind::HostIo)];
     const auto of = [&hosts](Resource resource) { return hosts[static_cast<size_t>(resource)]; };
     CHECK(of(Resource::LargeBuffers).guarantee >= 2);
     CHECK(of(Resource::LargeBuffers).shared_max >= kTransferBuffersMax);
@@ -32,7 +32,11 @@ TEST_CASE("peer_plans: every host can do 256 KiB and 4 KiB, whoever else is ther
     CHECK(of(Resource::Parked).guarantee == options.queue_entries_max);
     for (const Resource resource : {Resource::Requests, Resource::SmallBuffers}) {
       uint32_t total = 0;
-      for (const PeerPlan& plan : plans) total += plan[static_cast<size_t>(resource)].total;
+      for (const PeerPlan& plan : plans) {
+        total += plan[static_cast<size_t>(resource)].total;
+        if (resource != Resource::Requests) continue;
+        total += plan[static_cast<size_t>(Resource::EventWaits)].total;
+      }
       CHECK(total <= (resource == Resource::Requests ? options.requests_max : small));
     }
     if (memory_mib == 128) CHECK(of(Resource::LargeBuffers).members == 256);
@@ -43,8 +47,8 @@ TEST_CASE(
     "Peers: a peer that waits at its own limit is moved on by its own, others by the shared") {
   TransportStats stats;
   Peers peers(small_plans(), stats);
-  Peer& greedy = peers.join(PeerKind::Host, 1);
-  Peer& other = peers.join(PeerKind::Host, 2);
+  Peer& greedy = peers.join(AccountKind::HostIo, 1);
+  Peer& other = peers.join(AccountKind::HostIo, 2);
   WaitNode greedy_node;
   WaitNode other_node;
   greedy_node.connection = name(1);
@@ -93,7 +97,7 @@ TEST_CASE("Peers: connections of a peer take turns, and peers do") {
   Peers peers(small_plans(), stats);
   std::vector<Peer*> all;
   std::vector<WaitNode> nodes(4);
-  for (uint64_t host = 0; host < 2; ++host) all.push_back(&peers.join(PeerKind::Host, host));
+  for (uint64_t host = 0; host < 2; ++host) all.push_back(&peers.join(AccountKind::HostIo, host));
   for (size_t index = 0; index < nodes.size(); ++index) {
     nodes[index].connection = name(index + 1);
     peers.wait(*all[index / 2], Wait::Small, nodes[index], {Lack::Own, Resource::SmallBuffers}, 0);

@@ -32,12 +32,13 @@ namespace capsuled::transport {
 
 struct BdevHoldPart;
 struct Peer;
+enum class Resource : uint8_t;
 
 enum class RequestState : uint8_t {
   Free,           ///< in the pool
   Receiving,      ///< its capsule is being received: the host moves it on
   AwaitHostData,  ///< an R2T was queued: the host moves it on, with H2CData
-  Executing,      ///< in a bdev, or parked as an Asynchronous Event Request: on_answer moves it on
+  Executing,      ///< in a bdev, or parked as an Asynchronous Event Request: its answer moves it on
   AwaitControl,   ///< with the control plane, or waits for its turn there: Group::answer() or
                   ///< Group::attach() moves it on
   Responding,     ///< its answer is queued or being sent: the completion of the send moves it on
@@ -110,15 +111,18 @@ struct TcpRequest : nvmf::Request {
   DataIn data_in = DataIn::Nothing;
   bool connect = false;         ///< the Connect that is being considered
   bool waits_for_host = false;  ///< counts as one of Resource::HostWaits
+  Resource charged_to{};        ///< Resource::Requests or EventWaits
   bool digest_failed = false;   ///< of data
   bool abort_requested = false;
-  bool with_control = false;      ///< counts for its connection: the control plane has it
-  bool data_answer = false;       ///< counts for its connection: has or will have data of its own
-  bool close_after = false;       ///< the connection ends when the answer was sent
-  BdevHoldPart* hold = nullptr;   ///< what DataIn::Pool is charged to, too
-  uint32_t capsule_bytes = 0;     ///< in-capsule data
-  uint32_t host_data_bytes = 0;   ///< of H2CData, announced so far
-  uint64_t host_data_due_ns = 0;  ///< all of it, in the host's time (host_debt.h)
+  bool with_device = false;      ///< a device has it, and so it counts there
+  bool with_control = false;     ///< counts for its connection: the control plane has it
+  bool data_answer = false;      ///< counts for its connection: has or will have data of its own
+  bool close_after = false;      ///< the connection ends when the answer was sent
+  BdevHoldPart* hold = nullptr;  ///< what DataIn::Pool is charged to, too
+  BdevHoldPart* device_hold = nullptr;  ///< what it is charged to itself, if it is `with_device`
+  uint32_t capsule_bytes = 0;           ///< in-capsule data
+  uint32_t host_data_bytes = 0;         ///< of H2CData, announced so far
+  uint64_t host_data_due_ns = 0;        ///< all of it, in the host's time (host_debt.h)
   PayloadCursor cursor;
   std::byte* capsule_data = nullptr;  ///< memory of its own for in-capsule data
 

@@ -55,20 +55,25 @@ namespace capsuled::transport {
   X(limit_stranger_parked)          \
   X(limit_stranger_small_buffers)   \
   X(limit_stranger_large_buffers)   \
-  X(limit_stranger_lent_bytes)      \
   X(limit_discovery_requests)       \
   X(limit_discovery_host_waits)     \
   X(limit_discovery_parked)         \
   X(limit_discovery_small_buffers)  \
   X(limit_discovery_large_buffers)  \
-  X(limit_discovery_lent_bytes)     \
+  X(limit_discovery_event_waits)    \
+  X(limit_admin_event_waits)        \
+  X(limit_admin_requests)           \
+  X(limit_admin_host_waits)         \
+  X(limit_admin_parked)             \
+  X(limit_admin_small_buffers)      \
+  X(limit_admin_large_buffers)      \
   X(limit_host_requests)            \
   X(limit_host_host_waits)          \
   X(limit_host_parked)              \
   X(limit_host_small_buffers)       \
   X(limit_host_large_buffers)       \
-  X(limit_host_lent_bytes)          \
-  X(limit_host_bdev_buffers)
+  X(limit_host_bdev_buffers)        \
+  X(limit_host_bdev_requests)
 
 struct alignas(64) TransportStats {
 #define X(name) uint64_t name = 0;

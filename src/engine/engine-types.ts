@@ -199,6 +199,8 @@ export interface QueueAttach {
   readonly host: number;
   /** The account is the one of its address that has a guarantee before those of further hosts. */
   readonly hostIsFirst: boolean;
+  /** CRD of I/O commands that are refused because their device hangs; 0: none. */
+  readonly retryDelay: number;
 }
 
 /** Where a file lies. */

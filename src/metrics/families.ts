@@ -241,6 +241,7 @@ function stateSamples(engine: ObservedEngine, pattern: RegExp): Sample[] {
 const peerClasses: Readonly<Record<string, string>> = {
   stranger: 'before_connect',
   discovery: 'discovery',
+  admin: 'admin',
   host: 'io',
 };
 

@@ -33,6 +33,7 @@ import { asynchronousEventsMax } from './identify-controller.js';
 import { hostPath } from './host-paths.js';
 import { hostName, nqnFault } from './nqn.js';
 import type { PendingCommand } from './pending-command.js';
+import { whileDeviceHangs } from './retry-delays.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
@@ -470,6 +471,7 @@ function attach(
     discovery: subsystem === state.discovery,
     host: connection.account.number,
     hostIsFirst: connection.account.isFirst,
+    retryDelay: controller.retriesLater ? whileDeviceHangs.crd : 0,
   };
   command.attach(queue, packBits([ConnectResultBits.cntlid, controller.cntlid]));
 }

@@ -26,7 +26,7 @@ import { errorLogEntriesMax } from './controller.js';
 import type { DiscoverySubsystem } from './discovery-subsystem.js';
 import { keepAliveGranularityMs } from './features.js';
 import { criticalTemperatureKelvin, warningTemperatureKelvin } from './health.js';
-import { retryDelay100Ms } from './namespace-access.js';
+import { untilIdentified, whileDeviceHangs } from './retry-delays.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
@@ -78,7 +78,8 @@ function describeIo(state: TargetState, id: IdentifyController, _subsystem: Subs
   id.lpa = packBits([LpaBits.smarts, 1], [LpaBits.cses, 1], [LpaBits.lpeds, 1], [LpaBits.mlps, 1]);
   id.wctemp = warningTemperatureKelvin;
   id.cctemp = criticalTemperatureKelvin;
-  id.crdt1 = retryDelay100Ms;
+  id.crdt1 = untilIdentified.time;
+  id.crdt2 = whileDeviceHangs.time;
   id.sqes = entrySizes(SubmissionQueueEntry.size);
   id.cqes = entrySizes(CompletionQueueEntry.size);
   id.nn = limits.namespacesMax;

@@ -26,13 +26,11 @@ import type { Contents } from '../identity/contents.js';
 import type { Controller } from './controller.js';
 import type { ControllerTable } from './controller-table.js';
 import type { Namespace } from './namespace.js';
+import { untilIdentified } from './retry-delays.js';
 import type { Subsystem } from './subsystem.js';
 import type { Clock } from './target-options.js';
 
 export type Access = 'hidden' | 'listed';
-
-/** Command Retry Delay Time 1: so long a host waits that comes too early, in 100 ms. */
-export const retryDelay100Ms = 5;
 
 /**
  * A host that found another disk than it knew may have dropped the namespace without looking again
@@ -187,6 +185,10 @@ export class NamespaceAccess {
   }
 
   #tellEngine({ handle, withheld, retriesLater }: Controller): Promise<void> {
-    return this.#engine.controllerWithhold(handle, withheld, retriesLater ? 1 : 0);
+    return this.#engine.controllerWithhold(
+      handle,
+      withheld,
+      retriesLater ? untilIdentified.crd : 0,
+    );
   }
 }

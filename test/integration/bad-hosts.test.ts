@@ -25,9 +25,11 @@ function attack(t: Tap, daemon: Daemon, kind: string): HostileLink[] {
 const limitOf =
   (...resources: readonly string[]) =>
   (metrics: Scraped): boolean =>
-    resources.some(
-      (resource) => metrics.sum('capsuled_peer_limit_total', { resource, class: 'io' }) > 0,
-    );
+    resources.some((resource) => isMet(metrics, resource, 'io'));
+
+function isMet(metrics: Scraped, resource: string, peerClass: string): boolean {
+  return metrics.sum('capsuled_peer_limit_total', { resource, class: peerClass }) > 0;
+}
 
 /** What shows that hosts of a kind hold all that they may. */
 const reached: Readonly<Record<string, (metrics: Scraped) => boolean>> = {
@@ -35,10 +37,10 @@ const reached: Readonly<Record<string, (metrics: Scraped) => boolean>> = {
   'owe-small': limitOf('bdev_buffers', 'small_buffers', 'host_waits'),
   'unread-large': limitOf('bdev_buffers', 'large_buffers'),
   'unread-small': limitOf('bdev_buffers', 'small_buffers', 'requests'),
-  // Four requests for events, and eight answers, of each connection.
+  // Four requests for events of each connection, and all others that admin queues have.
   events: (metrics) =>
     metrics.sum('capsuled_request_states', { state: 'executing' }) >= 4 * addresses.length &&
-    metrics.sum('capsuled_request_states', { state: 'responding' }) >= 8 * addresses.length,
+    isMet(metrics, 'requests', 'admin'),
   'stall-stream': limitOf('bdev_buffers', 'large_buffers'),
 };
 

@@ -31,6 +31,15 @@ struct TestRequest : Request {
   std::promise<wire::Status> answered;
 };
 
+inline constexpr RequestOwner kTestOwner = {
+    .answered =
+        [](Request& done) {
+          static_cast<TestRequest&>(done).answered.set_value(
+              wire::Status::unpack(done.cqe.status.get()));
+        },
+    .given_to_device = [](Request&, uint32_t) {},
+};
+
 class IoFixture {
  public:
   IoFixture() : registry_(1) {
@@ -113,10 +122,7 @@ class IoFixture {
   /// Reactor's thread.
   void begin(TestRequest& request, uint8_t pattern) {
     request.qpair = &qpair;
-    request.on_answer = [](Request& done) {
-      static_cast<TestRequest&>(done).answered.set_value(
-          wire::Status::unpack(done.cqe.status.get()));
-    };
+    request.owner = &kTestOwner;
     request.executing = AnswerPermit::issue();
     request.started_ns = reactor_->now_ns();
     const uint32_t in_capsule =

@@ -3,6 +3,7 @@
 // Thread: the reactor's.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ class HeldBdev : public Bdev {
     facts.can_unmap = true;
     facts.can_write_zeroes = true;
     facts.volatile_cache = true;
+    facts.has_device = true;
     return facts;
   }
   HeldBdev() : Bdev(make_facts()) {}
@@ -42,6 +44,11 @@ class HeldBdev : public Bdev {
     void cancel(BdevIo& io) override {
       if (!bdev_.can_cancel || std::erase(bdev_.held_, &io) == 0) return;
       bdev_complete(io, BdevStatus::Aborted);
+    }
+    uint64_t oldest_ns() const override {
+      uint64_t oldest_ns = UINT64_MAX;
+      for (const BdevIo* const io : bdev_.held_) oldest_ns = std::min(oldest_ns, io->submitted_ns);
+      return oldest_ns;
     }
     HeldBdev& bdev_;
   };

@@ -5,9 +5,9 @@
 
 namespace capsuled::transport::testing {
 
-inline std::array<PeerPlan, kPeerKindCount> small_plans() {
+inline PeerPlans small_plans() {
   GroupOptions options;
-  options.requests_max = 96;
+  options.requests_max = 48;
   options.queue_entries_max = 8;
   options.peers_max = 4;
   return peer_plans(options, 24, 16);

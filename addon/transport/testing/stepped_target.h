@@ -94,6 +94,9 @@ class SteppedTarget {
     publish("ram2", since);
   }
 
+  /// Namespace 2 becomes a null device.
+  void replace_held() { publish("ram", 0, "zeros"); }
+
   void advance(uint64_t ns) { stepped_.advance(ns); }
   Group& group() { return *group_; }
   const TransportStats& stats() const { return group_->stats(); }
@@ -120,6 +123,8 @@ class SteppedTarget {
     drain_control();
     return commands_;
   }
+  /// Of the queues that connect from now on: see Qpair.
+  void retry_delay(uint8_t index) { retry_delay_ = index; }
   bool is_open(ConnectionId connection) {
     drain_control();
     return opened_.contains(connection);
@@ -135,6 +140,7 @@ class SteppedTarget {
     attach.entries = 64;
     attach.flow_control_disabled = true;
     attach.host = host;
+    attach.retry_delay = retry_delay_;
     on_reactor([&] { group_->attach(attach, table_.get(), &queue_stats_); });
   }
   /// Answers all commands, with success and a little data.
@@ -154,10 +160,10 @@ class SteppedTarget {
     return make_malloc_bdev(stepped_.env(), {.name = name, .bytes = kDiskBytes}).value();
   }
 
-  /// `ram`: what namespace 1 is, since then.
-  void publish(const char* ram, uint32_t since) {
+  /// `ram`: what namespace 1 is, since then; `second`: what namespace 2 is.
+  void publish(const char* ram, uint32_t since, const char* second = "held") {
     std::vector<std::shared_ptr<const nvmf::NamespaceEntry>> entries;
-    for (const char* name : {ram, "held", "zeros"}) {
+    for (const char* name : {ram, second, "zeros"}) {
       auto entry = std::make_shared<nvmf::NamespaceEntry>();
       entry->nsid = static_cast<uint32_t>(entries.size() + 1);
       entry->bdev = registry_->find(name);
@@ -192,6 +198,7 @@ class SteppedTarget {
   std::deque<std::unique_ptr<ControlEvent>> commands_;
   std::set<ConnectionId> opened_;
   ConnectionId last_connection_ = 0;
+  uint8_t retry_delay_ = 0;
   bool stopping_ = false;
   bool stopped_ = false;
 };

@@ -402,11 +402,14 @@ t.test('a publication that fails leaves a host with what it had', async (t) => {
   t.same(await activeNsids(host), [1]);
 });
 
-t.test('a host that can wait is told how long (CRDT1, Host Behavior Support)', async (t) => {
+t.test('a host that can wait is told how long (CRDT1, CRDT2, Host Behavior Support)', async (t) => {
   const bed = await Bed.with(serving('ram0'));
   const host = await FakeHost.ready(bed);
   const page = dataOf(await host.admin(AdminOpcode.identify, { cdw10: Cns.controller }));
   t.equal(new IdentifyController(page).crdt1, 5);
+  t.equal(new IdentifyController(page).crdt2, 100);
+  const early = await host.connect({ qid: 1, cntlid: host.cntlid });
+  t.match(bed.engine.attached.get(early.connection), { qid: 1, retryDelay: 0 });
   const fid = { cdw10: Feature.hostBehaviorSupport };
   const data = HostBehaviorSupport.alloc();
   const send = (bytes: Buffer | null) =>
@@ -424,6 +427,8 @@ t.test('a host that can wait is told how long (CRDT1, Host Behavior Support)', a
   t.equal(new HostBehaviorSupport(byDefault).acre, 0);
   await bed.target.apply(serving('ram1'), allowed);
   t.match(bed.engine.withheld.get(host.controller), { nsids: [1], retryDelay: 1 });
+  const queue = await host.connect({ qid: 2, cntlid: host.cntlid });
+  t.match(bed.engine.attached.get(queue.connection), { qid: 2, retryDelay: 2 });
   data.acre = 0;
   await send(data.buffer);
   t.match(bed.engine.withheld.get(host.controller), { nsids: [1], retryDelay: 0 });

@@ -46,6 +46,7 @@ const queue = {
   discovery: false,
   host: 1,
   hostIsFirst: true,
+  retryDelay: 0,
 };
 
 t.test('a command is answered, refused or attached, and then done', async (t) => {
