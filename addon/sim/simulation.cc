@@ -314,7 +314,14 @@ void Simulation::stop_target() {
   if (!machine_.until([&] { return stopped; }, now_ns() + kOverNs)) {
     return findings_.tell("the target does not stop");
   }
-  const std::string left = target_->what_is_left();
+  // Of the last connections the control plane may not have heard yet.
+  std::string left;
+  machine_.until(
+      [&] {
+        left = target_->what_is_left();
+        return left.empty();
+      },
+      now_ns() + kOverNs);
   if (!left.empty()) findings_.tell("when the target has stopped, there are " + left);
   target_ = nullptr;
 }
