@@ -42,8 +42,8 @@ struct BdevFacts {
   bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
   bool can_compare = false;       ///< else the core reads and compares
   bool volatile_cache = false;    ///< Flush has something to do
-  /// Operations wait for a device, its own or one further down, which may hang or fail: see tick()
-  /// and CoreChannel::hangs().
+  /// Operations may wait for a device, its own or one further down, which may hang or fail: see
+  /// tick(), CoreChannel::may_keep() and hangs().
   bool has_device = false;
   /// A Read may go without memory of its own: see BdevChannel::lend(). Only for a bdev without
   /// limits.
@@ -91,6 +91,9 @@ class BdevChannel {
     (void)io;
     return false;
   }
+  // What a channel says of itself from here to may_keep() is asked for when it is made, and when
+  // something was changed.
+
   /// A layer that would forward each operation at once, as it is: to where. Then it is not asked
   /// to.
   virtual BdevBelow passes_to() { return {}; }
@@ -98,6 +101,9 @@ class BdevChannel {
   virtual BdevLoan lends_as() { return {this, 0}; }
   /// A layer: whether forwarded() is to be called.
   virtual bool looks_at_ends() const { return false; }
+  /// Of a bdev with a device: whether operations may wait for it now. A layer may have one that
+  /// only waits if it is told to.
+  virtual bool may_keep() const { return true; }
   /// A layer: what it forwarded has ended, with `io.status`, and is as it was when the layer was
   /// given it. False: the layer keeps it, with bdev_keep(), and ends it with bdev_complete().
   virtual bool forwarded(BdevIo& io) {
@@ -107,6 +113,13 @@ class BdevChannel {
   /// As submit() of a Flush, but looks whether the bdev's faults are still there, and clears those
   /// that are not; ends with Success if none is left.
   virtual void recheck(BdevIo& io);
+  /// What can be changed while the bdev is open was changed, of this one or of one below: before it
+  /// is asked anew what it says of itself.
+  virtual void refresh() {}
+  /// What can be changed while the bdev is open was changed: for what is kept because of it.
+  virtual void parameters_changed() {}
+  /// The bdev is to go: ends what is kept here by intent, and not by a device.
+  virtual void let_go() {}
   /// About once a second, while there is a channel: for looks at the device that cost nothing.
   virtual void tick() {}
   /// When the oldest operation that has not ended was submitted; UINT64_MAX: there is none, or none

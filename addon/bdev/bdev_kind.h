@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "bdev/base_reads.h"
 #include "bdev/bdev_error.h"
 #include "bdev/bdev_parameters.h"
 #include "bdev/bdev_registry.h"
@@ -21,6 +23,7 @@ struct BdevContext {
   bool claim = true;           ///< of files and bases; false: beside who uses them
   /// By name: what it may stand on. Opened on the control thread, for this bdev alone.
   std::map<std::string, std::shared_ptr<BdevDesc>> bases = {};
+  BaseReads* reads = nullptr;  ///< of the bases; never null where the kind reads some
 };
 
 struct BdevKind {
@@ -28,6 +31,10 @@ struct BdevKind {
   /// Control or worker thread; may block. Asks for all keys that it knows before it does anything,
   /// and ends with parameters.error() if there is one. `field` of an error is the key at fault.
   BdevResult (*make)(const BdevContext& context, BdevParameters& parameters);
+  /// Gives a bdev of this kind, which is open, those of `parameters` that can be changed then: keys
+  /// with the effect `reload`. Control thread; never blocks. All of it or, with an error, nothing.
+  /// Null: there are none that the engine is told of.
+  std::optional<BdevError> (*change)(Bdev& bdev, BdevParameters& parameters) = nullptr;
 };
 
 }  // namespace capsuled

@@ -49,6 +49,8 @@ BdevLoan LayerChannel::lends_as() {
   return {below.lender, below.first_block + first_block_};
 }
 
+bool LayerChannel::may_keep() const { return base_.may_keep(); }
+
 bool LayerChannel::base_hangs() const { return base_.hangs(); }
 
 }  // namespace capsuled

@@ -35,6 +35,7 @@ class LayerChannel : public BdevChannel {
   /// Forwards it.
   void submit(BdevIo& io) override;
   BdevLoan lends_as() override;
+  bool may_keep() const override;
   bool base_hangs() const override;
 
  protected:

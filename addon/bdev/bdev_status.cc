@@ -2,10 +2,29 @@
 
 #include <cerrno>
 
+#include "base/assert.h"
+
 namespace capsuled {
 
 bool changes_blocks(BdevIoType type) {
   return type == BdevIoType::Write || type == BdevIoType::Unmap || type == BdevIoType::WriteZeroes;
+}
+
+const char* bdev_status_text(BdevStatus status) {
+  switch (status) {
+    case BdevStatus::Success: return "success";
+    case BdevStatus::Failed: return "an internal failure";
+    case BdevStatus::MediaError: return "a media error";
+    case BdevStatus::NoSpace: return "no space";
+    case BdevStatus::Miscompare: return "a difference";
+    case BdevStatus::Aborted: return "an abort";
+    case BdevStatus::OutOfRange: return "blocks behind the end";
+    case BdevStatus::Unsupported: return "an operation that the device cannot do";
+    case BdevStatus::ReadOnly: return "a device that is read-only";
+    case BdevStatus::Gone: return "a device that is gone";
+    case BdevStatus::Lost: return "a device that has lost data";
+  }
+  UNREACHABLE();
 }
 
 BdevStatus bdev_status_from_errno(int errnum, BdevIoType type) {

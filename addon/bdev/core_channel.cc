@@ -91,11 +91,9 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       stats_(*entry_->stats.at(reactor.index())),
       oldest_ns_(entry_->oldest_ns.at(reactor.index())),
       backend_(made_channel(*entry_->bdev, reactor)),
-      passes_to_(backend_->passes_to()),
       loan_(backend_->lends_as()),
       number_(number),
       frame_(entry_->bdev->level() - 1),
-      looks_at_ends_(backend_->looks_at_ends()),
       block_size_(facts_.block_size),
       block_count_(facts_.block_count),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
@@ -104,6 +102,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
   const bool limited = facts_.transfer_bytes_max != 0 || facts_.boundary_blocks != 0;
   ASSERT(!limited || (!facts_.lends_reads && !facts_.takes_data_at_once));
   ASSERT(!facts_.takes_data_at_once || facts_.can_compare);
+  refresh();
   // Relaxed: only the way down to zero orders anything.
   entry_->channel_count.fetch_add(1, std::memory_order_relaxed);
 }
@@ -243,6 +242,13 @@ void CoreChannel::recheck(BdevIo& io) {
   backend_->recheck(io);
 }
 
+void CoreChannel::refresh() {
+  backend_->refresh();
+  passes_to_ = backend_->passes_to();
+  looks_at_ends_ = backend_->looks_at_ends();
+  may_keep_ = facts_.has_device && backend_->may_keep();
+}
+
 void CoreChannel::tick() {
   backend_->tick();
   set_stat(oldest_ns_, backend_->oldest_ns());
@@ -309,12 +315,16 @@ void CoreChannel::end(BdevIo& io, BdevStatus status) {
 }
 
 void CoreChannel::ended(BdevIo& io) {
-  CoreChannel* at = io.channel;
-  if (io.status == BdevStatus::Unsupported && at->zeroes_otherwise(io)) [[unlikely]]
+  if (io.status == BdevStatus::Unsupported && io.channel->zeroes_otherwise(io)) [[unlikely]]
     return;
-  const uint64_t now_ns = at->now_ns();
+  climb(io);
+}
+
+/// From where `io` has ended.
+[[gnu::always_inline]] inline void CoreChannel::climb(BdevIo& io) {
+  CoreChannel* at = io.channel;
   const BdevIoType type = io.type;
-  uint64_t took_ns = now_ns - io.submitted_ns;
+  const uint64_t took_ns = at->now_ns() - io.submitted_ns;
   while (CoreChannel* const layer = io.above) {
     at->leave(io, type, took_ns);
     // From here on who is above may release the channel that it had.
@@ -323,16 +333,20 @@ void CoreChannel::ended(BdevIo& io) {
     io.above = frame.above;
     io.offset_blocks = frame.offset_blocks;
     at = layer;
-    if (!layer->looks_at_ends_) [[likely]]
-      continue;
-    if (!layer->backend_->forwarded(io)) return;
-    took_ns = now_ns - io.submitted_ns;
+    if (layer->looks_at_ends_) [[unlikely]]
+      return layer->show_end(io);
   }
   if (io.parent != nullptr) return at->pieces_->ended(io);
   at->leave(io, type, took_ns);
   io.set_state(BdevIoState::Idle);
   // The last use of this channel: `complete` may release it.
   io.complete(io);
+}
+
+/// Out of line: what the call to the layer needs is not to be kept ready for those that do not
+/// look.
+[[gnu::noinline]] void CoreChannel::show_end(BdevIo& io) {
+  if (backend_->forwarded(io)) climb(io);
 }
 
 /// Some devices say that they can write zeros, and only find out when asked.

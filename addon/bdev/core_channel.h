@@ -52,6 +52,8 @@ class CoreChannel {
   /// any case: with Aborted if this was in time, even though some of its blocks may have been
   /// written.
   void cancel(BdevIo& io);
+  /// Whether operations may wait for a device.
+  bool may_keep() const { return may_keep_; }
   const BdevFacts& facts() const { return facts_; }
   uint32_t in_flight() const { return in_flight_; }
   /// Whether its device has kept an operation of this reactor, anybody's, for kHangsAfterNs; give
@@ -83,12 +85,16 @@ class CoreChannel {
   void cancel_here(BdevIo& io);
   /// About once a second.
   void tick();
+  /// Asks the backend anew what it says of itself. Those below were asked before.
+  void refresh();
   /// Whether `io` goes to the backend whole; else `kind` says how it is carried out in pieces.
   bool goes_whole(const BdevIo& io, PieceKind& kind) const;
   /// Queues `io` for the loop with `status`.
   void end(BdevIo& io, BdevStatus status);
   /// Loop: takes what end() queued, up through all layers.
   static void ended(BdevIo& io);
+  static void climb(BdevIo& io);
+  void show_end(BdevIo& io);
   bool zeroes_otherwise(BdevIo& io);
   /// Counts it.
   void leave(const BdevIo& io, BdevIoType type, uint64_t took_ns);
@@ -100,12 +106,13 @@ class CoreChannel {
   BdevStats& stats_;
   uint64_t& oldest_ns_;  ///< the entry's
   std::unique_ptr<BdevChannel> backend_;
-  const BdevBelow passes_to_;
+  BdevBelow passes_to_;
   const BdevLoan loan_;
   std::unique_ptr<Pieces> pieces_;
   const uint32_t number_;
   const uint32_t frame_;  ///< of BdevIo::frames, if this is a layer
-  const bool looks_at_ends_;
+  bool looks_at_ends_ = false;
+  bool may_keep_ = false;
   const uint32_t block_size_;
   const uint64_t block_count_;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit

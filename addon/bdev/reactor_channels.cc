@@ -37,6 +37,30 @@ CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
   return channel;
 }
 
+CoreChannel* ReactorChannels::find(const BdevEntry& entry) const {
+  const auto found = channels_.find(&entry);
+  return found == channels_.end() ? nullptr : found->second;
+}
+
+void ReactorChannels::changed(const BdevEntry& entry) {
+  CoreChannel* const channel = find(entry);
+  if (channel == nullptr) return;
+  // What is said of it follows for those above.
+  std::vector<std::pair<uint32_t, CoreChannel*>> lowest_first;
+  for (const auto& [each, of] : channels_) lowest_first.emplace_back(each->bdev->level(), of);
+  std::ranges::sort(lowest_first, {}, [](const auto& each) { return each.first; });
+  for (const auto& [level, of] : lowest_first) of->refresh();
+  channel->backend_->parameters_changed();
+}
+
+void ReactorChannels::let_go(const BdevEntry& entry) {
+  if (CoreChannel* const channel = find(entry)) channel->backend_->let_go();
+}
+
+void ReactorChannels::let_go() {
+  for (const auto& [entry, channel] : channels_) channel->backend_->let_go();
+}
+
 uint32_t ReactorChannels::take_number() {
   const auto free = std::find(numbers_.begin(), numbers_.end(), false);
   const auto number = static_cast<uint32_t>(free - numbers_.begin());
@@ -56,8 +80,10 @@ void ReactorChannels::release(CoreChannel& channel) {
   unregister_if_unused();
 }
 
-PollResult ReactorChannels::poll() {
-  if (ended_.empty()) return PollResult::Idle;
+PollResult ReactorChannels::poll() { return ended_.empty() ? PollResult::Idle : run_ended(); }
+
+/// Out of line: most polls have nothing to run, and need no registers saved for it.
+[[gnu::noinline]] PollResult ReactorChannels::run_ended() {
   polling_ = true;
   for (size_t left = ended_.size(); left > 0; --left) {
     BdevIo& io = *ended_.pop_front();

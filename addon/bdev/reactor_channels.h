@@ -30,6 +30,11 @@ class ReactorChannels final : public Poller, public ReactorPart {
 
   CoreChannel* acquire(const std::shared_ptr<BdevEntry>& entry);
   void release(CoreChannel& channel);
+  /// See BdevChannel; nothing if there is no channel of it here.
+  void changed(const BdevEntry& entry);
+  void let_go(const BdevEntry& entry);
+  /// All of them.
+  void let_go();
 
   void push_ended(BdevIo& io) { ended_.push_back(io); }
   /// Runs what had ended when it was called; what ends meanwhile is for the next time.
@@ -40,7 +45,9 @@ class ReactorChannels final : public Poller, public ReactorPart {
   struct TickTimer : Timer {
     ReactorChannels* table = nullptr;
   };
+  PollResult run_ended();
   uint32_t take_number();
+  CoreChannel* find(const BdevEntry& entry) const;
   void unregister_if_unused();
   void tick();
 

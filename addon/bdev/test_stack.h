@@ -15,6 +15,10 @@ namespace capsuled {
 class TestStack {
  public:
   explicit TestStack(std::unique_ptr<Bdev> base) : registry_(1) { add(std::move(base)); }
+  /// On another machine, which outlives it.
+  TestStack(env::Env& env, std::unique_ptr<Bdev> base) : reactors_(env, 1), registry_(1) {
+    add(std::move(base));
+  }
   ~TestStack() { release(); }
   TestStack(const TestStack&) = delete;
   TestStack& operator=(const TestStack&) = delete;
@@ -46,6 +50,7 @@ class TestStack {
   }
   void start(TestIo& io) {
     CoreChannel& at = channel();
+    io.env = &reactors_.env();
     reactors_.run(0, [&](Reactor&) { at.submit(io.io); });
   }
   BdevStatus run(TestIo& io) {

@@ -200,23 +200,47 @@ env::Endpoint endpoint(const Napi::Object& endpoint) {
   return {string_of(endpoint, "address"), static_cast<uint16_t>(uint32_of(endpoint, "port"))};
 }
 
-BdevParameters bdev_parameters(const Napi::Object& parameters) {
-  BdevParameters result(string_of(parameters, "name"), string_of(parameters, "kind"));
-  const Napi::Array keys = parameters.GetPropertyNames();
+namespace {
+
+BdevSection bdev_section(const Napi::Object& values);
+
+BdevValue bdev_value(const Napi::Value& value) {
+  if (value.IsBoolean()) return value.ToBoolean().Value();
+  if (value.IsNumber()) return static_cast<uint64_t>(value.ToNumber().Int64Value());
+  if (value.IsBigInt()) {
+    bool lossless = false;
+    return value.As<Napi::BigInt>().Uint64Value(&lossless);
+  }
+  if (value.IsArray()) {
+    const auto items = value.As<Napi::Array>();
+    BdevList list;
+    for (uint32_t index = 0; index < items.Length(); ++index) {
+      list.push_back(bdev_value(items.Get(index)));
+    }
+    return list;
+  }
+  if (value.IsObject()) return bdev_section(value.As<Napi::Object>());
+  return value.ToString().Utf8Value();
+}
+
+BdevSection bdev_section(const Napi::Object& values) {
+  BdevSection section;
+  const Napi::Array keys = values.GetPropertyNames();
   for (uint32_t index = 0; index < keys.Length(); ++index) {
     const std::string key = keys.Get(index).ToString().Utf8Value();
-    if (key == "name" || key == "kind") continue;
-    const Napi::Value value = parameters.Get(key);
-    if (value.IsUndefined()) continue;
-    if (value.IsBoolean()) {
-      result.set(key, value.ToBoolean().Value());
-    } else if (value.IsNumber() || value.IsBigInt()) {
-      result.set(key, uint64_of(parameters, key.c_str()));
-    } else {
-      result.set(key, value.ToString().Utf8Value());
-    }
+    const Napi::Value value = values.Get(key);
+    if (!value.IsUndefined()) section.emplace(key, bdev_value(value));
   }
-  return result;
+  return section;
+}
+
+}  // namespace
+
+BdevParameters bdev_parameters(const Napi::Object& parameters) {
+  BdevSection values = bdev_section(parameters);
+  values.erase("name");
+  values.erase("kind");
+  return {string_of(parameters, "name"), string_of(parameters, "kind"), std::move(values)};
 }
 
 std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& entries) {

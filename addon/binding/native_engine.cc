@@ -60,17 +60,25 @@ class NativeEngine::BdevWork : public ThreadWork {
   Napi::Promise::Deferred deferred_;
 };
 
-/// Opens a bdev, and registers it back on JavaScript's thread.
+/// Opens a bdev, and registers it back on JavaScript's thread; reads between what its factory wants
+/// to know of its bases.
 class NativeEngine::BdevCreation : public BdevWork {
  public:
-  BdevCreation(NativeEngine& owner, const BdevContext& context, BdevParameters parameters)
-      : BdevWork(owner), context_(context), parameters_(std::move(parameters)) {}
+  /// What all attempts have in common.
+  struct Making {
+    BdevContext context;
+    BdevParameters parameters;
+    BaseReads reads;
+  };
+  BdevCreation(NativeEngine& owner, std::shared_ptr<Making> making)
+      : BdevWork(owner), making_(std::move(making)) {}
 
  protected:
-  void Execute() override { result_.emplace(make_bdev(context_, std::move(parameters_))); }
+  void Execute() override { result_.emplace(make_bdev(making_->context, making_->parameters)); }
   void OnOK() override {
     const Napi::Env env = Env();
     if (!result_->ok()) {
+      if (making_->reads.wanted().has_value()) return read_and_try_again();
       const BdevError& error = result_->error();
       deferred_.Reject(make_error(env, error.errnum, error.message, error.field).Value());
     } else {
@@ -87,8 +95,15 @@ class NativeEngine::BdevCreation : public BdevWork {
   }
 
  private:
-  const BdevContext context_;
-  BdevParameters parameters_;
+  void read_and_try_again() {
+    // It takes over what this one holds.
+    auto* const next = new BdevCreation(owner_, making_);
+    next->deferred_ = deferred_;
+    owner_.engine_->bdev_provide(making_->reads, [next] { next->begin(); });
+    over();
+  }
+
+  const std::shared_ptr<Making> making_;
   std::optional<BdevResult> result_;
 };
 
@@ -125,6 +140,8 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod("listenerRemove", &Self::listener_remove),
                       InstanceMethod("bdevCreate", &Self::bdev_create),
                       InstanceMethod("bdevDelete", &Self::bdev_delete),
+                      InstanceMethod("bdevChange", &Self::bdev_change),
+                      InstanceMethod("bdevLetGo", &Self::bdev_let_go),
                       InstanceMethod("inspect", &Self::inspect),
                       InstanceMethod("recordIdentity", &Self::record_identity),
                       InstanceMethod("lockFile", &Self::lock_file),
@@ -272,18 +289,21 @@ Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
-  BdevContext context{.env = engine_->env(),
-                      .reactor_count = engine_->reactor_count(),
-                      .claim = info[1].ToBoolean()};
+  auto making = std::make_shared<BdevCreation::Making>(
+      BdevCreation::Making{.context = {.env = engine_->env(),
+                                       .reactor_count = engine_->reactor_count(),
+                                       .claim = info[1].ToBoolean()},
+                           .parameters = bdev_parameters(info[0].As<Napi::Object>()),
+                           .reads = {}});
+  making->context.reads = &making->reads;
   const Napi::Array bases = info[2].As<Napi::Array>();
   for (uint32_t index = 0; index < bases.Length(); ++index) {
     const std::string name = bases.Get(index).ToString().Utf8Value();
     auto base = engine_->bdevs().open(name);
     if (!base) return rejected(info.Env(), base.error().errnum, base.error().what, "");
-    context.bases.emplace(name, std::move(base).value());
+    making->context.bases.emplace(name, std::move(base).value());
   }
-  auto* const creation =
-      new BdevCreation(*this, context, bdev_parameters(info[0].As<Napi::Object>()));
+  auto* const creation = new BdevCreation(*this, std::move(making));
   const Napi::Promise promise = creation->promise();
   creation->begin();
   return promise;
@@ -298,6 +318,22 @@ Napi::Value NativeEngine::bdev_delete(const Napi::CallbackInfo& info) {
   const Napi::Promise promise = deletion->promise();
   deletion->begin();
   return promise;
+}
+
+/// (name, parameters): throws what the kind says of them.
+Napi::Value NativeEngine::bdev_change(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto error = engine_->bdev_change(info[0].ToString().Utf8Value(),
+                                          bdev_parameters(info[1].As<Napi::Object>()));
+  if (error.has_value()) {
+    make_error(env, error->errnum, error->message, error->field).ThrowAsJavaScriptException();
+  }
+  return env.Undefined();
+}
+
+Napi::Value NativeEngine::bdev_let_go(const Napi::CallbackInfo& info) {
+  engine_->bdev_let_go(info[0].ToString().Utf8Value());
+  return info.Env().Undefined();
 }
 
 Napi::Value NativeEngine::inspect(const Napi::CallbackInfo& info) {

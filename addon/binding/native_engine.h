@@ -44,6 +44,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value listener_remove(const Napi::CallbackInfo& info);
   Napi::Value bdev_create(const Napi::CallbackInfo& info);
   Napi::Value bdev_delete(const Napi::CallbackInfo& info);
+  Napi::Value bdev_change(const Napi::CallbackInfo& info);
+  Napi::Value bdev_let_go(const Napi::CallbackInfo& info);
   Napi::Value inspect(const Napi::CallbackInfo& info);
   Napi::Value record_identity(const Napi::CallbackInfo& info);
   Napi::Value lock_file(const Napi::CallbackInfo& info);

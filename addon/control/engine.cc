@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "bdev/reactor_channels.h"
 #include "control/engine_state.h"
 
 namespace capsuled::control {
@@ -180,7 +181,11 @@ void Engine::stop_groups(Done done) {
           join.arrive();
         });
       },
-      [](Lane& lane, Join& join) { lane.group->stop([&join] { join.arrive(); }); });
+      [](Lane& lane, Join& join) {
+        // What a bdev keeps by intent would keep its connection.
+        ReactorChannels::of(*lane.reactor).let_go();
+        lane.group->stop([&join] { join.arrive(); });
+      });
 }
 
 Result<env::Endpoint> Engine::listener_add(uint32_t listener, const env::Endpoint& endpoint) {

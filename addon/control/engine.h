@@ -12,11 +12,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "bdev/base_reads.h"
 #include "bdev/bdev_core.h"
+#include "bdev/bdev_parameters.h"
 #include "control/completions.h"
 #include "control/join.h"
 #include "env/env.h"
@@ -27,6 +31,10 @@
 #include "transport/admission.h"
 #include "transport/control_queue.h"
 #include "transport/group.h"
+
+namespace capsuled {
+class ReactorChannels;
+}
 
 namespace capsuled::control {
 
@@ -101,6 +109,20 @@ class Engine {
   /// Has the bdev looked at again, and what was latched forgotten if it is well: see BdevHealth.
   /// `done` gets the outcome; errors, when nothing is begun, are those of BdevRegistry::open().
   Result<void> bdev_recheck(const std::string& name, std::function<void(BdevStatus)> done);
+  /// Gives it those parameters that can be changed while it is open: see BdevKind::change. ENOENT:
+  /// there is none of that name.
+  std::optional<BdevError> bdev_change(const std::string& name, BdevParameters parameters);
+  /// It is to go: what it keeps by intent, and not because of a device, ends soon.
+  void bdev_let_go(const std::string& name);
+  /// I/O of the control thread, for what is not a host's: tables, headers, labels. It takes a
+  /// reactor no longer than a host's command, and waits for nobody; on a device that hangs, `done`
+  /// may never run. The blocks are the bdev's; at most some MiB, which are copied.
+  void bdev_read(std::shared_ptr<BdevDesc> bdev, uint64_t first_block, uint64_t count_blocks,
+                 std::function<void(BdevStatus, std::vector<std::byte>)> done);
+  void bdev_write(std::shared_ptr<BdevDesc> bdev, uint64_t first_block,
+                  std::span<const std::byte> bytes, std::function<void(BdevStatus)> done);
+  /// Reads what a factory wants; then the factory can be called again. `reads` stays until `done`.
+  void bdev_provide(BaseReads& reads, std::function<void()> done);
   /// How long the bdev's oldest operation has been under way, give or take two seconds; 0: none.
   uint64_t bdev_oldest_ns(BdevEntry& entry);
 
@@ -180,6 +202,7 @@ class Engine {
     uint16_t qid = 0;
     transport::CommandToken connect = 0;  ///< 0: none that waits for its answer
   };
+  struct ControlIo;
   struct ClosedWaiter {
     std::set<ConnectionId> connections;
     Done done;
@@ -193,6 +216,10 @@ class Engine {
   void displace(ConnectionId connection);
   void refuse(int fd, uint32_t listener, const env::Endpoint& peer, bool own_limit);
   static void arrive(Arrival* arrival);
+  void begin(std::shared_ptr<ControlIo> io, Done done);
+  /// On each reactor.
+  void tell_channels(const std::shared_ptr<BdevEntry>& entry,
+                     void (ReactorChannels::*what)(const BdevEntry& entry));
   void forget_connect(transport::CommandToken token);
   void connection_closed(ConnectionId connection);
   void wait_closed(std::set<ConnectionId> connections, Done done);

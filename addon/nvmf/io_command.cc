@@ -351,7 +351,7 @@ std::optional<uint32_t> io_device(const Qpair& qpair, const wire::SubmissionQueu
   if (qpair.table == nullptr) return std::nullopt;
   if (is_flush_of_all(sqe)) return 0;
   const NamespaceChannel* const ns = qpair.table->find(sqe.nsid.get());
-  if (ns == nullptr || !ns->has_device) return std::nullopt;
+  if (ns == nullptr || !ns->bdev->may_keep()) return std::nullopt;
   return ns->bdev->number();
 }
 
@@ -433,7 +433,7 @@ void io_execute(Request& request) {
   NamespaceChannel* const ns = table.find(request.sqe.nsid.get());
   request.ns = ns;
   NamespaceTable::hold(*ns);
-  if (ns->has_device) [[unlikely]]
+  if (ns->bdev->may_keep()) [[unlikely]]
     request.owner->given_to_device(request, ns->bdev->number());
   switch (opcode) {
     case IoOpcode::kRead: execute_transfer(request, BdevIoType::Read); return;

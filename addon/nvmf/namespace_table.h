@@ -49,7 +49,6 @@ struct NamespaceChannel {
   bool read_only = false;
   bool lends_reads = false;
   bool takes_data_at_once = false;
-  bool has_device = false;
   bool detached = false;
   uint32_t in_flight = 0;
   class NamespaceTable* table = nullptr;

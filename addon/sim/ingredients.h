@@ -34,6 +34,7 @@ enum class Ingredient : uint8_t {
   ConnectionEnds,  ///< the same
   Withdrawals,     ///< of namespaces, which come again
   NewDisks,        ///< their bdevs are deleted, and made again
+  Delays,          ///< bdevs of kind `delay`, whose times are changed
   SlowDisks,       ///< with outliers
   ShortTransfers,  ///< disks move less than was asked for
   DiskErrors,      ///< for a while
@@ -50,8 +51,8 @@ inline constexpr std::array kIngredientNames = {
     "deaf_hosts",      "owing_hosts",     "half_hosts",      "spoiling_hosts", "leaving_hosts",
     "vanishing_hosts", "aborts",          "resets",          "short_sends",    "little_memory",
     "slow_control",    "controller_ends", "connection_ends", "withdrawals",    "new_disks",
-    "slow_disks",      "short_transfers", "disk_errors",     "disk_hangs",     "disk_cuts",
-    "lulls",           "pauses",          "kills",           "power_cuts",
+    "delays",          "slow_disks",      "short_transfers", "disk_errors",    "disk_hangs",
+    "disk_cuts",       "lulls",           "pauses",          "kills",          "power_cuts",
 };
 inline constexpr size_t kIngredients = kIngredientNames.size();
 static_assert(kIngredients == static_cast<size_t>(Ingredient::PowerCuts) + 1);

@@ -77,27 +77,32 @@ Simulation::Simulation(const SimulationOptions& options)
   for (const Ingredient one :
        {Ingredient::Resets, Ingredient::ShortSends, Ingredient::ControllerEnds,
         Ingredient::ConnectionEnds, Ingredient::Withdrawals, Ingredient::NewDisks,
-        Ingredient::DiskErrors, Ingredient::DiskHangs, Ingredient::DiskCuts, Ingredient::Lulls,
-        Ingredient::Pauses, Ingredient::Kills, Ingredient::PowerCuts}) {
+        Ingredient::Delays, Ingredient::DiskErrors, Ingredient::DiskHangs, Ingredient::DiskCuts,
+        Ingredient::Lulls, Ingredient::Pauses, Ingredient::Kills, Ingredient::PowerCuts}) {
     if (has(one)) acts_.push_back(one);
   }
 }
 
 Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_bytes,
-                       const std::vector<uint64_t>& layers)
+                       const std::vector<Layer>& layers)
     : nsid(number),
       lowest(kind + std::to_string(number)),
       name(lowest),
       path(kind == "uring" ? lowest : ""),
       judge(block_bytes, kBlocks) {
-  for (const uint64_t first : layers) first_block += first;
+  for (const Layer& layer : layers) first_block += layer.first_block;
   uint64_t blocks = first_block + kBlocks;
   bdevs.push_back({lowest, kind, {{"size", blocks * block_bytes}, {"block_size", block_bytes}}});
   if (!path.empty()) bdevs.back().set("path", path);
-  for (const uint64_t first : layers) {
-    blocks -= first;
-    const std::string base = std::exchange(name, "part" + std::to_string(bdevs.size()) + lowest);
-    bdevs.push_back({name, "split", {{"base", base}, {"offset", first * block_bytes}}});
+  for (const Layer& layer : layers) {
+    const char* const word = layer.delays ? "slow" : "part";
+    const std::string base = std::exchange(name, word + std::to_string(bdevs.size()) + lowest);
+    if (layer.delays) {
+      bdevs.push_back({name, "delay", {{"base", base}, {"seed", uint64_t{number}}}});
+      continue;
+    }
+    blocks -= layer.first_block;
+    bdevs.push_back({name, "split", {{"base", base}, {"offset", layer.first_block * block_bytes}}});
     bdevs.back().set("size", blocks * block_bytes);
   }
 }
@@ -117,8 +122,12 @@ void Simulation::make_disks() {
   Prng prng = draw(3);
   for (uint32_t nsid = 1; nsid <= 4; ++nsid) {
     const uint32_t block_bytes = prng.chance(1, 2) ? 512 : 4096;
-    std::vector<uint64_t> layers(prng.chance(1, 2) ? prng.between(1, 3) : 0);
-    for (uint64_t& first : layers) first = prng.below(100);
+    std::vector<Layer> layers(prng.chance(1, 2) ? prng.between(1, 3) : 0);
+    for (Layer& layer : layers) {
+      layer.first_block = prng.below(100);
+      if (!has(Ingredient::Delays) || prng.chance(1, 2)) continue;
+      layer = {.delays = true};
+    }
     disks_.push_back(
         std::make_unique<Disk>(nsid, nsid % 2 == 0 ? "malloc" : "uring", block_bytes, layers));
     Disk& disk = *disks_.back();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "bdev/bdev_stats.h"
 #include "bdev/bdev_status.h"
 #include "sim/simulation_run.h"
 
@@ -12,6 +13,13 @@ namespace capsuled::sim {
 using env::sim::DiskOp;
 using env::sim::DiskRequest;
 using env::sim::SimDisk;
+
+namespace {
+
+constexpr uint64_t kDelayMaxNs = 2'000'000;
+constexpr uint64_t kLongDelayMaxNs = 50'000'000;
+
+}  // namespace
 
 // ---- What is done to it -------------------------------------------------------------------------
 
@@ -50,6 +58,9 @@ void Simulation::act(Ingredient what) {
     case Ingredient::Withdrawals:
     case Ingredient::NewDisks:
       if (Disk* const disk = pick_disk(false)) withdraw(*disk, what == Ingredient::NewDisks);
+      return;
+    case Ingredient::Delays:
+      if (const Disk* const disk = pick_disk(false)) change_times(*disk);
       return;
     case Ingredient::DiskErrors:
       if (Disk* const disk = pick_disk(true)) fail(*disk);
@@ -149,6 +160,28 @@ void Simulation::cut(Disk& disk) {
   acknowledge(disk);
   disk.disturbance.end(now_ns());
   disk.busy = false;
+}
+
+/// For each operation some time, none in half of the cases.
+BdevSection Simulation::some_times(Prng& prng) {
+  BdevSection times;
+  for (const char* const operation : kBdevIoTypeNames) {
+    if (prng.chance(1, 2)) continue;
+    const uint64_t average = prng.below(kDelayMaxNs);
+    BdevSection spread = {{"average", average}, {"jitter", prng.below(average + 1)}};
+    if (prng.chance(1, 2)) spread["p99"] = prng.below(kLongDelayMaxNs);
+    times[operation] = std::move(spread);
+  }
+  return times;
+}
+
+void Simulation::change_times(const Disk& disk) {
+  for (const BdevParameters& bdev : disk.bdevs) {
+    if (bdev.kind() != "delay") continue;
+    const auto error = target_->engine().bdev_change(
+        bdev.name(), {bdev.name(), bdev.kind(), some_times(machine_.prng())});
+    ASSERT(!error.has_value());
+  }
 }
 
 /// What was latched is looked at until it is well.

@@ -38,11 +38,14 @@ class Simulation {
   SimulationResult run();
 
  private:
+  struct Layer {
+    bool delays = false;       ///< or a part of what is below
+    uint64_t first_block = 0;  ///< where it begins there
+  };
   struct Disk {
-    /// `layers`: where each bdev of a stack over the lowest one begins in the one below it, in
-    /// blocks.
+    /// `layers`: of the stack over the lowest one, from below.
     Disk(uint32_t number, const std::string& kind, uint32_t block_bytes,
-         const std::vector<uint64_t>& layers);
+         const std::vector<Layer>& layers);
 
     uint32_t nsid;
     std::string lowest;                 ///< its name
@@ -64,6 +67,8 @@ class Simulation {
   static env::sim::SimThreadOptions threads_of(const SimulationOptions& options);
   env::sim::SimLine line_of(const SimulationOptions& options) const;
   void make_disks();
+  static BdevSection some_times(Prng& prng);
+  void change_times(const Disk& disk);
   void add_bdevs(const Disk& disk);
   bool remove_bdevs(const Disk& disk);
   void start_target();

@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "bdev/bdev_registry.h"
+#include "bdev/delay/delay_bdev.h"
 #include "bdev/malloc/malloc_bdev.h"
 #include "bdev/null/null_bdev.h"
 #include "bdev/split/split_bdev.h"
@@ -33,7 +34,7 @@ namespace {
 using testing::Digests;
 using testing::Octets;
 
-enum class Backend : uint8_t { Null, Malloc, SplitMalloc };
+enum class Backend : uint8_t { Null, Malloc, SplitMalloc, DelayMalloc };
 enum class Transfer : uint8_t { Read, WriteInCapsule, WriteR2t };
 
 struct Case {
@@ -55,6 +56,7 @@ constexpr Case kCases[] = {
     {"write_in_capsule_malloc_4k_qd32", Backend::Malloc, Transfer::WriteInCapsule, k4k, 32},
     {"write_r2t_malloc_128k_qd8", Backend::Malloc, Transfer::WriteR2t, k128k, 8},
     {"read_split_malloc_4k_qd32", Backend::SplitMalloc, Transfer::Read, k4k, 32},
+    {"read_delay_malloc_4k_qd32", Backend::DelayMalloc, Transfer::Read, k4k, 32},
 };
 constexpr uint32_t kQueueDepthMax = 32;
 constexpr uint64_t kBdevBytes = uint64_t{64} << 20;
@@ -281,10 +283,14 @@ class Run {
       return add(make_null_bdev({.name = bdev_, .bytes = kBdevBytes}));
     }
     add(make_malloc_bdev(env_, {.name = bdev_, .bytes = kBdevBytes + k4k, .reactor_count = 1}));
-    if (case_.backend != Backend::SplitMalloc) return;
-    const std::string base = std::exchange(bdev_, "part");
-    add(make_split_bdev(
-        {.name = bdev_, .base = registry_->open(base).value(), .offset_bytes = k4k}));
+    if (case_.backend == Backend::Malloc) return;
+    const std::string name = std::exchange(bdev_, "layer");
+    std::shared_ptr<BdevDesc> base = registry_->open(name).value();
+    if (case_.backend == Backend::SplitMalloc) {
+      add(make_split_bdev({.name = bdev_, .base = std::move(base), .offset_bytes = k4k}));
+    } else {
+      add(make_delay_bdev({.name = bdev_, .base = std::move(base)}));
+    }
   }
 
   template <typename What>

@@ -1,5 +1,7 @@
 /** The kinds of bdevs, a line for each. */
 
+export { delay } from './delay.js';
+export { error } from './error.js';
 export { malloc } from './malloc.js';
 export { nullKind } from './null.js';
 export { split } from './split.js';

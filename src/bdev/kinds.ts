@@ -2,6 +2,7 @@
 
 import { formatDuration } from '../config/duration.js';
 import type { SchemaNode } from '../config/schema-node.js';
+import { formatProbability } from '../config/probability.js';
 import { formatSize } from '../config/size.js';
 import type { BdevDescription, BdevParameters, BdevValue } from '../engine/engine-types.js';
 import { Type } from '../json-schema.js';
@@ -11,7 +12,7 @@ import type { BdevKind } from './kind.js';
 const kinds: readonly BdevKind[] = Object.values(all);
 
 /** Known by name alone. */
-const LATER_BDEV_KINDS = ['nvme', 'nvmf', 'delay', 'error'] as const;
+const LATER_BDEV_KINDS = ['nvme', 'nvmf'] as const;
 
 export const bdevSchema = Type.Unsafe<BdevParameters>({
   anyOf: kinds.map(({ schema }) => schema),
@@ -109,6 +110,15 @@ export function passingParameters(bdev: BdevParameters): Record<string, BdevValu
   return { ...Object.fromEntries(defaults), ...written(bdev, (key) => passing.has(key)) };
 }
 
+/** What the engine is to be told of what can be changed while it is open. */
+export function engineChanges(bdev: BdevParameters): BdevParameters {
+  const opening = new Set(
+    fields(bdev).flatMap(([key, node]) => (node['x-opening'] === true ? [key] : [])),
+  );
+  const changes = Object.entries(passingParameters(bdev)).filter(([key]) => !opening.has(key));
+  return engineParameters({ ...Object.fromEntries(changes), name: bdev.name, kind: bdev.kind });
+}
+
 function written(bdev: BdevParameters, isWanted: (key: string) => boolean) {
   const entries = Object.entries(bdev).filter(
     ([key, value]) => value !== undefined && isWanted(key),
@@ -125,9 +135,25 @@ export function describeParameters(bdev: BdevParameters): Record<string, unknown
   return { name: bdev.name, kind: bdev.kind, ...Object.fromEntries(words) };
 }
 
-function describeValue(value: BdevValue, { format }: SchemaNode): unknown {
+function describeValue(value: BdevValue, node: SchemaNode): unknown {
   if (typeof value === 'bigint') return formatSize(value);
-  return format === 'duration' && typeof value === 'number' ? formatDuration(value) : value;
+  if (isList(value)) return value.map((item) => describeValue(item, node.items ?? {}));
+  const isMap = typeof value === 'object';
+  const variant = node.anyOf?.find(({ type }) => (type === 'object') === isMap);
+  const { format, properties = {} } = variant ?? node;
+  if (isMap) {
+    const words = Object.entries(value).map(
+      ([key, item]) => [key, describeValue(item, properties[key] ?? {})] as const,
+    );
+    return Object.fromEntries(words);
+  }
+  if (typeof value !== 'number') return value;
+  if (format === 'duration') return formatDuration(value);
+  return format === 'probability' ? formatProbability(value) : value;
+}
+
+function isList(value: BdevValue): value is readonly BdevValue[] {
+  return Array.isArray(value);
 }
 
 /** The configuration that would recreate a living bdev. */

@@ -38,6 +38,7 @@ const schema = Type.Object(
     create: flag({
       description: 'Create the file, sparse, if it does not exist.',
       effect: 'reload',
+      opening: true,
       default: false,
     }),
     read_only: flag({

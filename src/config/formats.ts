@@ -11,6 +11,12 @@ import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
 import { ADDRESS_PATTERN, HOST_PORT_PATTERN } from './address-pattern.js';
 import { DURATION_EXPECTED, durationHint, durationPattern, parseDuration } from './duration.js';
 import { notationHint } from './number-notation.js';
+import {
+  PROBABILITY_EXPECTED,
+  PROBABILITY_PATTERN,
+  parseProbability,
+  probabilityHint,
+} from './probability.js';
 import type { SchemaNode } from './schema-node.js';
 import { SIZE_EXPECTED, parseSize, sizeHint, sizePattern } from './size.js';
 
@@ -21,6 +27,8 @@ export interface Format {
   readonly schema: (node: SchemaNode) => Readonly<Record<string, unknown>>;
   /** Whether a bare integer is as good as its digits. */
   readonly takesInteger?: true;
+  /** Whether any bare number is as good as its digits. */
+  readonly takesFraction?: true;
   /** Undefined: the text does not have this format. */
   readonly parse: (text: string) => unknown;
   /** What is wrong with this text, when more can be said; else empty. */
@@ -199,6 +207,19 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     takesInteger: true,
     parse: parseDuration,
     hint: durationHint,
+  },
+  probability: {
+    expected: PROBABILITY_EXPECTED,
+    schema: () => ({
+      type: undefined,
+      anyOf: [
+        { type: 'number', minimum: 0, maximum: 1 },
+        { type: 'string', pattern: PROBABILITY_PATTERN },
+      ],
+    }),
+    takesFraction: true,
+    parse: parseProbability,
+    hint: probabilityHint,
   },
   nqn: {
     expected: 'an NQN such as nqn.2026-11.com.example:disk0',

@@ -242,6 +242,7 @@ export class Reader {
       if (!isScalar(node)) return false;
       if (candidate.type === 'integer') return typeof node.value === 'number';
       if (candidate.enum !== undefined) return candidate.enum.includes(node.value as string);
+      if (candidate.format !== undefined && typeof node.value === 'number') return true;
       return typeof node.value === 'string';
     });
     if (branch === undefined) return this.#wrong(path, node, schema);
@@ -343,7 +344,9 @@ export class Reader {
     const text = isNumber ? (source ?? String(value)) : value;
     const parsed = format.parse(text);
     if (parsed === undefined) return this.#wrong(path, node, schema, format.hint?.(text) ?? '');
-    if (isNumber && !(format.takesInteger === true && isDecimal(text))) {
+    const takesNumber =
+      format.takesFraction === true || (format.takesInteger === true && isDecimal(text));
+    if (isNumber && !takesNumber) {
       return this.#wrong(path, node, schema, 'put it in quotes');
     }
     const range = outOfRange(schema, parsed);

@@ -55,7 +55,10 @@ function sections(path: string, node: SchemaNode): string[] {
     return [
       laterKinds(path, node),
       ...(node.anyOf ?? []).map((variant) =>
-        table(`${path}, kind ${String(variant.properties?.[tag]?.const)}`, variant),
+        [
+          table(`${path}, kind ${String(variant.properties?.[tag]?.const)}`, variant),
+          ...innerTables(variant),
+        ].join('\n'),
       ),
     ];
   }
@@ -91,7 +94,24 @@ export function withKeys(manual: string, schema: SchemaNode): string | undefined
   const [before, behind] = [manual.indexOf(KEYS_BEGIN), manual.indexOf(KEYS_END)];
   if (before < 0 || behind < before) return undefined;
   const head = manual.slice(0, before + KEYS_BEGIN.length);
-  return `${head}\n\n${keyTable(schema).join('\n')}\n\n${manual.slice(behind)}`;
+  const tables = [keyTable(schema).join('\n'), ...innerTables(schema)].join('\n\n').trimEnd();
+  return `${head}\n\n${tables}\n\n${manual.slice(behind)}`;
+}
+
+/** Of the maps that keys of a bdev have; one table for all keys that have the same. */
+function innerTables({ properties = {} }: SchemaNode): string[] {
+  const keys = new Map<SchemaNode, string[]>();
+  for (const [key, property] of Object.entries(properties)) {
+    const isList = property.type === 'array';
+    const inner = isList ? property.items : property;
+    for (const object of [inner, ...(inner?.anyOf ?? [])]) {
+      if (object?.type !== 'object') continue;
+      keys.set(object, [...(keys.get(object) ?? []), `\`${key}${isList ? '[]' : ''}\``]);
+    }
+  }
+  return [...keys].map(([object, names]) =>
+    [`${names.join(', ')}: ${object.description ?? ''}`, '', ...keyTable(object), ''].join('\n'),
+  );
 }
 
 function keyTable(node: SchemaNode): string[] {

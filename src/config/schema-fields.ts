@@ -31,6 +31,8 @@ export interface FieldOptions {
   readonly base?: 'all' | 'range';
   /** A bdev: the engine is not told. */
   readonly control?: true;
+  /** A bdev: it counts only when it is opened. */
+  readonly opening?: true;
 }
 
 function keywords(options: FieldOptions): Record<string, unknown> {
@@ -43,6 +45,7 @@ function keywords(options: FieldOptions): Record<string, unknown> {
     ...(options.most === undefined ? {} : { 'x-most': options.most }),
     ...(options.content === undefined ? {} : { 'x-content': options.content }),
     ...(options.base === undefined ? {} : { 'x-base': options.base }),
+    ...(options.opening === undefined ? {} : { 'x-opening': options.opening }),
     ...(options.control === undefined ? {} : { 'x-control': options.control }),
   };
 }
@@ -84,6 +87,15 @@ export function nullableText(format: string, options: FieldOptions) {
 
 export function hostPort(options: FieldOptions) {
   return Type.Unsafe<HostPort>({ type: 'string', format: 'host_port', ...keywords(options) });
+}
+
+/** Parts of a billion. */
+export function probability(options: FieldOptions) {
+  return Type.Unsafe<number>({
+    type: ['number', 'string'],
+    format: 'probability',
+    ...keywords(options),
+  });
 }
 
 export function integer(minimum: number, maximum: number, options: FieldOptions) {

@@ -27,6 +27,8 @@ export interface SchemaNode {
   readonly 'x-content'?: true;
   /** The name of a bdev that this one stands on: it has all of that, or a range beside others. */
   readonly 'x-base'?: 'all' | 'range';
+  /** It counts only when the bdev is opened. */
+  readonly 'x-opening'?: true;
   /** The engine is not told. */
   readonly 'x-control'?: true;
   /** The key whose constant tells the variants of `anyOf` apart. */

@@ -340,6 +340,13 @@ export interface Engine {
     claim?: boolean,
     bases?: readonly string[],
   ): Promise<BdevDescription>;
+  /**
+   * Gives a bdev those of its parameters that can be changed while it is open, all of them or, with
+   * a TargetError that has the field at fault, none.
+   */
+  bdevChange(name: string, parameters: BdevParameters): void;
+  /** It is to go: what it keeps by intent, and not because of a device, ends soon. */
+  bdevLetGo(name: string): void;
   /** Closes it, which may take as long as its disk does. It must not be in a namespace table. */
   bdevDelete(name: string): Promise<void>;
   /** Null if there is none of that name. */

@@ -42,6 +42,8 @@ interface NativeEngine {
     claim: boolean,
     bases: readonly string[],
   ): Promise<BdevDescription>;
+  bdevChange(name: string, parameters: BdevParameters): void;
+  bdevLetGo(name: string): void;
   bdevDelete(name: string): Promise<void>;
   bdevHealth(name: string): BdevHealth | null;
   bdevAcknowledge(name: string): Promise<BdevOutcome>;
@@ -142,6 +144,18 @@ class AddonEngine implements Engine {
     } catch (thrown) {
       throw targetError(thrown, 'bdev_failed');
     }
+  }
+
+  bdevChange(name: string, parameters: BdevParameters): void {
+    try {
+      this.#native.bdevChange(name, parameters);
+    } catch (thrown) {
+      throw targetError(thrown, 'bdev_failed');
+    }
+  }
+
+  bdevLetGo(name: string): void {
+    this.#native.bdevLetGo(name);
   }
 
   async bdevDelete(name: string): Promise<void> {

@@ -18,6 +18,7 @@ export function closeBdev(state: TargetState, bdev: OpenBdev): Promise<void> {
 /** Resolves when it is closed. Rejects, with the bdev as it was, if the engine refuses that. */
 export async function bdevClosed(state: TargetState, { description }: OpenBdev): Promise<void> {
   const { name } = description;
+  state.engine.bdevLetGo(name);
   await state.tables.unused(name);
   await state.engine.bdevDelete(name);
   state.tables.stoodOn(name);

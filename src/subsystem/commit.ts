@@ -8,6 +8,9 @@
  * The engine may refuse a table; then everything is put back as it was before anybody was told.
  */
 
+import { isDeepStrictEqual } from 'node:util';
+
+import { engineChanges } from '../bdev/kinds.js';
 import type { NamespacePublication } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { endpointKey, endpointText } from '../transport/listener.js';
@@ -21,6 +24,8 @@ import type { Namespace } from './namespace.js';
 import type { OpenBdev } from './open-bdev.js';
 import { endpointPlaces } from './plan-endpoints.js';
 import type { Plan } from './plan.js';
+import { places } from './plan-steps.js';
+import { failure } from './preparation.js';
 import type { Preparation } from './preparation.js';
 import { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
@@ -54,6 +59,8 @@ export class Commit {
   readonly #switches: readonly Switch[];
   readonly #removed: readonly Subsystem[];
   readonly #drains: Promise<void>[] = [];
+  /** Those that were changed while they are open, as they were. */
+  readonly #changed: OpenBdev[] = [];
 
   constructor(
     state: TargetState,
@@ -78,7 +85,10 @@ export class Commit {
 
   /** Whether something that hosts may see was changed. */
   get hasBegun(): boolean {
-    return this.#switches.some(({ isNew, publication }) => !isNew && publication !== null);
+    return (
+      this.#changed.length > 0 ||
+      this.#switches.some(({ isNew, publication }) => !isNew && publication !== null)
+    );
   }
 
   /**
@@ -89,6 +99,7 @@ export class Commit {
     for (const subsystem of this.#removed) subsystem.accepting = false;
     for (const each of this.#switches) this.#restrict(each);
     try {
+      this.#changeBdevs();
       // All in this turn: who connects from now on finds what is new.
       for (const each of this.#switches) this.#publish(each);
       for (const { publication } of this.#switches) await publication?.applied;
@@ -109,6 +120,34 @@ export class Commit {
     if (isListening || this.#plan.changes.some(({ kind }) => !/^(bdev|namespace)_/.test(kind)))
       this.#state.discoveryChanged();
     return this.#drains;
+  }
+
+  /** What can be changed while it is open. The engine may refuse one. */
+  #changeBdevs(): void {
+    const after = places(this.#desired.bdevs, ({ name }) => name, 'bdevs');
+    for (const [name, { description, parameters }] of this.#plan.bdevs.keep) {
+      const old = this.#state.bdevs.get(name)?.parameters;
+      const changes = engineChanges(parameters);
+      if (old === undefined || isDeepStrictEqual(changes, engineChanges(old))) continue;
+      try {
+        this.#state.engine.bdevChange(description.name, changes);
+      } catch (thrown) {
+        throw failure(after.get(name)?.key ?? 'bdevs', `change bdev ${name}`, thrown);
+      }
+      this.#changed.push({ description, parameters: old });
+    }
+  }
+
+  #changeBdevsBack(): void {
+    for (const { description, parameters } of this.#changed) {
+      try {
+        this.#state.engine.bdevChange(description.name, engineChanges(parameters));
+      } catch (error) {
+        const { name } = parameters;
+        this.#state.logger.error({ err: error, bdev: name }, 'could not change a bdev back');
+        this.lost.push(`parameters of bdev ${name}`);
+      }
+    }
   }
 
   #nextBdevs(): Map<string, OpenBdev> {
@@ -190,6 +229,7 @@ export class Commit {
   /** The engine refused a table: all is as it was. */
   async #restore(): Promise<void> {
     const { logger, tables } = this.#state;
+    this.#changeBdevsBack();
     for (const subsystem of this.#removed) subsystem.accepting = true;
     for (const { subsystem, isNew, before, publication } of this.#switches) {
       let namespaces = before.namespaces;

@@ -22,13 +22,13 @@ struct Bench {
     facts.block_size = kBlock;
     return facts;
   }
-  BdevResult make(std::map<std::string, BdevValue> values) {
+  BdevResult make(BdevSection values) {
     values.emplace("base", "test0");
     BdevContext context{.env = *env};
     context.bases.emplace("test0", registry.open("test0").value());
     return make_bdev(context, {"part", "split", std::move(values)});
   }
-  BdevFacts facts_of(const std::map<std::string, BdevValue>& values) {
+  BdevFacts facts_of(const BdevSection& values) {
     REQUIRE(registry.add(std::move(make(values)).value()).ok());
     const BdevFacts facts = registry.find("part")->bdev->facts();
     REQUIRE(registry.take("part").ok());
@@ -72,7 +72,7 @@ TEST_CASE("split: it is as its base is") {
 
 TEST_CASE("split: the error names the key at fault, and what the base has") {
   Bench bench;
-  const auto error = [&](const std::map<std::string, BdevValue>& values) {
+  const auto error = [&](const BdevSection& values) {
     const BdevResult made = bench.make(values);
     REQUIRE(!made.ok());
     CHECK(made.error().errnum == EINVAL);

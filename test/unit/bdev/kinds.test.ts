@@ -20,14 +20,42 @@ const configurations: readonly BdevParameters[] = [
     read_only: false,
     block_size: 4096,
   },
+  {
+    name: 'd',
+    kind: 'delay',
+    base: 'a',
+    read: 1_000_000,
+    write: { average: 2_000_000, jitter: 500_000, p99: 20_000_000 },
+    seed: 7,
+  },
+  {
+    name: 'e',
+    kind: 'error',
+    base: 'b',
+    faults: [
+      {
+        op: 'read',
+        blocks: [0, 99],
+        action: 'status',
+        status: 'unrecovered_read',
+        probability: 10_000_000,
+        count: 10,
+      },
+      { op: 'all', action: 'hang' },
+    ],
+    seed: 0,
+  },
 ];
 
 for (const parameters of configurations) {
   t.test(`what a ${parameters.kind} bdev says of itself recreates it`, async (t) => {
     const described = describeBdev(description(parameters), parameters);
-    const text = JSON.stringify({ version: 1, bdevs: [described] });
+    const bases = configurations
+      .filter(({ name }) => name === parameters['base'])
+      .map((base) => describeBdev(description(base), base));
+    const text = JSON.stringify({ version: 1, bdevs: [...bases, described] });
     const { configuration: read } = parseConfiguration(text, '/c.yaml', [0]);
-    t.strictSame(read?.target.bdevs, [parameters]);
+    t.strictSame(read?.target.bdevs.slice(bases.length), [parameters]);
   });
 }
 

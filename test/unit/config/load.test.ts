@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
+import { kindSchemas } from '../../../src/bdev/kinds.js';
 import { formatIssue } from '../../../src/config/issue.js';
 import { loadConfiguration, parseConfiguration } from '../../../src/config/load.js';
+
+const KINDS = [...kindSchemas().keys()].join(', ');
 
 /** Two cores, whatever machine the tests run on. */
 function parse(text: string) {
@@ -166,28 +169,22 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
   [
     'a kind that is null',
     'version: 1\nbdevs: [{ name: a, kind: null, size: 1MiB }]',
-    [
-      '2:26: bdevs[0].kind: expected one of malloc, null, split, uring, got null; write "null" in quotes',
-    ],
+    [`2:26: bdevs[0].kind: expected one of ${KINDS}, got null; write "null" in quotes`],
   ],
   [
     'a kind of a later version',
     'version: 1\nbdevs: [{ name: a, kind: nvme, address: "0000:01:00.0", nsid: 1 }]',
-    [
-      '2:26: bdevs[0].kind: kind "nvme" is not available in this version; available: malloc, null, split, uring',
-    ],
+    [`2:26: bdevs[0].kind: kind "nvme" is not available in this version; available: ${KINDS}`],
   ],
   [
     'a misspelt kind',
     'version: 1\nbdevs: [{ name: a, kind: maloc, size: 1MiB }]',
-    [
-      '2:26: bdevs[0].kind: expected one of malloc, null, split, uring, got "maloc"; did you mean "malloc"?',
-    ],
+    [`2:26: bdevs[0].kind: expected one of ${KINDS}, got "maloc"; did you mean "malloc"?`],
   ],
   [
     'no kind',
     'version: 1\nbdevs: [{ name: a }]',
-    ['2:9: bdevs[0].kind: expected one of malloc, null, split, uring, but "kind" is missing'],
+    [`2:9: bdevs[0].kind: expected one of ${KINDS}, but "kind" is missing`],
   ],
   [
     'a RAM disk without a size',
@@ -364,7 +361,7 @@ const LISTEN =
 const PORT = '7:45: subsystems[0].listeners[0].port: expected an integer from 0 to 65535, got';
 const SIZE =
   '3:39: bdevs[0].size: expected a size in bytes such as 512, 64KiB or 1GiB (KB, MB, GB are decimal), got';
-const KIND = '2:26: bdevs[0].kind: expected one of malloc, null, split, uring, got';
+const KIND = `2:26: bdevs[0].kind: expected one of ${KINDS}, got`;
 
 /** What is wrong with one value, and what to write instead. */
 const advice: readonly (readonly [name: string, text: string, error: string])[] = [

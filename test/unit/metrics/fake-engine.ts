@@ -107,6 +107,14 @@ export class FakeEngine implements Engine {
     this.calls.push('controllerWithhold');
   }
 
+  bdevChange(name: string): void {
+    this.calls.push(`bdevChange ${name}`);
+  }
+
+  bdevLetGo(): void {
+    // Nothing is under way here.
+  }
+
   async bdevDelete(name: string): Promise<void> {
     this.calls.push(`bdevDelete ${name}`);
   }

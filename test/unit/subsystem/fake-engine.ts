@@ -76,6 +76,9 @@ export class FakeEngine implements Engine {
   /** Calls that fail, by the text in {@link calls}. */
   readonly failing = new Set<string>();
   readonly stats = new Map<string, BigUint64Array>();
+  /** By the engine's name: the parameters of the last {@link bdevChange}. */
+  readonly changes = new Map<string, BdevParameters>();
+  readonly letGo = new Set<string>();
   /** By the engine's name of the bdev. */
   readonly bdevWords = new Map<string, BigUint64Array>();
   /** Of bdevs that are not sound. */
@@ -171,6 +174,15 @@ export class FakeEngine implements Engine {
   }
 
   /** As the engine does: refused while a table has the bdev, or had it and drains. */
+  bdevChange(name: string, parameters: BdevParameters): void {
+    this.#call(`bdevChange ${name}`);
+    this.changes.set(name, parameters);
+  }
+
+  bdevLetGo(name: string): void {
+    this.letGo.add(name);
+  }
+
   async bdevDelete(name: string): Promise<void> {
     this.#call(`bdevDelete ${name}`);
     const inTable = [...this.tables.values()].flat().some(({ bdev }) => bdev === name);
