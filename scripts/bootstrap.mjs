@@ -49,6 +49,8 @@ const packagesToTest = [
   // File systems and loop devices that misbehave.
   'e2fsprogs',
   'mount',
+  // sfdisk, which writes partition tables.
+  'fdisk',
 ];
 
 /** A failed set-up, with a message for the person who runs it. */

@@ -56,6 +56,10 @@ struct BdevFacts {
   std::shared_ptr<const env::ContentFacts> content{};
   /// The file was made for this bdev.
   bool created = false;
+  /// Where it begins in its base, in blocks, if it is a part of one.
+  uint64_t first_block = 0;
+  /// What the operator should know of how it was found; empty: nothing.
+  std::string warning{};
 };
 
 class BdevChannel;

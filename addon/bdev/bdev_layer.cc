@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/assert.h"
 #include "bdev/core_channel.h"
 
 namespace capsuled {
@@ -33,6 +34,7 @@ BdevFacts layer_facts(const BdevFacts& base, std::string name, std::string kind,
   facts.has_device = base.has_device;
   facts.lends_reads = base.lends_reads;
   facts.takes_data_at_once = base.takes_data_at_once;
+  facts.first_block = first_block;
   return facts;
 }
 
@@ -52,5 +54,15 @@ BdevLoan LayerChannel::lends_as() {
 bool LayerChannel::may_keep() const { return base_.may_keep(); }
 
 bool LayerChannel::base_hangs() const { return base_.hangs(); }
+
+RangeBdev::RangeBdev(BdevFacts facts, const BdevBase& base)
+    : Bdev(std::move(facts), {base}), base_(base.desc->entry()) {
+  ASSERT(this->facts().first_block == base.claim.first_block);
+  ASSERT(this->facts().block_count == base.claim.end_block - base.claim.first_block);
+}
+
+std::unique_ptr<BdevChannel> RangeBdev::make_channel(Reactor& reactor) {
+  return std::make_unique<PassingChannel>(reactor, base_, facts().first_block);
+}
 
 }  // namespace capsuled

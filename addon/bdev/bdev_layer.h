@@ -1,6 +1,6 @@
-// A bdev that stands on one other and has a part of its blocks, or all: the facts that follow, and
-// the channel of one that changes neither data nor the number of operations. Each operation is the
-// same BdevIo all the way down: see CoreChannel::forward().
+// A bdev that stands on one other and has a part of its blocks, or all: the facts that follow, the
+// channel of one that changes neither data nor the number of operations, and a bdev that does
+// nothing else. Each operation is the same BdevIo all the way down: see CoreChannel::forward().
 #pragma once
 
 #include <cstdint>
@@ -52,6 +52,17 @@ class PassingChannel final : public LayerChannel {
  public:
   using LayerChannel::LayerChannel;
   BdevBelow passes_to() override { return below(); }
+};
+
+/// A range of the blocks of its base, as they are.
+class RangeBdev final : public Bdev {
+ public:
+  /// `facts` are layer_facts() of the range that `base` claims.
+  RangeBdev(BdevFacts facts, const BdevBase& base);
+  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override;
+
+ private:
+  const std::shared_ptr<BdevEntry> base_;
 };
 
 }  // namespace capsuled

@@ -306,6 +306,8 @@ Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
   object.Set("volatileCache", facts.volatile_cache);
   object.Set("optimalWriteBlocks", facts.optimal_write_blocks);
   object.Set("created", facts.created);
+  object.Set("firstBlock", Napi::BigInt::New(env, facts.first_block));
+  object.Set("warning", facts.warning);
   if (facts.content == nullptr) {
     object.Set("content", env.Null());
   } else {

@@ -4,5 +4,6 @@ export { delay } from './delay.js';
 export { error } from './error.js';
 export { malloc } from './malloc.js';
 export { nullKind } from './null.js';
+export { partition } from './partition.js';
 export { split } from './split.js';
 export { uring } from './uring.js';

@@ -1,7 +1,8 @@
-/** What the kinds of bdevs have in common in config.yaml. */
+/** What kinds of bdevs have in common. */
 
 import { text } from '../config/schema-fields.js';
 import type { FieldOptions } from '../config/schema-fields.js';
+import type { BdevDescription } from '../engine/engine-types.js';
 
 export const nameField = text('name', {
   description: 'Name that namespaces refer to.',
@@ -11,4 +12,10 @@ export const nameField = text('name', {
 /** The name of a bdev that this one stands on: of all of it alone, or of a range beside others. */
 export function baseField(base: 'all' | 'range', options: FieldOptions) {
   return text('name', { ...options, base });
+}
+
+/** What a range of another bdev is of that: the same, whoever says where it is. */
+export function rangeOf({ firstBlock, blockCount, blockSize }: BdevDescription): string {
+  const bytes = BigInt(blockSize);
+  return `from ${firstBlock * bytes} for ${blockCount * bytes}`;
 }

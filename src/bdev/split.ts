@@ -2,7 +2,7 @@
 
 import { Type } from '../json-schema.js';
 import { section, size } from '../config/schema-fields.js';
-import { baseField, nameField } from './fields.js';
+import { baseField, nameField, rangeOf } from './fields.js';
 import type { BdevKind } from './kind.js';
 
 const schema = Type.Object(
@@ -11,7 +11,7 @@ const schema = Type.Object(
     kind: Type.Literal('split', {
       description: 'A range of the blocks of another bdev.',
       'x-effect': 'new',
-      'x-also': ['linear', 'range', 'slice', 'part', 'dm_linear', 'concat'],
+      'x-also': ['linear', 'range', 'slice', 'dm_linear', 'concat'],
     }),
     base: baseField('range', {
       description:
@@ -41,6 +41,5 @@ const schema = Type.Object(
 export const split: BdevKind = {
   schema,
   isVolatile: false,
-  part: ({ offset }, { blockCount, blockSize }) =>
-    `from ${typeof offset === 'bigint' ? offset : 0n} for ${blockCount * BigInt(blockSize)}`,
+  part: (_bdev, description) => rangeOf(description),
 };

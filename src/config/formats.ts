@@ -17,6 +17,7 @@ import {
   parseProbability,
   probabilityHint,
 } from './probability.js';
+import { rangePattern } from './range-pattern.js';
 import type { SchemaNode } from './schema-node.js';
 import { SIZE_EXPECTED, parseSize, sizeHint, sizePattern } from './size.js';
 
@@ -45,6 +46,15 @@ const UUID = new RegExp(`^${UUID_DIGITS}$`);
 const UUID_NQN_PREFIX = 'nqn.2014-08.org.nvmexpress:uuid:';
 /** Before hexadecimal digits, of which not all may be 0. */
 const NOT_ZERO = '(?![0-]*$)';
+/** As many entries as the engine reads of a GPT; logical partitions of an MBR are fewer. */
+const PARTITION_MAX = 8192;
+const PARTITION_NUMBER = rangePattern(1n, BigInt(PARTITION_MAX));
+/** UTF-16 code units of a name in a GPT; where characters have two, fewer of them. */
+const PARTITION_NAME_MAX = 36;
+const PARTITION = new RegExp(
+  `^(?:${PARTITION_NUMBER}|(?!-?[0-9]+$)[^${foreignClass}]{1,${String(PARTITION_NAME_MAX)}})$`,
+  'u',
+);
 const SERIAL = /^[!-~]([ -~]{0,18}[!-~])?$/;
 /** More than any disk has. */
 const SIZE_MAX = 1n << 63n;
@@ -144,6 +154,19 @@ function hostPortHint(text: string): string {
 function parseHexadecimal(text: string, digits: number): string | undefined {
   if (!new RegExp(hexadecimalPattern(digits)).test(text)) return undefined;
   return text.replaceAll('-', '').toLowerCase();
+}
+
+function parsePartition(text: string): string | undefined {
+  if (!PARTITION.test(text)) return undefined;
+  return UUID.test(text) ? text.toLowerCase() : text;
+}
+
+function partitionHint(text: string): string {
+  if (/^-?[0-9]*$/.test(text)) return notationHint(text);
+  if (!isPrintable(text)) return 'of a partition with such a name, write the number or the UUID';
+  return text.length > PARTITION_NAME_MAX
+    ? `a name has at most ${String(PARTITION_NAME_MAX)} characters`
+    : '';
 }
 
 function matching(pattern: RegExp): Pick<Format, 'parse' | 'schema'> {
@@ -274,6 +297,18 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   model: {
     expected: '1 to 40 printable ASCII characters without a space at either end',
     ...matching(/^[!-~]([ -~]{0,38}[!-~])?$/),
+  },
+  partition: {
+    expected: `the number of a partition, from 1 to ${String(PARTITION_MAX)}, or its name or UUID`,
+    schema: () => ({
+      type: ['integer', 'string'],
+      pattern: PARTITION.source,
+      minimum: 1,
+      maximum: PARTITION_MAX,
+    }),
+    takesInteger: true,
+    parse: parsePartition,
+    hint: partitionHint,
   },
   path: {
     expected: 'a file path',

@@ -263,6 +263,10 @@ export interface BdevDescription {
   readonly optimalWriteBlocks: number;
   /** The file was made for this bdev. */
   readonly created: boolean;
+  /** Where it begins in its base, in blocks, if it is a part of one. */
+  readonly firstBlock: bigint;
+  /** What the operator should know of how it was found; empty: nothing. */
+  readonly warning: string;
   /** Where the content is, as it was when the bdev was created; null: in memory. */
   readonly content: ContentFacts | null;
 }

@@ -32,7 +32,11 @@ export async function openBdev(
   await contents.beforeCreate(opening);
   const bases = findBases(opening, baseOf);
   const bdev = { parameters, description: await openInTime(state, opening, { bases, onMade }) };
-  return known(state, bdev, contents.opened(bdev, descriptions(bases)));
+  const opened = await known(state, bdev, contents.opened(bdev, descriptions(bases)));
+  const { warning } = bdev.description;
+  if (warning !== '')
+    state.logger.warn({ bdev: parameters.name }, `${parameters.name}: ${warning}`);
+  return opened;
 }
 
 /** By configured name. Throws if one is not open. */

@@ -9,22 +9,6 @@ namespace capsuled {
 
 namespace {
 
-class SplitBdev final : public Bdev {
- public:
-  SplitBdev(BdevFacts facts, const BdevBase& base)
-      : Bdev(std::move(facts), {base}),
-        base_(base.desc->entry()),
-        first_block_(base.claim.first_block) {}
-
-  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    return std::make_unique<PassingChannel>(reactor, base_, first_block_);
-  }
-
- private:
-  const std::shared_ptr<BdevEntry> base_;
-  const uint64_t first_block_;
-};
-
 BdevError not_whole_blocks(const char* key, uint64_t bytes, uint32_t block_size) {
   return {EINVAL, key,
           "expected a multiple of the block size of the base (" + std::to_string(block_size) +
@@ -56,7 +40,7 @@ BdevResult make_split_bdev(const SplitBdevOptions& options) {
   }
   const uint64_t first_block = options.offset_bytes / base.block_size;
   const uint64_t block_count = (options.bytes == 0 ? left : options.bytes) / base.block_size;
-  return std::unique_ptr<Bdev>(std::make_unique<SplitBdev>(
+  return std::unique_ptr<Bdev>(std::make_unique<RangeBdev>(
       layer_facts(base, options.name, "split", first_block, block_count),
       BdevBase{options.base, {options.access, first_block, first_block + block_count}}));
 }

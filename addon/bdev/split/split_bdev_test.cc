@@ -66,6 +66,7 @@ TEST_CASE("split: it is as its base is") {
   CHECK(!facts.can_unmap);
   CHECK(facts.buffer_alignment == 512);
   CHECK(facts.optimal_write_blocks == 4);
+  CHECK(facts.first_block == 8);
   // Its blocks do not begin where those of the base do.
   CHECK(bench.facts_of({{"offset", 9 * kBlock}}).optimal_write_blocks == 0);
 }

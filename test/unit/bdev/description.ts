@@ -6,6 +6,7 @@ export function description(parameters: BdevParameters): BdevDescription {
   const { name, kind } = parameters;
   const size = (parameters['size'] as bigint | undefined) ?? 1n << 20n;
   const blockSize = (parameters['block_size'] as number | undefined) ?? 512;
+  const offset = (parameters['offset'] as bigint | undefined) ?? 0n;
   return {
     name,
     kind,
@@ -17,6 +18,8 @@ export function description(parameters: BdevParameters): BdevDescription {
     volatileCache: false,
     optimalWriteBlocks: 8,
     created: false,
+    firstBlock: offset / BigInt(blockSize),
+    warning: '',
     content: null,
   };
 }

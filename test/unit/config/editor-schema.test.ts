@@ -27,6 +27,7 @@ const whole = {
   bdevs: [
     { name: 'ram0', kind: 'malloc', size: '1GiB', block_size: 512 },
     { name: 'void0', kind: 'null', size: '1TiB', block_size: '4KiB' },
+    { name: 'part0', kind: 'partition', base: 'ram0', partition: 'data' },
     {
       name: 'file0',
       kind: 'uring',

@@ -422,6 +422,8 @@ const advice: readonly (readonly [name: string, text: string, error: string])[] 
       ['uring', ['file', 'aio', 'AIO', 'block', 'disk', 'image', 'io_uring']],
       ['malloc', ['ram', 'memory', 'ramdisk', 'Malloc']],
       ['null', ['void', 'zero', 'null_blk']],
+      ['partition', ['part', 'gpt', 'mbr']],
+      ['split', ['linear', 'slice']],
     ] as const
   ).flatMap(([meant, kinds]) =>
     kinds.map(
