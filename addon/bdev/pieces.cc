@@ -9,7 +9,9 @@
 namespace capsuled {
 
 Pieces::Pieces(CoreChannel& channel)
-    : channel_(channel), facts_(channel.facts()), compare_buffers_(channel.reactor_.buffers()) {
+    : channel_(channel),
+      facts_(channel.facts()),
+      compare_buffers_(channel.reactor_.buffers(), kCompareReserveBytes) {
   for (uint32_t index = 0; index < kPiecesMax; ++index) free_[index] = &pieces_[index];
 }
 

@@ -16,8 +16,9 @@
 
 #include "base/intrusive_list.h"
 #include "bdev/bdev.h"
+#include "bdev/bdev_geometry.h"
 #include "bdev/bdev_io.h"
-#include "bdev/compare_buffers.h"
+#include "bdev/spare_buffers.h"
 
 namespace capsuled {
 
@@ -26,6 +27,11 @@ class CoreChannel;
 inline constexpr uint32_t kPiecesMax = 32;  ///< of a channel, with its backend at a time
 inline constexpr uint32_t kPiecesPerIoMax =
     8;  ///< of one operation: so that others have their turn
+
+/// Of an emulated Compare, in one piece; and what there is always memory for.
+inline constexpr uint32_t kCompareBytesMax = kLargeBufferBytes;
+inline constexpr uint32_t kCompareReserveBytes = kBlockSizeMax;
+static_assert(kCompareBytesMax % kBlockSizeMax == 0 && kCompareReserveBytes % kBlockSizeMax == 0);
 
 class Pieces {
  public:
@@ -62,7 +68,7 @@ class Pieces {
 
   CoreChannel& channel_;
   const BdevFacts& facts_;
-  CompareBuffers compare_buffers_;
+  SpareBuffers compare_buffers_;
   IntrusiveList<BdevIo, &BdevIo::line_node> line_;
   std::array<Piece, kPiecesMax> pieces_;
   std::array<Piece*, kPiecesMax> free_;

@@ -169,22 +169,27 @@ void BufferPool::put(IoBuffers& buffers) {
   buffers.bytes = 0;
 }
 
-bool BufferPool::try_get_spare(uint32_t bytes, IoBuffers& buffers) {
+bool BufferPool::try_get_spare(uint32_t bytes, IoBuffers& buffers, SpareHold& held) {
   check_size(bytes);
   const bool small = bytes <= kSmallBufferBytes;
   const uint32_t count = small ? 1 : large_buffers_of(bytes);
   uint32_t& used = small ? impl_->small_spares_used : impl_->large_spares_used;
-  const uint32_t spares = small ? impl_->small.spare_count() : impl_->large.spare_count();
-  if (used + count > spares || !try_get(bytes, buffers)) return false;
+  uint32_t& own = small ? held.small : held.large;
+  const uint32_t left = (small ? impl_->small.spare_count() : impl_->large.spare_count()) - used;
+  if (count > left || (own > 0 && own + count > left)) return false;
+  if (!try_get(bytes, buffers)) return false;
   used += count;
+  own += count;
   return true;
 }
 
-void BufferPool::put_spare(IoBuffers& buffers) {
+void BufferPool::put_spare(IoBuffers& buffers, SpareHold& held) {
   const bool small = buffers.bytes <= kSmallBufferBytes;
   uint32_t& used = small ? impl_->small_spares_used : impl_->large_spares_used;
-  ASSERT(used >= buffers.count);
+  uint32_t& own = small ? held.small : held.large;
+  ASSERT(own >= buffers.count && used >= own);
   used -= buffers.count;
+  own -= buffers.count;
   put(buffers);
 }
 

@@ -4,7 +4,8 @@
 // A transfer takes one small buffer if it fits there, else as many large ones as it needs: all of
 // them or none. The pool has no lines: who may take how many, and who waits, is the transport's to
 // say (transport/peers.h). A few buffers are kept for what has no account there, such as an
-// emulated Compare. Memory that was never used costs no RSS.
+// emulated Compare; of these nobody gets more than he leaves. Memory that was never used costs no
+// RSS.
 //
 // Free buffers are kept as stacks of indexes beside the memory: what was used last is used next, so
 // a light load stays in few pages.
@@ -36,6 +37,14 @@ struct IoBuffers {
   uint32_t bytes = 0;
 };
 
+/// The spare buffers that somebody holds.
+struct SpareHold {
+  uint32_t small = 0;
+  uint32_t large = 0;
+
+  bool none() const { return small == 0 && large == 0; }
+};
+
 /// The least that a reactor can do with: the buffers of the largest transfer, and some small ones.
 inline constexpr uint64_t kBufferMemoryBytesMin = 1536 * 1024;
 
@@ -51,9 +60,10 @@ class BufferPool {
   [[nodiscard]] bool try_get(uint32_t bytes, IoBuffers& buffers);
   /// Gives all buffers back and empties `buffers`.
   void put(IoBuffers& buffers);
-  /// The same, of the spare buffers.
-  [[nodiscard]] bool try_get_spare(uint32_t bytes, IoBuffers& buffers);
-  void put_spare(IoBuffers& buffers);
+  /// The same, of the spare buffers. False, too: whoever has `held`, which is kept here, would hold
+  /// more than is left for others. The first is nobody denied.
+  [[nodiscard]] bool try_get_spare(uint32_t bytes, IoBuffers& buffers, SpareHold& held);
+  void put_spare(IoBuffers& buffers, SpareHold& held);
   /// All but the spare ones, by number.
   uint32_t small_for_transfers() const;
   uint32_t large_for_transfers() const;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/prng.h"
@@ -100,15 +101,39 @@ TEST_CASE("buffer pool: the spare buffers are few, and nobody else's") {
   const uint64_t spare_large = fixture.stats.large_buffers_free - pool.large_for_transfers();
   REQUIRE(spare_large == 1);
   CHECK(fixture.stats.small_buffers_free - pool.small_for_transfers() == 8);
+  SpareHold mine;
+  SpareHold others;
   IoBuffers spare;
   IoBuffers other;
-  REQUIRE(fixture.pool->try_get_spare(kLargeBufferBytes, spare));
-  CHECK_FALSE(fixture.pool->try_get_spare(kLargeBufferBytes, other));
-  REQUIRE(fixture.pool->try_get_spare(512, other));
-  fixture.pool->put_spare(other);
-  fixture.pool->put_spare(spare);
-  REQUIRE(fixture.pool->try_get_spare(kLargeBufferBytes, spare));
-  fixture.pool->put_spare(spare);
+  REQUIRE(fixture.pool->try_get_spare(kLargeBufferBytes, spare, mine));
+  CHECK_FALSE(fixture.pool->try_get_spare(kLargeBufferBytes, other, others));
+  REQUIRE(fixture.pool->try_get_spare(512, other, others));
+  fixture.pool->put_spare(other, others);
+  fixture.pool->put_spare(spare, mine);
+  CHECK((mine.none() && others.none()));
+  REQUIRE(fixture.pool->try_get_spare(kLargeBufferBytes, spare, others));
+  fixture.pool->put_spare(spare, others);
+}
+
+TEST_CASE("buffer pool: of the spare buffers nobody gets more than he leaves") {
+  Fixture fixture(4u << 20);
+  std::vector<IoBuffers> taken;
+  std::vector<SpareHold> holds(4);
+  for (SpareHold& held : holds) {
+    IoBuffers buffers;
+    while (fixture.pool->try_get_spare(kSmallBufferBytes, buffers, held)) {
+      taken.push_back(std::exchange(buffers, {}));
+    }
+  }
+  CHECK(holds[0].small == 4);
+  CHECK(holds[1].small == 2);
+  CHECK(holds[2].small == 1);
+  CHECK(holds[3].small == 1);
+  size_t given = 0;
+  for (SpareHold& held : holds) {
+    while (held.small > 0) fixture.pool->put_spare(taken[given++], held);
+  }
+  CHECK(given == taken.size());
 }
 
 TEST_CASE("buffer pool: memory that was never used costs nothing, and the last used is used next") {
