@@ -72,6 +72,15 @@
       },
     },
     {
+      # Of programs that run without Node; the addon finds the same functions in Node's executable.
+      # Both are compiled with the headers that Node comes with.
+      'target_name': 'libcrypto',
+      'type': 'none',
+      'direct_dependent_settings': {
+        'libraries': ['-l:libcrypto.so.3'],
+      },
+    },
+    {
       # build/Release/capsuled.node
       'target_name': 'capsuled',
       'type': 'loadable_module',
@@ -85,7 +94,7 @@
     {
       'target_name': 'native_tests',
       'type': 'executable',
-      'dependencies': ['engine'],
+      'dependencies': ['engine', 'libcrypto'],
       'include_dirs': ['test/native'],
       'sources': ['<!@(node scripts/sources.mjs nativeTests)'],
       # doctest's REQUIRE leaves a test case by an exception.
@@ -103,7 +112,7 @@
       # build/Asan/sim: the simulation.
       'target_name': 'sim',
       'type': 'executable',
-      'dependencies': ['engine'],
+      'dependencies': ['engine', 'libcrypto'],
       'sources': ['<!@(node scripts/sources.mjs sim)'],
     },
   ],

@@ -31,6 +31,8 @@ const stampFile = path.join(root, 'build/setup.json');
 const packagesToRun = ['g++', 'make', 'python3', 'liburing-dev', 'libisal-dev'];
 const packagesToTest = [
   'doctest-dev',
+  // libcrypto, for the programs that run without Node.
+  'libssl3',
   // Sanitizers, fuzzers, format and lint of C++.
   'clang-19',
   'clang-format-19',

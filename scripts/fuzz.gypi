@@ -3,7 +3,7 @@
 # can be replayed with any compiler or tool.
 {
   'type': 'executable',
-  'dependencies': ['engine'],
+  'dependencies': ['engine', 'libcrypto'],
   'sources': ['../test/fuzz/replay.cc'],
   'configurations': {
     'Fuzz': {
