@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,14 @@ struct FileOpen {
   bool create = false;
   bool read_only = false;
   bool claim = true;  ///< false: to look at it, while somebody else may write it; without `create`
+};
+
+/// A small file that somebody names, as it was found.
+struct FileRead {
+  size_t bytes = 0;    ///< that were read
+  uint32_t mode = 0;   ///< permissions
+  uint32_t owner = 0;  ///< a number of a user
+  uint32_t user = 0;   ///< as whom this process reads
 };
 
 /// What a thread does: at most so many steps of it. False: it is over.
@@ -115,6 +124,12 @@ class Env {
   virtual Result<FileFacts> open_file(const FileOpen& request) = 0;
   /// Closes a file that is not wanted after all, and removes it if open_file() made it.
   virtual void discard_file(const FileFacts& file) { close(file.fd); }
+  /// May block, as long as the file system does. Fills `into` from the front of a regular file; if
+  /// it is filled, there may be more. EISDIR, EINVAL: a folder, or something else that is no
+  /// regular file; it was not opened.
+  virtual Result<FileRead> read_file(const std::string& path, std::span<std::byte> into) = 0;
+  /// Where the service manager has put what it keeps secret for this process; empty: nowhere.
+  virtual const std::string& credentials_directory() const = 0;
   /// May block. What `path` points at now. ENOENT: nothing.
   virtual Result<ContentFacts> inspect(const std::string& path) = 0;
   /// May block. As inspect(), of a file or block device that is open.

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "env/env.h"
@@ -23,6 +24,11 @@ namespace {
 constexpr int kVanishedIdleS = 30;
 constexpr int kVanishedIntervalS = 10;
 constexpr int kVanishedProbes = 3;
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
 
 class LinuxEnv final : public Env {
  public:
@@ -94,8 +100,16 @@ class LinuxEnv final : public Env {
     return linux_record_identity(path, device, inode, identity);
   }
   Result<int> lock_file(const std::string& path) override { return linux_lock_file(path); }
+  Result<FileRead> read_file(const std::string& path, std::span<std::byte> into) override {
+    return linux_read_file(path, into);
+  }
+  const std::string& credentials_directory() const override { return credentials_directory_; }
 
   std::vector<std::string> features() override;
+
+ private:
+  /// Read once, because another thread may change the process's environment later.
+  const std::string credentials_directory_ = environment("CREDENTIALS_DIRECTORY");
 };
 
 /// Kernel release as major * 1000 + minor; 0 if it cannot be read.

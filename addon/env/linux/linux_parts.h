@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -18,6 +19,9 @@ Result<std::unique_ptr<Region>> linux_allocate(size_t bytes, HugePages huge_page
 Result<FileFacts> linux_open_file(const FileOpen& request);
 void linux_discard_file(const FileFacts& file);
 Result<int> linux_lock_file(const std::string& path);
+
+/// linux_file_read.cc
+Result<FileRead> linux_read_file(const std::string& path, std::span<std::byte> into);
 
 /// linux_content.cc
 Result<ContentFacts> linux_inspect(const std::string& path);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -201,6 +202,16 @@ Result<FileFacts> SimEnv::open_file(const FileOpen& request) {
   facts.block_device = disk->block_device;
   facts.direct = disk->direct;
   return facts;
+}
+
+Result<FileRead> SimEnv::read_file(const std::string& path, std::span<std::byte> into) {
+  const SimDisk* const disk = files_.find(path);
+  if (disk == nullptr) return Error{ENOENT, "there is no such file"};
+  FileRead found;
+  found.bytes = std::min<uint64_t>(into.size(), disk->bytes());
+  found.mode = 0600;
+  disk->read(0, into.first(found.bytes));
+  return found;
 }
 
 Result<ContentFacts> SimEnv::inspect(const std::string& path) {

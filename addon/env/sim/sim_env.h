@@ -97,6 +97,9 @@ class SimEnv final : public Env {
   Result<void> record_identity(const std::string& path, uint64_t device, uint64_t inode,
                                const std::string& identity) override;
   Result<int> lock_file(const std::string& path) override;
+  /// As one of the process's own, which nobody else may read.
+  Result<FileRead> read_file(const std::string& path, std::span<std::byte> into) override;
+  const std::string& credentials_directory() const override { return no_directory_; }
   std::vector<std::string> features() override { return {"simulated"}; }
 
   // For SimRing.
@@ -125,6 +128,7 @@ class SimEnv final : public Env {
   int next_fd_ = 3;
   std::map<int, Descriptor> descriptors_;
   std::set<int> claims_;  ///< of disks
+  const std::string no_directory_;
 };
 
 /// As text and number, of what SimEnv::resolve() made.
