@@ -1,5 +1,6 @@
 /** The daemon that is measured: one bdev, one subsystem, from start to stop. */
 
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -8,12 +9,23 @@ import { type Program, capsuled, serverCore } from './programs.js';
 export const bdevBytes = 2 ** 30;
 
 const size = String(bdevBytes);
+/** Beside the configuration. */
+const keyFile = 'bench.key';
+
+/** An encrypted RAM disk. */
+function encrypted(sectorBytes: number): string {
+  const base = `{ name: low, kind: malloc, size: ${size}, block_size: 4096 }`;
+  const keys = `base: low, key_file: ${keyFile}, sector_size: ${String(sectorBytes)}`;
+  return `${base}, { name: bench, kind: crypto, ${keys} }`;
+}
 
 const bdevs = {
   null: () => `{ name: bench, kind: "null", size: ${size}, block_size: 4096 }`,
   malloc: () => `{ name: bench, kind: malloc, size: ${size}, block_size: 4096 }`,
   uring: (file: string) =>
     `{ name: bench, kind: uring, path: ${JSON.stringify(file)}, size: ${size}, create: true, block_size: 4096 }`,
+  crypto: () => encrypted(512),
+  'crypto-4k': () => encrypted(4096),
 } as const;
 
 export type BdevKind = keyof typeof bdevs;
@@ -72,8 +84,10 @@ export class Daemon {
     const { kind, poll = 'adaptive', directory } = options;
     const nqn = `nqn.2026-11.io.capsuled:bench-${kind}`;
     // Beside its configuration is its state, which is no other daemon's.
-    const file = join(mkdtempSync(join(directory, `${kind}-${poll}-`)), 'config.yaml');
+    const folder = mkdtempSync(join(directory, `${kind}-${poll}-`));
+    const file = join(folder, 'config.yaml');
     writeFileSync(file, configuration(options, nqn));
+    writeFileSync(join(folder, keyFile), randomBytes(64), { mode: 0o600 });
     const program = capsuled(['serve', '--config', file]);
     const line = await program.line((text) => text.includes('"msg":"ready"'));
     return new Daemon(program, nqn, JSON.parse(line) as ReadyLine);

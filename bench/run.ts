@@ -12,13 +12,14 @@ import { parseArgs } from 'node:util';
 import { root } from './programs.js';
 import type { Suite, SuiteOptions } from './suite.js';
 import { connections } from './suites/connections.js';
+import { crypto } from './suites/crypto.js';
 import { fairness } from './suites/fairness.js';
 import { file } from './suites/file.js';
 import { polling } from './suites/polling.js';
 import { ratios } from './suites/ratios.js';
 import { soak } from './suites/soak.js';
 
-const suites: readonly Suite[] = [ratios, polling, file, fairness, connections, soak];
+const suites: readonly Suite[] = [ratios, polling, file, fairness, crypto, connections, soak];
 
 interface BenchOptions extends Omit<SuiteOptions, 'directory'> {
   readonly suite: Suite;
@@ -43,7 +44,7 @@ function usage(): string {
   --json FILE       where the figures are recorded (bench/results/)
 ratios:
   --cases REGEX     which loads
-  --peers LIST      of null,malloc,uring
+  --peers LIST      of null,malloc,uring,crypto,crypto-4k
   --against ADDR:PORT/NQN   another target that runs; more than once if there are more
   --against-pid PID         its process, stopped while others are measured`;
 }

@@ -7,6 +7,7 @@
 
 const transport = (name) => `addon/transport/${name}.cc`;
 const uring = 'addon/bdev/uring/uring_channel.cc';
+const crypto = 'addon/bdev/crypto/crypto_channel.cc';
 
 export const plantedFaults = [
   // ---- What disks were told ----
@@ -70,6 +71,24 @@ export const plantedFaults = [
     file: 'addon/bdev/bdev_registry.cc',
     find: 'base.desc->entry()->claims.erase(bdev.facts().name);',
     replace: '(void)base;',
+  },
+  {
+    name: 'encrypted_write_waits_for_ever',
+    file: crypto,
+    find: '  give_back(slot);\n  serve_line();\n',
+    replace: '  give_back(slot);\n',
+  },
+  {
+    name: 'encrypted_write_is_cancelled_in_its_line',
+    file: crypto,
+    find: '  line_.remove(io);\n  bdev_complete(io, BdevStatus::Aborted);',
+    replace: '  bdev_complete(io, BdevStatus::Aborted);',
+  },
+  {
+    name: 'encrypted_sectors_have_other_numbers',
+    file: crypto,
+    find: 'return io.offset_blocks * (block_size_ / XtsCipher::kTweakBytes);',
+    replace: 'return io.offset_blocks;',
   },
   {
     name: 'layer_lends_other_blocks',

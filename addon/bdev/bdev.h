@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,8 @@ struct BdevFacts {
   uint64_t first_block = 0;
   /// What the operator should know of how it was found; empty: nothing.
   std::string warning{};
+  /// What the factory has found out that may be written in its configuration, by key.
+  std::map<std::string, std::string> found{};
 };
 
 class BdevChannel;

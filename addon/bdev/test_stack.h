@@ -14,7 +14,10 @@ namespace capsuled {
 
 class TestStack {
  public:
-  explicit TestStack(std::unique_ptr<Bdev> base) : registry_(1) { add(std::move(base)); }
+  explicit TestStack(std::unique_ptr<Bdev> base, uint64_t memory_bytes = uint64_t{16} << 20)
+      : reactors_(1, memory_bytes), registry_(1) {
+    add(std::move(base));
+  }
   /// On another machine, which outlives it.
   TestStack(env::Env& env, std::unique_ptr<Bdev> base) : reactors_(env, 1), registry_(1) {
     add(std::move(base));

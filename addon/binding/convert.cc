@@ -308,6 +308,9 @@ Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
   object.Set("created", facts.created);
   object.Set("firstBlock", Napi::BigInt::New(env, facts.first_block));
   object.Set("warning", facts.warning);
+  Napi::Object found = Napi::Object::New(env);
+  for (const auto& [key, value] : facts.found) found.Set(key, value);
+  object.Set("found", found);
   if (facts.content == nullptr) {
     object.Set("content", env.Null());
   } else {

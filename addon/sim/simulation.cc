@@ -1,9 +1,12 @@
 #include "sim/simulation.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <utility>
 
+#include "bdev/crypto/xts_cipher.h"
 #include "sim/simulation_run.h"
 
 namespace capsuled::sim {
@@ -17,6 +20,15 @@ constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr const char* kDisk = "nqn.2026-11.test:disk";
 constexpr const char* kVoid = "nqn.2026-11.test:void";
+
+/// Of the disks that are encrypted.
+constexpr const char* kKeyFile = "key";
+
+std::array<std::byte, XtsKey::kBytesMax> key_bytes() {
+  std::array<std::byte, XtsKey::kBytesMax> bytes;
+  for (size_t index = 0; index < bytes.size(); ++index) bytes[index] = std::byte(index);
+  return bytes;
+}
 
 constexpr Pace kPaces[] = {
     {.thinks = {kMicrosecond, 2 * kMillisecond, 0, 0},
@@ -92,18 +104,25 @@ Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_
       judge(block_bytes, kBlocks) {
   for (const Layer& layer : layers) first_block += layer.first_block;
   uint64_t blocks = first_block + kBlocks;
+  const uint64_t all = blocks;
   bdevs.push_back({lowest, kind, {{"size", blocks * block_bytes}, {"block_size", block_bytes}}});
   if (!path.empty()) bdevs.back().set("path", path);
   for (const Layer& layer : layers) {
-    const char* const word = layer.delays ? "slow" : "part";
+    const char* const word = layer.delays ? "slow" : layer.sector_bytes != 0 ? "secret" : "part";
     const std::string base = std::exchange(name, word + std::to_string(bdevs.size()) + lowest);
     if (layer.delays) {
       bdevs.push_back({name, "delay", {{"base", base}, {"seed", uint64_t{number}}}});
-      continue;
+    } else if (layer.sector_bytes != 0) {
+      bdevs.push_back({name, "crypto", {{"base", base}, {"key_file", kKeyFile}}});
+      bdevs.back().set("sector_size", uint64_t{layer.sector_bytes});
+      sector_bytes = layer.sector_bytes;
+      secret_first_block = all - blocks;
+    } else {
+      blocks -= layer.first_block;
+      bdevs.push_back(
+          {name, "split", {{"base", base}, {"offset", layer.first_block * block_bytes}}});
+      bdevs.back().set("size", blocks * block_bytes);
     }
-    blocks -= layer.first_block;
-    bdevs.push_back({name, "split", {{"base", base}, {"offset", layer.first_block * block_bytes}}});
-    bdevs.back().set("size", blocks * block_bytes);
   }
 }
 
@@ -118,21 +137,52 @@ bool Simulation::remove_bdevs(const Disk& disk) {
       [this](const BdevParameters& bdev) { return target_->remove_bdev(bdev.name()); });
 }
 
+std::vector<Simulation::Layer> Simulation::draw_layers(Prng& prng, Prng& secrets, bool in_file,
+                                                       uint32_t block_bytes) {
+  std::vector<Layer> layers(prng.chance(1, 2) ? prng.between(1, 3) : 0);
+  for (Layer& layer : layers) {
+    layer.first_block = prng.below(100);
+    if (has(Ingredient::Delays) && prng.chance(1, 2)) layer = {.delays = true};
+  }
+  // A RAM disk that is made anew has zeros, which a cipher makes noise of.
+  if (in_file && secrets.chance(1, 2)) {
+    const auto place = static_cast<std::ptrdiff_t>(secrets.below(layers.size() + 1));
+    const uint32_t sector_bytes = secrets.chance(1, 2) ? 512 : block_bytes;
+    layers.insert(layers.begin() + place, Layer{.sector_bytes = sector_bytes});
+  }
+  return layers;
+}
+
+void Simulation::put_zeros(const Disk& disk, uint64_t first) {
+  if (disk.sector_bytes == 0) return;
+  const XtsKey key = XtsKey::create(key_bytes()).value();
+  XtsCipher cipher = XtsCipher::create(key, disk.sector_bytes).value();
+  SimDisk& file = *files_.find(disk.path);
+  const uint32_t block_bytes = disk.judge.block_bytes();
+  const uint64_t begins = disk.first_block + first;
+  const uint64_t number = (begins - disk.secret_first_block) * block_bytes / XtsCipher::kTweakBytes;
+  std::vector<std::byte> bytes((kBlocks - first) * block_bytes);
+  ASSERT(cipher.encrypt(number, bytes.data(), bytes.data(), bytes.size()));
+  file.write(begins * block_bytes, bytes);
+  file.flush(begins * block_bytes, bytes.size());
+}
+
 void Simulation::make_disks() {
   Prng prng = draw(3);
+  Prng secrets = draw(6);
+  SimDisk& key = files_.make(kKeyFile, XtsKey::kBytesMax);
+  key.write(0, key_bytes());
+  key.flush(0, key.bytes());
   for (uint32_t nsid = 1; nsid <= 4; ++nsid) {
     const uint32_t block_bytes = prng.chance(1, 2) ? 512 : 4096;
-    std::vector<Layer> layers(prng.chance(1, 2) ? prng.between(1, 3) : 0);
-    for (Layer& layer : layers) {
-      layer.first_block = prng.below(100);
-      if (!has(Ingredient::Delays) || prng.chance(1, 2)) continue;
-      layer = {.delays = true};
-    }
+    const bool in_file = nsid % 2 != 0;
+    const std::vector<Layer> layers = draw_layers(prng, secrets, in_file, block_bytes);
     disks_.push_back(
-        std::make_unique<Disk>(nsid, nsid % 2 == 0 ? "malloc" : "uring", block_bytes, layers));
+        std::make_unique<Disk>(nsid, in_file ? "uring" : "malloc", block_bytes, layers));
     Disk& disk = *disks_.back();
     if (disk.path.empty()) continue;
     SimDisk& file = files_.make(disk.path, (disk.first_block + kBlocks) * block_bytes);
+    put_zeros(disk, 0);
     file.atomic_bytes = block_bytes;
     file.short_transfers = has(Ingredient::ShortTransfers);
     if (!has(Ingredient::SlowDisks)) {

@@ -156,6 +156,7 @@ void Simulation::cut(Disk& disk) {
   disk.judge.cut_off(first, now_ns());
   pass(pace_.act_max_ns);
   file.resize(bytes);
+  put_zeros(disk, first);
   disk.judge.put_back(now_ns());
   acknowledge(disk);
   disk.disturbance.end(now_ns());

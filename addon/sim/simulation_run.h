@@ -38,12 +38,15 @@ class Simulation {
   SimulationResult run();
 
  private:
+  /// A bdev over another one: a part of it, or all of it later, or encrypted.
   struct Layer {
-    bool delays = false;       ///< or a part of what is below
-    uint64_t first_block = 0;  ///< where it begins there
+    uint64_t first_block = 0;  ///< of the one below, where a part begins
+    bool delays = false;
+    uint32_t sector_bytes = 0;  ///< encrypted so; 0: it is not
   };
+
   struct Disk {
-    /// `layers`: of the stack over the lowest one, from below.
+    /// `layers`: of a stack over the lowest one, from below; one may be encrypted.
     Disk(uint32_t number, const std::string& kind, uint32_t block_bytes,
          const std::vector<Layer>& layers);
 
@@ -52,6 +55,8 @@ class Simulation {
     std::string name;                   ///< of the topmost, which is exported
     std::string path;                   ///< empty: in memory
     uint64_t first_block = 0;           ///< of the lowest: where the exported blocks begin
+    uint32_t sector_bytes = 0;          ///< of the layer that is encrypted; 0: none is
+    uint64_t secret_first_block = 0;    ///< of the lowest: where that layer begins
     std::vector<BdevParameters> bdevs;  ///< the lowest first
     BlockJudge judge;
     Disturbance disturbance;
@@ -66,9 +71,12 @@ class Simulation {
 
   static env::sim::SimThreadOptions threads_of(const SimulationOptions& options);
   env::sim::SimLine line_of(const SimulationOptions& options) const;
+  std::vector<Layer> draw_layers(Prng& prng, Prng& secrets, bool in_file, uint32_t block_bytes);
   void make_disks();
   static BdevSection some_times(Prng& prng);
   void change_times(const Disk& disk);
+  /// What hosts read as zeros, from their block `first` on.
+  void put_zeros(const Disk& disk, uint64_t first);
   void add_bdevs(const Disk& disk);
   bool remove_bdevs(const Disk& disk);
   void start_target();

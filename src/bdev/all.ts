@@ -1,5 +1,6 @@
 /** The kinds of bdevs, a line for each. */
 
+export { crypto } from './crypto.js';
 export { delay } from './delay.js';
 export { error } from './error.js';
 export { malloc } from './malloc.js';

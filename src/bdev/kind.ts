@@ -19,8 +19,8 @@ export interface BdevKind {
   /** What was written to it is gone when it is closed. */
   readonly isVolatile: boolean;
   /**
-   * Of one that stands on another and changes nothing in it: what of that it is, in words that
-   * always are the same; nothing, or no such words: all of it.
+   * Of one that stands on another: what of that it is, or what it makes of it, in words that always
+   * are the same; nothing, or no such words: all of it, as it is.
    */
   readonly part?: (bdev: BdevDraft, description: BdevDescription) => string;
   /** Reports what its keys may not be to each other. */

@@ -166,10 +166,11 @@ export function describeBdev(
 
 /** What a living bdev is found to be, of the keys that its kind has. */
 export function foundFacts(
-  { blockCount, blockSize, readOnly }: BdevDescription,
+  { blockCount, blockSize, readOnly, found: more }: BdevDescription,
   bdev: BdevParameters,
 ): Record<string, BdevValue> {
   const found: Readonly<Record<string, BdevValue>> = {
+    ...more,
     size: blockCount * BigInt(blockSize),
     block_size: blockSize,
     read_only: readOnly,

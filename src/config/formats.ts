@@ -326,6 +326,11 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     schema: patternOf(hexadecimalPattern(32)),
     parse: (text) => parseHexadecimal(text, 32),
   },
+  key_check: {
+    expected: '16 hexadecimal digits',
+    schema: patternOf('^[0-9a-fA-F]{16}$'),
+    parse: (text) => (/^[0-9a-fA-F]{16}$/.test(text) ? text.toLowerCase() : undefined),
+  },
   eui64: {
     expected: '16 hexadecimal digits, not all zero',
     schema: () => ({

@@ -267,6 +267,8 @@ export interface BdevDescription {
   readonly firstBlock: bigint;
   /** What the operator should know of how it was found; empty: nothing. */
   readonly warning: string;
+  /** What was found out that may be written in its configuration, by the keys of config.yaml. */
+  readonly found: Readonly<Record<string, string>>;
   /** Where the content is, as it was when the bdev was created; null: in memory. */
   readonly content: ContentFacts | null;
 }

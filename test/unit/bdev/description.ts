@@ -20,6 +20,7 @@ export function description(parameters: BdevParameters): BdevDescription {
     created: false,
     firstBlock: offset / BigInt(blockSize),
     warning: '',
+    found: {},
     content: null,
   };
 }

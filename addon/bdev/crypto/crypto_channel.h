@@ -1,0 +1,75 @@
+// CryptoChannel: one reactor's part of an encrypted disk.
+//
+// A Read goes to the base as it is, and is decrypted where it lies when it comes back. The data of
+// a Write are the host's, and stay as they are: they are encrypted into a buffer of the channel's,
+// which goes to the base in their place. Until it comes back the operation has a slot, which keeps
+// what it had before.
+//
+// A Write that finds no buffer, or no slot, waits in a line, where cancel() ends it. Invariant:
+// while somebody waits, a Write of this channel is with the base, and its end serves the line. It
+// holds because the channel has a buffer of its own that is large enough for each Write
+// (bdev/spare_buffers.h): if no Write is with the base, that one is free.
+//
+// Owner and thread: a CoreChannel on its reactor.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/intrusive_list.h"
+#include "bdev/bdev_layer.h"
+#include "bdev/crypto/xts_cipher.h"
+#include "bdev/spare_buffers.h"
+
+namespace capsuled {
+
+/// Of one Read or Write: what one buffer takes.
+inline constexpr uint32_t kCryptoBytesMax = kLargeBufferBytes;
+/// Writes of one channel that are with its base at a time.
+inline constexpr uint32_t kCryptoWritesMax = 128;
+
+class CryptoChannel final : public LayerChannel {
+ public:
+  CryptoChannel(Reactor& reactor, const std::shared_ptr<BdevEntry>& base, XtsCipher cipher);
+  ~CryptoChannel() override;
+  CryptoChannel(const CryptoChannel&) = delete;
+  CryptoChannel& operator=(const CryptoChannel&) = delete;
+
+  void submit(BdevIo& io) override;
+  void cancel(BdevIo& io) override;
+  /// Nothing: what the base has is not what this one has.
+  BdevLoan lends_as() override { return {this, 0}; }
+  bool looks_at_ends() const override { return true; }
+  bool forwarded(BdevIo& io) override;
+
+ private:
+  /// What a Write had when it came.
+  struct Slot {
+    IoBuffers buffers;  ///< with what the base is given
+    iovec* iov = nullptr;
+    uint32_t iov_count = 0;
+    uint64_t submitted_ns = 0;
+  };
+
+  /// `submitted_ns`: when the base is to have got it. False: there is no slot or no buffer now.
+  bool start_write(BdevIo& io, uint64_t submitted_ns);
+  void end_write(BdevIo& io);
+  void give_back(Slot& slot);
+  void serve_line();
+  bool encrypt(const BdevIo& io, std::byte* to);
+  bool decrypt(const BdevIo& io);
+  /// In units of the tweak.
+  uint64_t number_of(const BdevIo& io) const;
+  size_t bytes_of(const BdevIo& io) const;
+
+  const uint32_t block_size_;
+  XtsCipher cipher_;
+  SpareBuffers buffers_;
+  IntrusiveList<BdevIo, &BdevIo::line_node> line_;  ///< Writes that wait
+  std::array<Slot, kCryptoWritesMax> slots_;
+  std::array<Slot*, kCryptoWritesMax> free_;
+  uint32_t free_count_ = kCryptoWritesMax;
+};
+
+}  // namespace capsuled

@@ -1,0 +1,130 @@
+// For tests: what others have published of AES-XTS, as hexadecimal digits. Only data units of whole
+// AES blocks whose tweak is a number of up to 64 bits.
+//
+//   IEEE  IEEE Std 1619-2007, Annex B, by the number of the vector there
+//   NIST  CAVP, XTSGenAES128 and XTSGenAES256, "data unit sequence number", by key
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace capsuled {
+
+struct XtsVector {
+  const char* name;
+  std::string_view key;
+  uint64_t number;
+  std::string_view plain;  ///< empty: the bytes 0 to 255, twice
+  std::string_view encrypted;
+};
+
+inline constexpr std::array kXtsVectors = {
+    XtsVector{"IEEE 2", "1111111111111111111111111111111122222222222222222222222222222222",
+              0x3333333333, "4444444444444444444444444444444444444444444444444444444444444444",
+              "c454185e6a16936e39334038acef838bfb186fff7480adc4289382ecd6d394f0"},
+    XtsVector{"IEEE 3", "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f022222222222222222222222222222222",
+              0x3333333333, "4444444444444444444444444444444444444444444444444444444444444444",
+              "af85336b597afc1a900b2eb21ec949d292df4c047e0b21532186a5971a227a89"},
+    XtsVector{"IEEE 4", "2718281828459045235360287471352631415926535897932384626433832795", 0, "",
+              "27a7479befa1d476489f308cd4cfa6e2a96e4bbe3208ff25287dd3819616e89c"
+              "c78cf7f5e543445f8333d8fa7f56000005279fa5d8b5e4ad40e736ddb4d35412"
+              "328063fd2aab53e5ea1e0a9f332500a5df9487d07a5c92cc512c8866c7e860ce"
+              "93fdf166a24912b422976146ae20ce846bb7dc9ba94a767aaef20c0d61ad0265"
+              "5ea92dc4c4e41a8952c651d33174be51a10c421110e6d81588ede82103a252d8"
+              "a750e8768defffed9122810aaeb99f9172af82b604dc4b8e51bcb08235a6f434"
+              "1332e4ca60482a4ba1a03b3e65008fc5da76b70bf1690db4eae29c5f1badd03c"
+              "5ccf2a55d705ddcd86d449511ceb7ec30bf12b1fa35b913f9f747a8afd1b130e"
+              "94bff94effd01a91735ca1726acd0b197c4e5b03393697e126826fb6bbde8ecc"
+              "1e08298516e2c9ed03ff3c1b7860f6de76d4cecd94c8119855ef5297ca67e9f3"
+              "e7ff72b1e99785ca0a7e7720c5b36dc6d72cac9574c8cbbc2f801e23e56fd344"
+              "b07f22154beba0f08ce8891e643ed995c94d9a69c9f1b5f499027a78572aeebd"
+              "74d20cc39881c213ee770b1010e4bea718846977ae119f7a023ab58cca0ad752"
+              "afe656bb3c17256a9f6e9bf19fdd5a38fc82bbe872c5539edb609ef4f79c203e"
+              "bb140f2e583cb2ad15b4aa5b655016a8449277dbd477ef2c8d6c017db738b18d"
+              "eb4a427d1923ce3ff262735779a418f20a282df920147beabe421ee5319d0568"},
+    XtsVector{"IEEE 10",
+              "2718281828459045235360287471352662497757247093699959574966967627"
+              "3141592653589793238462643383279502884197169399375105820974944592",
+              0xff, "",
+              "1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b"
+              "5d31e276f8fe4a8d66b317f9ac683f44680a86ac35adfc3345befecb4bb188fd"
+              "5776926c49a3095eb108fd1098baec70aaa66999a72a82f27d848b21d4a741b0"
+              "c5cd4d5fff9dac89aeba122961d03a757123e9870f8acf1000020887891429ca"
+              "2a3e7a7d7df7b10355165c8b9a6d0a7de8b062c4500dc4cd120c0f7418dae3d0"
+              "b5781c34803fa75421c790dfe1de1834f280d7667b327f6c8cd7557e12ac3a0f"
+              "93ec05c52e0493ef31a12d3d9260f79a289d6a379bc70c50841473d1a8cc81ec"
+              "583e9645e07b8d9670655ba5bbcfecc6dc3966380ad8fecb17b6ba02469a020a"
+              "84e18e8f84252070c13e9f1f289be54fbc481457778f616015e1327a02b140f1"
+              "505eb309326d68378f8374595c849d84f4c333ec4423885143cb47bd71c5edae"
+              "9be69a2ffeceb1bec9de244fbe15992b11b77c040f12bd8f6a975a44a0f90c29"
+              "a9abc3d4d893927284c58754cce294529f8614dcd2aba991925fedc4ae74ffac"
+              "6e333b93eb4aff0479da9a410e4450e0dd7ae4c6e2910900575da401fc07059f"
+              "645e8b7e9bfdef33943054ff84011493c27b3429eaedb4ed5376441a77ed4385"
+              "1ad77f16f541dfd269d50d6a5f14fb0aab1cbb4c1550be97f7ab4066193c4caa"
+              "773dad38014bd2092fa755c824bb5e54c4f36ffda9fcea70b9c6e693e148c151"},
+    XtsVector{"IEEE 19", "e0e1e2e3e4e5e6e7e8e9eaebecedeeefc0c1c2c3c4c5c6c7c8c9cacbcccdcecf",
+              0xa987654321, "",
+              "38b45812ef43a05bd957e545907e223b954ab4aaf088303ad910eadf14b42be6"
+              "8b2461149d8c8ba85f992be970bc621f1b06573f63e867bf5875acafa04e42cc"
+              "bd7bd3c2a0fb1fff791ec5ec36c66ae4ac1e806d81fbf709dbe29e471fad3854"
+              "9c8e66f5345d7c1eb94f405d1ec785cc6f6a68f6254dd8339f9d84057e01a177"
+              "41990482999516b5611a38f41bb6478e6f173f320805dd71b1932fc333cb9ee3"
+              "9936beea9ad96fa10fb4112b901734ddad40bc1878995f8e11aee7d141a2f5d4"
+              "8b7a4e1e7f0b2c04830e69a4fd1378411c2f287edf48c6c4e5c247a19680f7fe"
+              "41cefbd49b582106e3616cbbe4dfb2344b2ae9519391f3e0fb4922254b1d6d2d"
+              "19c6d4d537b3a26f3bcc51588b32f3eca0829b6a5ac72578fb814fb43cf80d64"
+              "a233e3f997a3f02683342f2b33d25b492536b93becb2f5e1a8b82f5b88334272"
+              "9e8ae09d16938841a21a97fb543eea3bbff59f13c1a18449e398701c1ad51648"
+              "346cbc04c27bb2da3b93a1372ccae548fb53bee476f9e9c91773b1bb19828394"
+              "d55d3e1a20ed69113a860b6829ffa847224604435070221b257e8dff783615d2"
+              "cae4803a93aa4334ab482a0afac9c0aeda70b45a481df5dec5df8cc0f423c77a"
+              "5fd46cd312021d4b438862419a791be03bb4d97c0e59578542531ba466a83baf"
+              "92cefc151b5cc1611a167893819b63fb8a6b18e86de60290fa72b797b0ce59f3"},
+    XtsVector{"NIST AES-128 a3e4",
+              "a3e40d5bd4b6bbedb2d18c700ad2db2210c81190646d673cbca53f133eab373c", 141,
+              "20e0719405993f09a66ae5bb500e562c", "74623551210216ac926b9650b6d3fa52"},
+    XtsVector{"NIST AES-128 a2ed",
+              "a2ed35e8d082f5e13e78c1d42acf33cf70e82821a666b2a7606542e43a631226", 75,
+              "2d81dcdec507845dcac4af1594aac844", "050dc32995cf6cd87224dfa2572709f4"},
+    XtsVector{"NIST AES-128 6943",
+              "69438582e0a61b5e7a023adf2f419630ed537ccf9a4b2e09010eaf7b66bcf818", 232,
+              "05c2c05e812bc4295f3ef64c8bc468ee946176449edc481785e6c6d9fbdd6b8f",
+              "27259ec330a66591e265525cd1eb5017ba195a390e4f66ddfb7c1a4b0fb5e49d"},
+    XtsVector{"NIST AES-128 f540",
+              "f5409a68908c710aacc31a223ef7911db3202772edd955663a75292d9384ca2c", 100,
+              "ce1a975b08eec5a005708cd4113a701fb0377b14b59e70dc06fe6941121f16a2",
+              "39d7b54434622b53a78529043bffa0f637e46a79c880cae70c67b1f2077e1932"},
+    XtsVector{"NIST AES-128 1644",
+              "16444b90c4266d8b0b464ad0963f5c605074c61d33e9becf6f31e277aeb02ee7", 139,
+              "a788b66ebb4b38a43e709be5b58e5baf7c0f814c2a0e78c297f4ac0ff902a880",
+              "4d675587337e89bbd356e63da54970820a28f076c4bd1e30277f584a30a82081"},
+    XtsVector{"NIST AES-256 ef01",
+              "ef010ca1a3663e32534349bc0bae62232a1573348568fb9ef41768a7674f507a"
+              "727f98755397d0e0aa32f830338cc7a926c773f09e57b357cd156afbca46e1a0",
+              187, "ed98e01770a853b49db9e6aaf88f0a41b9b56e91a5a2b11d40529254f5523e75",
+              "ca20c55e8dc149687d2541de39c3df6300bb5a163c10ced3666b1357db8bd39d"},
+    XtsVector{"NIST AES-256 c4e6",
+              "c4e6b37e1075969d41a7601aa105dd41b18200a028da1f79f55c4d2db478c4e9"
+              "8d9ed491cfe52f31ecb7cbb4891eb779e057392b3b27c19cbe9b4875c8c31c22",
+              223, "87ede402d0561359799a41be042ced9a8e15639165ef1a4d2f6785c394d61e5f",
+              "a51037198f3f9fe5d05bef52363acec40e86e3abb834180348d2e08627733e65"},
+    XtsVector{"NIST AES-256 f6db",
+              "f6db5326ea996b16ca0d439b5a0106e3a34ed343db489faad06979009399b03b"
+              "3cd9ef23332d46414216531d9885a5a30b1964523992f42748202b80a4190d45",
+              245,
+              "bf6a09f93f94d6bdc8c5f5e158916c3371a540e46644f79414d84dda1339397c"
+              "e90ebb768deeb88ecd2be175a396bb85",
+              "b11a252c5776c439ea7baeaae7830418e574b2248cc8b524b7fd0cc8e1ecffa9"
+              "812f45ae313e3e1f44127b27fb08a613"},
+    XtsVector{"NIST AES-256 1826",
+              "182614c12c49df2a50b8f9e985e9674253f141c17b6d440fcbbe4319d7034a87"
+              "fe4db5c45e54086f62fde76999099fa71a3aae56c6a3220e226ccc2147f83a4f",
+              185,
+              "e6f5621b062241c835e6fed103c089c782ceeab7035f4c6bb47bc35416599174"
+              "b53608918c3ee5da1ab9736d8c8decc3",
+              "9b2e2eef1b8c24a78f8ed47a0d30d8c8badbf70cf138292dfc2d3dc211aabc2e"
+              "4ec0ef36c94e0505255e3acc5e13943a"},
+};
+
+}  // namespace capsuled
