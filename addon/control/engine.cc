@@ -60,8 +60,9 @@ Result<void> Engine::start(const EngineOptions& options) {
   const auto limits = transport::AdmissionLimits::of(connections_max_);
   const uint32_t slots = connections_max_ + limits.leaving_max;
   admission_ = std::make_unique<transport::Admission>(limits);
-  queue_ = std::make_unique<transport::ControlQueue>(
-      kControlQueueCapacity, size_t{transport::kControlEventsMax} * slots, notify_, argument_);
+  queue_ = std::make_unique<transport::ControlQueue>(*env_, kControlQueueCapacity,
+                                                     size_t{transport::kControlEventsMax} * slots,
+                                                     notify_, argument_);
   for (uint32_t index = 0; index < count; index++) {
     auto lane = std::make_unique<Lane>();
     ReactorOptions reactor_options;

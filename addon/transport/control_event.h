@@ -55,6 +55,7 @@ struct ControlEvent {
   // In whose line it waits: a host's, or an address's. See control_lines.h.
   PeerKind kind = PeerKind::Stranger;
   uint64_t account = 0;
+  uint64_t posted_ns = 0;  ///< when ControlQueue was first given it, of Env's clock
   ConnectionId connection = 0;
   uint32_t controller = 0;
   // Command

@@ -2,11 +2,13 @@
 //
 // The control plane is one thread, and what one peer asks of it takes time from all others. So the
 // classes of peers (peer_kind.h) take turns, and so do the accounts of a class: one that sends
-// without end is served once in each round of its class, however many of its events wait. An
-// account of which nothing waited is *fresh*, for kFreshEvents: it does not stand behind all that
-// wait always, but has every other turn with the fresh ones. It is fresh again when its turn has
-// come and nothing of it waited. So who comes, asks what it needs and goes does not wait for those
-// who stay.
+// without end is served once in each round of its class, however many of its events wait. Every
+// other turn is not the round's: it is for the account that has had the least since it paused, that
+// is, asked nothing for kPauseNs since it was served. An event behind which others of the account
+// wait counts for several, so that who asks one thing after the other has had less than who asks
+// many at once, also where both have waited for the round. So who comes, asks what it needs and
+// goes does not wait for those who stay, however many they are; and those who stay wait no longer
+// than for two rounds, however many come.
 //
 // The events of an account stay in order. So do those of a connection: its account changes when its
 // Connect is answered, and until then nothing but that Connect of it is with the control plane.
@@ -29,8 +31,10 @@
 
 namespace capsuled::transport {
 
-/// What a host asks when it looks for subsystems, or a controller when it is made.
-inline constexpr uint32_t kFreshEvents = 16;
+/// Longer than a peer takes that asks again as soon as it is answered.
+inline constexpr uint64_t kPauseNs = 50'000'000;
+/// What an event counts for behind which others wait.
+inline constexpr uint32_t kOneOfMany = 8;
 
 class ControlLines {
  public:
@@ -40,8 +44,8 @@ class ControlLines {
   ControlLines& operator=(const ControlLines&) = delete;
 
   void push(std::unique_ptr<ControlEvent> event);
-  /// The next one of these classes, or null if there is none.
-  std::unique_ptr<ControlEvent> pop(PeerKinds kinds);
+  /// The next one of these classes, or null if there is none. `now_ns`: of Env's clock.
+  std::unique_ptr<ControlEvent> pop(PeerKinds kinds, uint64_t now_ns);
   /// Of all classes.
   size_t size() const { return size_; }
   bool empty(PeerKinds kinds) const;
@@ -50,17 +54,26 @@ class ControlLines {
   struct Line {
     uint64_t account = 0;
     std::queue<std::unique_ptr<ControlEvent>> events;
-    uint32_t fresh_events = kFreshEvents;  ///< left; 0: it is not fresh
-    ListNode turn_node;
+    uint32_t had = 0;  ///< since it paused
+    uint64_t empty_since_ns = 0;
+    ListNode turn_node;   ///< in Class::round, or in Class::empty
+    ListNode level_node;  ///< in one of Class::levels, if it is not empty
   };
+  static constexpr size_t kLevels = 32;
+  static constexpr uint32_t kHadMax = (1u << (kLevels - 1)) - 1;
+  using Level = IntrusiveList<Line, &Line::level_node>;
   struct Class {
-    std::unordered_map<uint64_t, Line> lines;     // by account; each has a turn
-    IntrusiveList<Line, &Line::turn_node> fresh;  // none is empty
-    IntrusiveList<Line, &Line::turn_node> turns;  // those that are empty, and those not fresh
-    bool was_fresh = false;                       ///< whose turn it was last
+    Level& level_of(const Line& line);
+
+    std::unordered_map<uint64_t, Line> lines;     // by account
+    IntrusiveList<Line, &Line::turn_node> round;  // those that are not empty
+    std::array<Level, kLevels> levels;            // the same, by the number of bits of `had`
+    IntrusiveList<Line, &Line::turn_node> empty;  // the first one has been for the longest time
+    bool was_round = true;                        ///< whose turn it was last
     size_t size = 0;                              ///< events
   };
   static Line& take_turn(Class& of_kind);
+  static void forget(Class& of_kind, uint64_t now_ns);
 
   std::array<Class, kPeerKindCount> classes_;  // by PeerKind
   size_t turn_ = 0;

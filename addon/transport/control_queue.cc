@@ -8,15 +8,17 @@
 
 namespace capsuled::transport {
 
-ControlQueue::ControlQueue(uint32_t capacity, size_t lines_max, void (*notify)(void* argument),
-                           void* argument)
-    : ring_(std::bit_ceil(std::max(capacity, 2u))),
+ControlQueue::ControlQueue(env::Env& env, uint32_t capacity, size_t lines_max,
+                           void (*notify)(void* argument), void* argument)
+    : env_(env),
+      ring_(std::bit_ceil(std::max(capacity, 2u))),
       lines_max_(lines_max),
       notify_(notify),
       argument_(argument) {}
 
 bool ControlQueue::try_push(std::unique_ptr<ControlEvent>& event) {
   const auto kind = static_cast<size_t>(event->kind);
+  if (event->posted_ns == 0) event->posted_ns = env_.now_ns();
   if (!ring_.try_push(std::move(event))) return false;
   // Acquire and release: the drain() that this notification asks for sees the event, and an event
   // pushed after drain() lowered the flag raises it again.
@@ -39,7 +41,10 @@ std::vector<std::unique_ptr<ControlEvent>> ControlQueue::drain(uint32_t limit, P
   std::unique_ptr<ControlEvent> event;
   while (lines_.size() < lines_max_ && ring_.try_pop(event)) lines_.push(std::move(event));
   std::vector<std::unique_ptr<ControlEvent>> events;
-  while (events.size() < limit && !lines_.empty(kinds)) events.push_back(lines_.pop(kinds));
+  const uint64_t now_ns = env_.now_ns();
+  while (events.size() < limit && !lines_.empty(kinds)) {
+    events.push_back(lines_.pop(kinds, now_ns));
+  }
   // The caller comes for what is left in the lines, and need not be woken for more of it; of what
   // the lines had no room for it does not know.
   bool asks = false;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/bounded_ring.h"
+#include "env/env.h"
 #include "transport/control_event.h"
 #include "transport/control_lines.h"
 
@@ -39,7 +40,8 @@ class ControlQueue {
   /// thread) when something of a class comes behind a drain() of that class; it makes the control
   /// thread drain(). Until it drains that class it is not called for it again: a class that has to
   /// wait wakes nobody.
-  ControlQueue(uint32_t capacity, size_t lines_max, void (*notify)(void* argument), void* argument);
+  ControlQueue(env::Env& env, uint32_t capacity, size_t lines_max, void (*notify)(void* argument),
+               void* argument);
   /// False: full; `event` is untouched.
   [[nodiscard]] bool try_push(std::unique_ptr<ControlEvent>& event);
   /// Takes up to `limit` events of these classes, in the order of control_lines.h; `limit` is at
@@ -50,6 +52,7 @@ class ControlQueue {
   /// Whether it was not notified of the class before.
   bool raise(size_t kind) { return !notified_[kind].exchange(true, std::memory_order_acq_rel); }
 
+  env::Env& env_;
   MpscRing<std::unique_ptr<ControlEvent>> ring_;
   const size_t lines_max_;
   ControlLines lines_;  // the control thread's

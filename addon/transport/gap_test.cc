@@ -31,7 +31,7 @@ class GapTarget {
                      .wake_up = {kMicrosecond, kMicrosecond, 0, 0}}),
         network_(machine_, {.latency = {}}),
         env_(machine_, network_, files_),
-        queue_(64, 4096, [](void*) {}, nullptr) {
+        queue_(env_, 64, 4096, [](void*) {}, nullptr) {
     ReactorOptions options;
     options.memory_bytes = kBufferMemoryBytesMin;
     options.mode = PollMode::Interrupt;  // sleeps as soon as it may

@@ -233,7 +233,7 @@ class Run {
         machine_(1),
         network_(machine_, at_once()),
         env_(machine_, network_, files_, {.door = &door_}),
-        queue_(64, 4096, [](void*) {}, nullptr) {
+        queue_(env_, 64, 4096, [](void*) {}, nullptr) {
     ReactorOptions options;
     options.memory_bytes = kMemoryBytes;
     options.mode = PollMode::Busy;

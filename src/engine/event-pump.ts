@@ -46,6 +46,8 @@ interface Line {
 
 export class EventPump {
   static readonly batchMax = 16;
+  /** Of a class that has little time left: one at a time would cost several times as much each. */
+  static readonly scarceBatchMax = 4;
   static readonly turnMs = 5;
   /** Of the time that passes; and so much at once. */
   static readonly allowances: Readonly<Record<PeerKind, { share: number; burstMs: number }>> = {
@@ -103,8 +105,11 @@ export class EventPump {
   #batch(beganMs: number): void {
     const line = this.#next(beganMs);
     if (line === undefined) return;
-    // Whose time is scarce takes no more of it than there is.
-    const limit = line.allowance.leftMs(beganMs) > EventPump.turnMs ? EventPump.batchMax : 1;
+    // Whose time is scarce takes little more of it than there is.
+    const limit =
+      line.allowance.leftMs(beganMs) > EventPump.turnMs
+        ? EventPump.batchMax
+        : EventPump.scarceBatchMax;
     try {
       const events = this.#drain(limit, line.kind);
       line.mayHave = events.length === limit;

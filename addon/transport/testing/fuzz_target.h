@@ -101,7 +101,7 @@ class FuzzTarget {
       : script_(script),
         stepped_(seed, {.memory_bytes = 2 << 20}),  // one or two of the largest transfers
         queue_(
-            64, 4096, [](void*) {}, nullptr),
+            stepped_.env(), 64, 4096, [](void*) {}, nullptr),
         options_(group) {
     group_ = Group::create(stepped_.reactor(), group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);

@@ -32,7 +32,8 @@ class SteppedTarget {
 
   explicit SteppedTarget(uint64_t seed = 1, uint64_t memory_bytes = 4 << 20,
                          const GroupOptions& group = small_group())
-      : stepped_(seed, {.memory_bytes = memory_bytes}), queue_(1024, 65536, [](void*) {}, nullptr) {
+      : stepped_(seed, {.memory_bytes = memory_bytes}),
+        queue_(stepped_.env(), 1024, 65536, [](void*) {}, nullptr) {
     group_ = Group::create(stepped_.reactor(), group, queue_).value();
     registry_ = std::make_unique<BdevRegistry>(1);
     ASSERT(registry_->add(make_ram("ram")).ok());

@@ -37,8 +37,8 @@ class TestTarget {
   using Command = std::function<ControlAnswer(const ControlEvent& event)>;
 
   explicit TestTarget(const Options& options = {})
-      : queue_(options.control_capacity, 65536, &TestTarget::notified, this) {
-    env_ = env::make_linux_env().value();
+      : env_(env::make_linux_env().value()),
+        queue_(*env_, options.control_capacity, 65536, &TestTarget::notified, this) {
     ReactorOptions reactor_options;
     reactor_options.memory_bytes = options.memory_bytes;
     reactor_ = Reactor::create(*env_, reactor_options).value();

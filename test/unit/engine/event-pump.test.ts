@@ -192,6 +192,16 @@ t.test('a class that asks without end has its share of the time, and no other wa
   }
 });
 
+t.test('a class that has little time left takes a few events at a time', async (t) => {
+  const sizes: number[] = [];
+  const { pump, queues, runUntil } = makePump(0.01, (events) => sizes.push(events.length));
+  for (let count = 0; count < 40_000; count += 1) queues.discovery.push(event(0));
+  pump.wake();
+  runUntil(1000);
+  t.equal(sizes[0], EventPump.batchMax);
+  t.equal(sizes.at(-1), EventPump.scarceBatchMax);
+});
+
 t.test('many that come at once are served at once', async (t) => {
   const eventMs = 0.1;
   for (const kind of peerKinds) {
