@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bdev/bdev_registry.h"
+#include "bdev/qos_limits.h"
 
 namespace capsuled {
 
@@ -15,6 +16,13 @@ Bdev::Bdev(BdevFacts facts, std::vector<BdevBase> bases)
     level_ = std::max(level_, base.desc->entry()->bdev->level() + 1);
   }
   ASSERT_MSG(level_ < kStackDepthMax, "too many bdevs on top of each other");
+}
+
+void Bdev::set_limits(const QosLimits& limits) {
+  const QosLimits before = budget_now_ == nullptr ? QosLimits{} : budget_now_->limits;
+  if (limits == before || (limits.none() && before.none())) return;
+  budget_now_ = limits.none() ? nullptr : std::make_shared<QosBudget>(limits);
+  budget_.set(budget_now_);
 }
 
 Bdev::~Bdev() { ASSERT_MSG(bases_.empty(), "destroyed with its bases open"); }

@@ -4,7 +4,7 @@
 // A Bdev is created by its kind's factory on the control thread (may block: opens files),
 // registered by name, opened through BdevDesc, and destroyed on the control thread after the last
 // BdevDesc closed and every channel was released. Facts do not change while it is open (resize
-// arrives with its own event later).
+// arrives with its own event later). What may go through it in a second does.
 //
 // A bdev may stand on others, its bases, which it keeps open; see bdev_layer.h.
 #pragma once
@@ -18,12 +18,15 @@
 #include "bdev/bdev_error.h"
 #include "bdev/bdev_health.h"
 #include "bdev/bdev_io.h"
+#include "bdev/changeable.h"
 #include "env/content.h"
 
 namespace capsuled {
 
 class BdevDesc;
 class Reactor;
+struct QosBudget;
+struct QosLimits;
 
 struct BdevFacts {
   std::string name;
@@ -47,10 +50,10 @@ struct BdevFacts {
   /// tick(), CoreChannel::may_keep() and hangs().
   bool has_device = false;
   /// A Read may go without memory of its own: see BdevChannel::lend(). Only for a bdev without
-  /// limits.
+  /// limits to its operations.
   bool lends_reads = false;
-  /// The data of a Write or Compare are not used any more when submit() returns. Only for a bdev
-  /// without limits.
+  /// The data of a Write or Compare are not used any more when submit() returns, unless it has to
+  /// wait: see CoreChannel::takes_data_at_once(). Only for a bdev without limits to its operations.
   bool takes_data_at_once = false;
   /// What the content lies in, as it was when the bdev was made; null: in memory, gone with the
   /// bdev.
@@ -134,6 +137,8 @@ class BdevChannel {
   virtual uint64_t oldest_ns() const { return UINT64_MAX; }
   /// A layer: whether what it stands on does; see CoreChannel::hangs().
   virtual bool base_hangs() const { return false; }
+  /// A layer: whether what it stands on is; see CoreChannel::is_limited().
+  virtual bool base_is_limited() const { return false; }
 };
 
 /// Who wants to know when a loan ends; null in BdevIo if nobody does. Reactor's thread.
@@ -183,6 +188,10 @@ class Bdev {
   uint32_t level() const { return level_; }
   /// Reactor's thread. Never blocks, never null.
   virtual std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) = 0;
+  /// Control thread. Its channels find it when CoreChannel::changed() is called.
+  void set_limits(const QosLimits& limits);
+  /// Null: there are no limits.
+  const Changeable<std::shared_ptr<QosBudget>>& budget() const { return budget_; }
 
  protected:
   /// Of a factory: `bases`, in no particular order.
@@ -194,6 +203,8 @@ class Bdev {
   BdevHealth health_;
   std::vector<BdevBase> bases_;  ///< closed by the registry, on the control thread
   uint32_t level_ = 0;
+  std::shared_ptr<QosBudget> budget_now_;  ///< the control thread's
+  Changeable<std::shared_ptr<QosBudget>> budget_{nullptr};
 };
 
 /// The backend's last word on `io`: queues it for the loop. Reactor's thread.

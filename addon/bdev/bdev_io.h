@@ -6,10 +6,11 @@
 //
 //   Idle ──submit──► Backend ──bdev_complete──► Ended ──loop: complete()──► Idle
 //     ├────split, emulated──► Pieces ──last piece ended──► Ended
-//     └────refused──► Ended          Ended ──WriteZeroes refused by the backend──► Pieces
+//     ├────refused──► Ended          Ended ──WriteZeroes refused by the backend──► Pieces
+//     └────over a limit──► Waiting ──tokens──► Backend, Pieces
 //
 // In a stack the same operation goes down: the channel of a layer forwards it to its base's
-// CoreChannel, which does with it what it does with any other (Backend ──► Pieces, there too). When
+// CoreChannel, which does with it what it does with any other (Backend ──► Waiting, Pieces). When
 // it has ended, the loop takes it up through all layers in one turn, each of which may look at it,
 // or keep it (Ended ──► Backend) and end it later.
 #pragma once
@@ -51,8 +52,9 @@ enum class BdevIoState : uint8_t {
   Backend,  ///< with the backend's channel, whose bdev_complete() moves it on
   Pieces,   ///< carried out in pieces; the end of the last one moves it on
   Ended,    ///< in the reactor's queue; the loop moves it on
+  Waiting,  ///< for what its bdev's limits allow; its QosGate moves it on
 };
-inline constexpr size_t kBdevIoStateCount = 4;
+inline constexpr size_t kBdevIoStateCount = 5;
 
 /// How the core carries out an operation in pieces.
 enum class PieceKind : uint8_t {
@@ -89,6 +91,9 @@ struct BdevIo {
   uint32_t iov_count = 0;
   void (*complete)(BdevIo& io) = nullptr;
   void* user = nullptr;  ///< the submitter's own, for `complete`
+  /// Who it is from, among those of the reactor: where limits hold, flows have their turn one after
+  /// the other. 0: nobody in particular.
+  uint32_t flow = 0;
   /// Set by CoreChannel::cancel(), and by a submitter who goes on with an operation that was
   /// cancelled: it ends as Aborted then, without being started.
   bool cancel_requested = false;
@@ -113,8 +118,8 @@ struct BdevIo {
     IovCursor data;               ///< where the data of the next piece starts
   } progress;
   QueueNode ended_node;  ///< in the reactor's queue of ended operations
-  /// In the channel's line of operations with pieces left to start; or, while the operation is with
-  /// the backend, in a line of its own.
+  /// In the channel's line of operations with pieces left to start, or in one of its QosGate; or,
+  /// while the operation is with the backend, in a line of its own.
   ListNode line_node;
 
   // For the backend, while the operation is with it.

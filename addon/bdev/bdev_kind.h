@@ -30,6 +30,7 @@ struct BdevKind {
   const char* name;
   /// Control or worker thread; may block. Asks for all keys that it knows before it does anything,
   /// and ends with parameters.error() if there is one. `field` of an error is the key at fault.
+  /// `qos`, which every kind has, was asked for (bdev_kinds.cc).
   BdevResult (*make)(const BdevContext& context, BdevParameters& parameters);
   /// Gives a bdev of this kind, which is open, those of `parameters` that can be changed then: keys
   /// with the effect `reload`. Control thread; never blocks. All of it or, with an error, nothing.

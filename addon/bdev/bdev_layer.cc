@@ -55,6 +55,8 @@ bool LayerChannel::may_keep() const { return base_.may_keep(); }
 
 bool LayerChannel::base_hangs() const { return base_.hangs(); }
 
+bool LayerChannel::base_is_limited() const { return base_.is_limited(); }
+
 RangeBdev::RangeBdev(BdevFacts facts, const BdevBase& base)
     : Bdev(std::move(facts), {base}), base_(base.desc->entry()) {
   ASSERT(this->facts().first_block == base.claim.first_block);

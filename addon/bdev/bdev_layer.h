@@ -37,6 +37,7 @@ class LayerChannel : public BdevChannel {
   BdevLoan lends_as() override;
   bool may_keep() const override;
   bool base_hangs() const override;
+  bool base_is_limited() const override;
 
  protected:
   CoreChannel& base() { return base_; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "bdev/bdev_io.h"
@@ -20,8 +21,13 @@ struct BdevOperationStats {
 /// Success.
 struct alignas(64) BdevStats {
   std::array<BdevOperationStats, kBdevIoTypeCount> by_type{};
+  uint64_t qos_delayed = 0;  ///< operations that had to wait for a limit
 };
-static_assert(sizeof(BdevStats) == 192);
+static_assert(sizeof(BdevStats) == 256);
+
+/// Of the words behind those of operations.
+inline constexpr std::array kBdevStatNames = {"qos_delayed"};
+static_assert(offsetof(BdevStats, qos_delayed) == sizeof(BdevStats::by_type));
 
 inline constexpr std::array kBdevOperationStatNames = {"operations", "bytes", "errors",
                                                        "latency_ns"};

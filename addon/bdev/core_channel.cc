@@ -1,5 +1,6 @@
 #include "bdev/core_channel.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 #include "bdev/bdev_status.h"
 #include "bdev/pieces.h"
+#include "bdev/qos_gate.h"
 #include "bdev/reactor_channels.h"
 #include "reactor/reactor_stats.h"
 
@@ -18,10 +20,12 @@ constexpr uint32_t bit(BdevIoState state) { return 1u << static_cast<uint32_t>(s
 
 /// Indexed by the state left: the states that may follow.
 constexpr std::array<uint32_t, kBdevIoStateCount> kTransitions = {
-    bit(BdevIoState::Backend) | bit(BdevIoState::Pieces) | bit(BdevIoState::Ended),  // Idle
-    bit(BdevIoState::Ended) | bit(BdevIoState::Pieces),                              // Backend
+    bit(BdevIoState::Backend) | bit(BdevIoState::Pieces) | bit(BdevIoState::Ended) |
+        bit(BdevIoState::Waiting),                                                   // Idle
+    bit(BdevIoState::Ended) | bit(BdevIoState::Pieces) | bit(BdevIoState::Waiting),  // Backend
     bit(BdevIoState::Ended),                                                         // Pieces
     bit(BdevIoState::Idle) | bit(BdevIoState::Pieces) | bit(BdevIoState::Backend),   // Ended
+    bit(BdevIoState::Backend) | bit(BdevIoState::Pieces) | bit(BdevIoState::Ended),  // Waiting
 };
 
 bool carries_data(BdevIoType type) {
@@ -92,6 +96,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       oldest_ns_(entry_->oldest_ns.at(reactor.index())),
       backend_(made_channel(*entry_->bdev, reactor)),
       loan_(backend_->lends_as()),
+      budget_(entry_->bdev->budget()),
       number_(number),
       frame_(entry_->bdev->level() - 1),
       block_size_(facts_.block_size),
@@ -110,6 +115,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
 CoreChannel::~CoreChannel() {
   set_stat(oldest_ns_, UINT64_MAX);
   pieces_.reset();
+  gate_.reset();
   backend_.reset();
   // Release: pairs with the acquire in BdevRegistry::remove, which destroys the bdev that this
   // channel used until here.
@@ -225,14 +231,66 @@ void CoreChannel::start(BdevIo& io) {
   if (io.cancel_requested) return end(io, BdevStatus::Aborted);
   if (facts_.read_only && changes_blocks(io.type)) return end(io, BdevStatus::ReadOnly);
   if (io.type == BdevIoType::Unmap && !facts_.can_unmap) return end(io, BdevStatus::Unsupported);
+  if (gate_ != nullptr && !gate_->admit(io)) return io.set_state(BdevIoState::Waiting);
+  go_on(io);
+}
+
+/// No limit holds it back.
+void CoreChannel::go_on(BdevIo& io) {
   PieceKind kind;
   if (goes_whole(io, kind)) {
-    if (io.above == nullptr) io.set_state(BdevIoState::Backend);
+    if (io.state != BdevIoState::Backend) io.set_state(BdevIoState::Backend);
     return pass_on(io);
   }
   // Made on first need: most channels never split, and the pool of pieces has a size.
   if (pieces_ == nullptr) pieces_ = std::make_unique<Pieces>(*this);
   pieces_->start(io, kind);
+}
+
+/// `io` has waited. That is time of the operation, here and in each layer above, and none of the
+/// device.
+void CoreChannel::let_through(BdevIo& io) {
+  const uint64_t now_ns = reactor_.now_ns();
+  const uint64_t waited_ns = now_ns - io.submitted_ns;
+  io.submitted_ns = now_ns;
+  const auto count = [&](const CoreChannel& at) {
+    add_stat(at.stats_.by_type[static_cast<size_t>(io.type)].latency_ns, waited_ns);
+  };
+  const CoreChannel* at = this;
+  for (const CoreChannel* above = io.above; above != nullptr; above = above->frame(io).above) {
+    count(*at);
+    at = above;
+  }
+  // A piece is no operation of the channel that it was made in.
+  if (io.parent == nullptr) count(*at);
+  go_on(io);
+}
+
+void CoreChannel::let_go() {
+  going_ = true;
+  use_limits();
+  backend_->let_go();
+}
+
+/// Takes those that the bdev has now. What waits goes through, if they allow it.
+void CoreChannel::use_limits() {
+  const std::shared_ptr<QosBudget> budget = going_ ? nullptr : budget_.get();
+  if (gate_ == nullptr) {
+    if (budget == nullptr) return;
+    gate_ = std::make_unique<QosGate>(
+        reactor_, block_size_, [](BdevIo& io) { io.channel->let_through(io); }, stats_.qos_delayed);
+  }
+  gate_->set(budget);
+  whole_ = types_that_go_whole(facts_);
+  if (write_zeroes_refused_) whole_ &= ~bit(BdevIoType::WriteZeroes);
+  for (size_t type = 0; type < kBdevIoTypeCount; ++type) {
+    const auto limited = static_cast<BdevIoType>(type);
+    if (gate_->limits(limited)) whole_ &= ~bit(limited);
+  }
+}
+
+bool CoreChannel::is_limited() const {
+  return (gate_ != nullptr && gate_->limits()) || backend_->base_is_limited();
 }
 
 void CoreChannel::recheck(BdevIo& io) {
@@ -246,7 +304,10 @@ void CoreChannel::refresh() {
   backend_->refresh();
   passes_to_ = backend_->passes_to();
   looks_at_ends_ = backend_->looks_at_ends();
-  may_keep_ = facts_.has_device && backend_->may_keep();
+  use_limits();
+  const bool limited = is_limited();
+  takes_data_at_once_ = facts_.takes_data_at_once && !limited;
+  may_keep_ = limited || (facts_.has_device && backend_->may_keep());
 }
 
 void CoreChannel::tick() {
@@ -255,8 +316,10 @@ void CoreChannel::tick() {
 }
 
 bool CoreChannel::hangs() const {
+  const uint64_t waits_ns = gate_ == nullptr ? UINT64_MAX : gate_->oldest_ns();
+  const uint64_t oldest_ns = std::min(oldest_ns_, waits_ns);
   const uint64_t now_ns = reactor_.now_ns();
-  if (oldest_ns_ < now_ns && now_ns - oldest_ns_ >= kHangsAfterNs) return true;
+  if (oldest_ns < now_ns && now_ns - oldest_ns >= kHangsAfterNs) return true;
   return backend_->base_hangs();
 }
 
@@ -291,6 +354,10 @@ void CoreChannel::cancel_here(BdevIo& io) {
   // ended() may have more to do for it.
   if (io.state == BdevIoState::Ended) return;
   if (io.state == BdevIoState::Pieces) return pieces_->cancel(io);
+  if (io.state == BdevIoState::Waiting) {
+    gate_->cancel(io);
+    return end(io, BdevStatus::Aborted);
+  }
   backend_->cancel(io);
 }
 

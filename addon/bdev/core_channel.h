@@ -1,10 +1,12 @@
-// CoreChannel: a bdev on one reactor, what I/O commands submit to. It splits, emulates, counts and
-// times.
+// CoreChannel: a bdev on one reactor, what I/O commands submit to. It holds back what is over the
+// bdev's limits, splits, emulates, counts and times.
 //
 // One per (bdev, reactor), shared by all its users on that reactor by reference count; made by the
 // first acquire(), dropped by the last release(). Thread: the reactor's own. An operation that
-// needs no split goes straight to the backend, without allocation. Invariant: in_flight() counts
-// the operations whose `complete` did not run yet; it is zero at the last release().
+// needs no split goes straight to the backend, without allocation; where there are limits, the gate
+// is asked first (qos_gate.h). They hold for each operation that is submitted or forwarded here,
+// once, whatever becomes of it. Invariant: in_flight() counts the operations whose `complete` did
+// not run yet; it is zero at the last release().
 #pragma once
 
 #include <cstdint>
@@ -18,11 +20,12 @@
 namespace capsuled {
 
 class Pieces;
+class QosGate;
 class ReactorChannels;
 
 class CoreChannel {
  public:
-  /// A device that has kept an operation for so long counts as one that hangs.
+  /// What has kept an operation for so long counts as something that hangs.
   static constexpr uint64_t kHangsAfterNs = 5'000'000'000;
 
   /// The channel of `entry` on `reactor`, made if it is not there. Release it exactly once.
@@ -52,12 +55,20 @@ class CoreChannel {
   /// any case: with Aborted if this was in time, even though some of its blocks may have been
   /// written.
   void cancel(BdevIo& io);
-  /// Whether operations may wait for a device.
-  bool may_keep() const { return may_keep_; }
+  /// The bdev is to go: see BdevChannel; and nothing waits for a limit any more.
+  void let_go();
   const BdevFacts& facts() const { return facts_; }
   uint32_t in_flight() const { return in_flight_; }
-  /// Whether its device has kept an operation of this reactor, anybody's, for kHangsAfterNs; give
-  /// or take a second.
+  /// Whether operations may have to wait for a limit, of this bdev or of one below.
+  bool is_limited() const;
+  /// Whether an operation that is submitted now may be kept for long: by a device, or by a limit.
+  bool may_keep() const { return may_keep_; }
+  /// BdevFacts::takes_data_at_once, of an operation that is submitted in this turn of the loop.
+  bool takes_data_at_once() const { return takes_data_at_once_; }
+  /// Whether its device has kept an operation of this reactor, anybody's, for kHangsAfterNs, give
+  /// or take a second; or one has waited for a limit for so long. Of these two, only the first is
+  /// something wrong with the bdev (BdevEntry::oldest_ns), but neither is worth waiting for with
+  /// what others need.
   bool hangs() const;
   /// Its number among the channels of its reactor, from 1: the lowest that was free. Used again
   /// when the channel is gone.
@@ -81,6 +92,9 @@ class CoreChannel {
   void enter(BdevIo& io, uint64_t offset_blocks);
   void pass_on(BdevIo& io);
   void start(BdevIo& io);
+  void go_on(BdevIo& io);
+  void let_through(BdevIo& io);
+  void use_limits();
   bool has(const BdevIo& io) const;
   void cancel_here(BdevIo& io);
   /// About once a second.
@@ -109,10 +123,11 @@ class CoreChannel {
   BdevBelow passes_to_;
   const BdevLoan loan_;
   std::unique_ptr<Pieces> pieces_;
+  std::unique_ptr<QosGate> gate_;  ///< null: there never was a limit
+  Changeable<std::shared_ptr<QosBudget>>::Copy budget_;
   const uint32_t number_;
   const uint32_t frame_;  ///< of BdevIo::frames, if this is a layer
   bool looks_at_ends_ = false;
-  bool may_keep_ = false;
   const uint32_t block_size_;
   const uint64_t block_count_;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
@@ -122,6 +137,9 @@ class CoreChannel {
   uint32_t in_flight_ = 0;
   bool write_zeroes_refused_ =
       false;  ///< the backend said it can and then could not: write zeros from now on
+  bool takes_data_at_once_ = false;
+  bool may_keep_ = false;
+  bool going_ = false;  ///< let_go() was called: there are no limits any more
 };
 
 }  // namespace capsuled

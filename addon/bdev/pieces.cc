@@ -110,6 +110,7 @@ bool Pieces::start_next(BdevIo& io) {
   piece.io.offset_blocks = io.offset_blocks + io.progress.blocks_started;
   piece.io.count_blocks = next_count(io);
   piece.io.force_unit_access = io.force_unit_access;
+  piece.io.flow = io.flow;
   if (!prepare_data(piece, io)) return false;
   --free_count_;
   piece.io.channel = &channel_;

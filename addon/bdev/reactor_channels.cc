@@ -45,20 +45,29 @@ CoreChannel* ReactorChannels::find(const BdevEntry& entry) const {
 void ReactorChannels::changed(const BdevEntry& entry) {
   CoreChannel* const channel = find(entry);
   if (channel == nullptr) return;
-  // What is said of it follows for those above.
-  std::vector<std::pair<uint32_t, CoreChannel*>> lowest_first;
-  for (const auto& [each, of] : channels_) lowest_first.emplace_back(each->bdev->level(), of);
-  std::ranges::sort(lowest_first, {}, [](const auto& each) { return each.first; });
-  for (const auto& [level, of] : lowest_first) of->refresh();
+  refresh();
   channel->backend_->parameters_changed();
 }
 
+void ReactorChannels::refresh() {
+  std::vector<std::pair<uint32_t, CoreChannel*>> lowest_first;
+  for (const auto& [each, channel] : channels_) {
+    lowest_first.emplace_back(each->bdev->level(), channel);
+  }
+  std::ranges::sort(lowest_first, {}, [](const auto& each) { return each.first; });
+  for (const auto& [level, channel] : lowest_first) channel->refresh();
+}
+
 void ReactorChannels::let_go(const BdevEntry& entry) {
-  if (CoreChannel* const channel = find(entry)) channel->backend_->let_go();
+  CoreChannel* const channel = find(entry);
+  if (channel == nullptr) return;
+  channel->let_go();
+  refresh();
 }
 
 void ReactorChannels::let_go() {
-  for (const auto& [entry, channel] : channels_) channel->backend_->let_go();
+  for (const auto& [entry, channel] : channels_) channel->let_go();
+  refresh();
 }
 
 uint32_t ReactorChannels::take_number() {

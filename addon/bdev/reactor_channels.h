@@ -30,6 +30,8 @@ class ReactorChannels final : public Poller, public ReactorPart {
 
   CoreChannel* acquire(const std::shared_ptr<BdevEntry>& entry);
   void release(CoreChannel& channel);
+  /// Asks all channels anew what they say of themselves, the lowest first.
+  void refresh();
   /// See BdevChannel; nothing if there is no channel of it here.
   void changed(const BdevEntry& entry);
   void let_go(const BdevEntry& entry);

@@ -65,6 +65,7 @@ Napi::Object stat_names(Napi::Env env) {
   names.Set("latencyBoundsNs", bounds);
   names.Set("bdevOperations", names_array(env, kBdevIoTypeNames));
   names.Set("bdevOperationWords", names_array(env, kBdevOperationStatNames));
+  names.Set("bdevWords", names_array(env, kBdevStatNames));
   names.Set("controllerOperations", names_array(env, nvmf::kOperationNames));
   names.Set("controllerOperationWords", names_array(env, nvmf::kQueueOperationWordNames));
   return names;

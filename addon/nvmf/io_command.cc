@@ -173,6 +173,7 @@ Request& request_of(BdevIo& io) { return *static_cast<Request*>(io.user); }
   if (!io.lent) io.iov_count = data != nullptr ? data->count : 0;
   io.complete = complete;
   io.user = &request;
+  io.flow = request.qpair->flow;
   request.ns->bdev->submit(io);
 }
 
@@ -315,7 +316,7 @@ Plan plan_on(const Request& request, const NamespaceChannel& ns, uint32_t capsul
     case IoOpcode::kWrite:
     case IoOpcode::kCompare: {
       Plan plan = plan_transfer(request, ns, Direction::HostToController, capsule_bytes);
-      plan.at_once = ns.takes_data_at_once;
+      plan.at_once = ns.bdev->takes_data_at_once();
       return plan;
     }
     case IoOpcode::kWriteZeroes: return plan_write_zeroes(request, ns);

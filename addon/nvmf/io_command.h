@@ -20,7 +20,8 @@ Plan io_plan(Request& request, uint32_t capsule_bytes);
 uint32_t io_bdev(const Request& request);
 
 /// What an I/O command waits for that may keep it: the number of its bdev on this reactor, if that
-/// has a device; 0 for a Flush of all namespaces. Nothing: no device.
+/// has a device or a limit (CoreChannel::may_keep()); 0 for a Flush of all namespaces. Nothing:
+/// nothing will keep it.
 std::optional<uint32_t> io_device(const Qpair& qpair, const wire::SubmissionQueueEntry& sqe);
 
 /// Whether a command that waits for a device holds nothing but its request: it has no data, they

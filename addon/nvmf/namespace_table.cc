@@ -52,7 +52,6 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
     slot->block_count = facts.block_count;
     slot->block_shift = static_cast<uint32_t>(std::countr_zero(facts.block_size));
     slot->lends_reads = facts.lends_reads;
-    slot->takes_data_at_once = facts.takes_data_at_once;
     slot->read_only = entry->read_only || facts.read_only;
     slot->table = this;
   }

@@ -48,7 +48,6 @@ struct NamespaceChannel {
   uint32_t block_shift = 9;
   bool read_only = false;
   bool lends_reads = false;
-  bool takes_data_at_once = false;
   bool detached = false;
   uint32_t in_flight = 0;
   class NamespaceTable* table = nullptr;

@@ -19,6 +19,7 @@ class Qpair {
   /// Which of the controller's Command Retry Delay Times goes with what a hanging device
   /// interrupts; 0: none.
   uint8_t retry_delay = 0;
+  uint32_t flow = 0;                ///< its number on this reactor: see BdevIo::flow
   uint32_t controller = 0;          ///< the admin plane's handle; 0 before Connect
   NamespaceTable* table = nullptr;  ///< null on the admin queue and before Connect
   QueueStats* stats = nullptr;      ///< of the controller on this reactor; null before Connect

@@ -31,8 +31,8 @@ struct Plan {
   uint32_t bytes = 0;
   wire::Status status = {};
   bool lent = false;  ///< ControllerToHost: the bdev has the memory, or may have (io_lend())
-  /// HostToController: the data are not used any more when io_execute() returns
-  /// (BdevFacts::takes_data_at_once).
+  /// HostToController: the data are not used any more when io_execute() returns, if that is called
+  /// in this turn of the loop (CoreChannel::takes_data_at_once()).
   bool at_once = false;
 };
 

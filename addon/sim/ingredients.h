@@ -44,6 +44,7 @@ enum class Ingredient : uint8_t {
   Pauses,          ///< of all threads of the target
   Kills,           ///< of the target, which starts anew
   PowerCuts,       ///< the same, and what disks had in their caches is lost
+  Limits,          ///< some bdevs have limits, which hold hosts back now and then
 };
 
 inline constexpr std::array kIngredientNames = {
@@ -53,9 +54,10 @@ inline constexpr std::array kIngredientNames = {
     "slow_control",    "controller_ends", "connection_ends", "withdrawals",    "new_disks",
     "delays",          "slow_disks",      "short_transfers", "disk_errors",    "disk_hangs",
     "disk_cuts",       "lulls",           "pauses",          "kills",          "power_cuts",
+    "limits",
 };
 inline constexpr size_t kIngredients = kIngredientNames.size();
-static_assert(kIngredients == static_cast<size_t>(Ingredient::PowerCuts) + 1);
+static_assert(kIngredients == static_cast<size_t>(Ingredient::Limits) + 1);
 
 class Ingredients {
  public:

@@ -180,6 +180,7 @@ void Simulation::make_disks() {
     disks_.push_back(
         std::make_unique<Disk>(nsid, in_file ? "uring" : "malloc", block_bytes, layers));
     Disk& disk = *disks_.back();
+    if (has(Ingredient::Limits)) limit(disk);
     if (disk.path.empty()) continue;
     SimDisk& file = files_.make(disk.path, (disk.first_block + kBlocks) * block_bytes);
     put_zeros(disk, 0);
@@ -191,6 +192,19 @@ void Simulation::make_disks() {
                       .flush = {100 * kMicrosecond, kMillisecond, 0, 0},
                       .allocate = {100 * kMicrosecond, kMillisecond, 0, 0}};
     }
+  }
+}
+
+void Simulation::limit(Disk& disk) {
+  Prng prng = draw(50 + disk.nsid);
+  for (BdevParameters& bdev : disk.bdevs) {
+    if (prng.chance(1, 2)) continue;
+    BdevSection limits;
+    limits["iops"] = prng.between(2'000, 50'000);
+    if (prng.chance(1, 2)) limits["bandwidth"] = prng.between(32, 500) << 20;
+    if (prng.chance(1, 2)) limits["write_bandwidth"] = prng.between(32, 200) << 20;
+    limits["burst"] = prng.between(10, 100) * kMillisecond;
+    bdev.set("qos", std::move(limits));
   }
 }
 

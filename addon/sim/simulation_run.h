@@ -77,6 +77,7 @@ class Simulation {
   void change_times(const Disk& disk);
   /// What hosts read as zeros, from their block `first` on.
   void put_zeros(const Disk& disk, uint64_t first);
+  void limit(Disk& disk);
   void add_bdevs(const Disk& disk);
   bool remove_bdevs(const Disk& disk);
   void start_target();

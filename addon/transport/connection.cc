@@ -130,6 +130,7 @@ void Connection::attach(TcpRequest& connect, const QueueAttach& attach, nvmf::Na
   qpair_.flow_control_disabled = attach.flow_control_disabled;
   qpair_.retry_delay = attach.retry_delay;
   qpair_.controller = attach.controller;
+  qpair_.flow = slot_ + 1;
   qpair_.table = table;
   qpair_.stats = stats;
   if (attach.qid != 0) to_take_bytes_ = kTakenBytesMin;

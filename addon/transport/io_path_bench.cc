@@ -21,6 +21,7 @@
 #include "bdev/delay/delay_bdev.h"
 #include "bdev/malloc/malloc_bdev.h"
 #include "bdev/null/null_bdev.h"
+#include "bdev/qos_limits.h"
 #include "bdev/split/split_bdev.h"
 #include "env/sim/sim_env.h"
 #include "nvmf/namespace_table.h"
@@ -34,7 +35,7 @@ namespace {
 using testing::Digests;
 using testing::Octets;
 
-enum class Backend : uint8_t { Null, Malloc, SplitMalloc, DelayMalloc };
+enum class Backend : uint8_t { Null, Malloc, SplitMalloc, DelayMalloc, LimitedMalloc };
 enum class Transfer : uint8_t { Read, WriteInCapsule, WriteR2t };
 
 struct Case {
@@ -57,6 +58,7 @@ constexpr Case kCases[] = {
     {"write_r2t_malloc_128k_qd8", Backend::Malloc, Transfer::WriteR2t, k128k, 8},
     {"read_split_malloc_4k_qd32", Backend::SplitMalloc, Transfer::Read, k4k, 32},
     {"read_delay_malloc_4k_qd32", Backend::DelayMalloc, Transfer::Read, k4k, 32},
+    {"read_limited_malloc_4k_qd32", Backend::LimitedMalloc, Transfer::Read, k4k, 32},
 };
 constexpr uint32_t kQueueDepthMax = 32;
 constexpr uint64_t kBdevBytes = uint64_t{64} << 20;
@@ -284,6 +286,11 @@ class Run {
     }
     add(make_malloc_bdev(env_, {.name = bdev_, .bytes = kBdevBytes + k4k, .reactor_count = 1}));
     if (case_.backend == Backend::Malloc) return;
+    if (case_.backend == Backend::LimitedMalloc) {
+      // Never reached.
+      return registry_->find(bdev_)->bdev->set_limits(
+          {{kQosIopsMax, kQosBandwidthMax, kQosBandwidthMax, kQosBandwidthMax}});
+    }
     const std::string name = std::exchange(bdev_, "layer");
     std::shared_ptr<BdevDesc> base = registry_->open(name).value();
     if (case_.backend == Backend::SplitMalloc) {

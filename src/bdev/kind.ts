@@ -14,7 +14,7 @@ import type { TSchema } from '../json-schema.js';
 export type BdevDraft = Readonly<Record<string, BdevValue | undefined>>;
 
 export interface BdevKind {
-  /** Of its entry in `bdevs`; `kind` is a constant. */
+  /** Of its entry in `bdevs`; `kind` is a constant. `kinds.ts` adds what every kind has. */
   readonly schema: TSchema;
   /** What was written to it is gone when it is closed. */
   readonly isVolatile: boolean;

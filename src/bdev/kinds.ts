@@ -8,8 +8,23 @@ import type { BdevDescription, BdevParameters, BdevValue } from '../engine/engin
 import { Type } from '../json-schema.js';
 import * as all from './all.js';
 import type { BdevKind } from './kind.js';
+import { checkQos, qosField } from './qos.js';
 
-const kinds: readonly BdevKind[] = Object.values(all);
+const kinds: readonly BdevKind[] = Object.values(all).map(withCommonKeys);
+
+/** With what every kind has. */
+function withCommonKeys(kind: BdevKind): BdevKind {
+  const schema = kind.schema as SchemaNode;
+  const properties = { ...schema.properties, qos: qosField as SchemaNode };
+  return {
+    ...kind,
+    schema: { ...schema, properties },
+    check: (bdev, path, reader) => {
+      kind.check?.(bdev, path, reader);
+      checkQos(bdev, path, reader);
+    },
+  };
+}
 
 /** Known by name alone. */
 const LATER_BDEV_KINDS = ['nvme', 'nvmf'] as const;

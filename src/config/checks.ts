@@ -7,6 +7,7 @@
 import { totalmem } from 'node:os';
 import type { BdevDraft } from '../bdev/kind.js';
 import { baseKeys, basesOf, contentKey, kindOf } from '../bdev/kinds.js';
+import { checkQos } from '../bdev/qos.js';
 import { circleFrom, stackDepthMax, tooHigh } from '../bdev/stack.js';
 import type { BdevParameters, Endpoint } from '../engine/engine-types.js';
 import { isLoopback } from '../transport/address.js';
@@ -224,6 +225,13 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
       checkReference(base, `bdevs[${String(index)}].${key}`, names, reader, claim === 'range');
     }
   });
+  const limits = new Map(
+    (draft.bdevs as readonly (BdevDraft | undefined)[] | undefined)?.flatMap((bdev, index) => {
+      const name = bdev?.['name'];
+      if (typeof name !== 'string' || bdev?.['qos'] === undefined) return [];
+      return [[name, `bdevs[${String(index)}].qos`] as const];
+    }),
+  );
   const identities = new Map<string, string>();
   draft.subsystems?.forEach((subsystem, index) => {
     const nsids = new Map<string, string>();
@@ -237,6 +245,14 @@ function checkNamespaces(draft: DraftConfiguration, reader: Reader): void {
       unique(nsids, namespace.nsid, `${path}.nsid`, 'NSID', reader);
       for (const key of ['uuid', 'nguid', 'eui64'] as const) {
         unique(identities, namespace[key], `${path}.${key}`, key.toUpperCase(), reader);
+      }
+      checkQos(namespace as BdevDraft, path, reader);
+      if (namespace.qos !== undefined && limits.has(namespace.bdev ?? '')) {
+        const line = reader.line(limits.get(namespace.bdev ?? '') ?? '');
+        reader.error(
+          `${path}.qos`,
+          `expected limits of the namespace or of its bdev, got both; line ${line} has those of the bdev`,
+        );
       }
       // The name that is missed may be the one that could not be read.
       if (!isComplete && !bdevs.has(namespace.bdev ?? '')) return;

@@ -1,7 +1,7 @@
 /** From the file's content to what the engine, the target, the side-car and the log take. */
 
 import { resolveBdev } from '../bdev/kinds.js';
-import type { EngineOptions } from '../engine/engine-types.js';
+import type { BdevParameters, EngineOptions } from '../engine/engine-types.js';
 import type { SubsystemConfiguration, TargetConfiguration } from '../subsystem/configuration.js';
 import { autoCores, highestCores } from './cores.js';
 import type { HostPort } from './formats.js';
@@ -60,7 +60,7 @@ export function normalize(
     stateDirectory: stateDirectory(configuration.state_directory, resolvePath),
     target: {
       discoveryListeners: discovery.listeners.map(({ address, port }) => ({ address, port })),
-      bdevs: bdevs.map((bdev) => resolveBdev(bdev, resolvePath)),
+      bdevs: limited(bdevs, subsystems).map((bdev) => resolveBdev(bdev, resolvePath)),
       subsystems: subsystems.map(normalizeSubsystem),
     },
   };
@@ -79,6 +79,22 @@ export function reactorCores(
 ): number[] {
   if (reactors === 'auto') return autoCores(allowedCores);
   return typeof reactors === 'number' ? highestCores(allowedCores, reactors) : [...reactors];
+}
+
+/** Nothing else uses the bdev of a namespace, so limits of the one are limits of the other. */
+function limited(
+  bdevs: readonly BdevParameters[],
+  subsystems: Configuration['subsystems'],
+): BdevParameters[] {
+  const limits = new Map(
+    subsystems.flatMap(({ namespaces }) =>
+      namespaces.flatMap(({ bdev, qos }) => (qos === undefined ? [] : [[bdev, qos] as const])),
+    ),
+  );
+  return bdevs.map((bdev) => {
+    const qos = limits.get(bdev.name);
+    return qos === undefined ? bdev : { ...bdev, qos };
+  });
 }
 
 function normalizeSubsystem(

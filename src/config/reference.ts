@@ -89,12 +89,18 @@ const KEYS_BEGIN =
   '<!-- Generated from the schema by scripts/generate-reference.ts. Do not edit. -->';
 const KEYS_END = '<!-- Until here. -->';
 
-/** The manual of a kind of bdev with the table of its keys; undefined: it has no place for one. */
-export function withKeys(manual: string, schema: SchemaNode): string | undefined {
+/** A manual with the table of its keys; undefined: it has no place for one. */
+export function withKeys(
+  manual: string,
+  schema: SchemaNode,
+  toReference: '' | '../',
+): string | undefined {
   const [before, behind] = [manual.indexOf(KEYS_BEGIN), manual.indexOf(KEYS_END)];
   if (before < 0 || behind < before) return undefined;
   const head = manual.slice(0, before + KEYS_BEGIN.length);
-  const tables = [keyTable(schema).join('\n'), ...innerTables(schema)].join('\n\n').trimEnd();
+  const tables = [keyTable(schema, toReference).join('\n'), ...innerTables(schema)]
+    .join('\n\n')
+    .trimEnd();
   return `${head}\n\n${tables}\n\n${manual.slice(behind)}`;
 }
 
@@ -114,9 +120,10 @@ function innerTables({ properties = {} }: SchemaNode): string[] {
   );
 }
 
-function keyTable(node: SchemaNode): string[] {
+/** `toReference`: from the page to docs/reference. */
+function keyTable(node: SchemaNode, toReference = ''): string[] {
   const rows = Object.entries(node.properties ?? {}).map(([key, property]) =>
-    row(key, property, node.required?.includes(key) === true),
+    row(key, property, node.required?.includes(key) === true, toReference),
   );
   return ['| key | what | takes | default | takes effect |', '|---|---|---|---|---|', ...rows];
 }
@@ -134,10 +141,12 @@ function table(title: string, node: SchemaNode): string {
   ].join('\n');
 }
 
-function row(key: string, node: SchemaNode, required: boolean): string {
+function row(key: string, node: SchemaNode, required: boolean, toReference: string): string {
   const fallback = defaultText(node, required);
   const effect = EFFECTS[node['x-effect'] ?? ''] ?? '';
-  const cells = [`\`${key}\``, node.description ?? '', takes(node), fallback, effect];
+  const page = node['x-page'];
+  const more = page === undefined ? '' : ` See [${page}](${toReference}${page}).`;
+  const cells = [`\`${key}\``, (node.description ?? '') + more, takes(node), fallback, effect];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 

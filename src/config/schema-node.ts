@@ -31,6 +31,8 @@ export interface SchemaNode {
   readonly 'x-opening'?: true;
   /** The engine is not told. */
   readonly 'x-control'?: true;
+  /** The page of docs/reference that has more. */
+  readonly 'x-page'?: string;
   /** The key whose constant tells the variants of `anyOf` apart. */
   readonly 'x-discriminator'?: string;
   /** Other words for a constant, for which readers of an error are told this one. */

@@ -6,6 +6,7 @@
 
 import { type Static, Type } from '../json-schema.js';
 import { bdevSchema } from '../bdev/kinds.js';
+import { qosField } from '../bdev/qos.js';
 import {
   choice,
   duration,
@@ -222,8 +223,9 @@ const namespaceSchema = Type.Object(
       default: false,
       effect: 'reload',
     }),
+    qos: qosField,
   },
-  section('A namespace of the subsystem.', ['block_size', 'ana_group', 'hosts', 'qos']),
+  section('A namespace of the subsystem.', ['block_size', 'ana_group', 'hosts']),
 );
 
 const subsystemSchema = Type.Object(

@@ -62,6 +62,8 @@ export interface StatNames {
   readonly latencyBoundsNs: readonly number[];
   readonly bdevOperations: readonly string[];
   readonly bdevOperationWords: readonly string[];
+  /** Words of a bdev behind those of its operations. */
+  readonly bdevWords: readonly string[];
   readonly controllerOperations: readonly string[];
   readonly controllerOperationWords: readonly string[];
 }

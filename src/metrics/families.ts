@@ -432,14 +432,24 @@ function* bdevStateSamples({ bdevs, unavailable, drains }: ObservedTarget): Iter
 }
 
 function bdevFamilies({ engine, target, once }: Readings): Family[] {
-  const { bdevOperations, bdevOperationWords } = engine.facts.statNames;
+  const { bdevOperations, bdevOperationWords, bdevWords } = engine.facts.statNames;
+  const arrays = once(() =>
+    target.bdevs.map(({ name: bdev, engineName, kind }) => ({
+      bdev,
+      kind,
+      words: engine.bdevStats(engineName),
+    })),
+  );
   const read = once(() =>
-    target.bdevs.flatMap(({ name: bdev, engineName, kind }) =>
-      operationWords(engine.bdevStats(engineName), bdevOperations, bdevOperationWords).map(
-        ({ operation, words }) => ({ labels: { bdev, kind, op: operation }, words }),
-      ),
+    arrays().flatMap(({ bdev, kind, words: of }) =>
+      operationWords(of, bdevOperations, bdevOperationWords).map(({ operation, words }) => ({
+        labels: { bdev, kind, op: operation },
+        words,
+      })),
     ),
   );
+  const delayed =
+    bdevOperations.length * bdevOperationWords.length + bdevWords.indexOf('qos_delayed');
   const word =
     (name: string, scale = 1) =>
     () =>
@@ -461,6 +471,12 @@ function bdevFamilies({ engine, target, once }: Readings): Family[] {
       'capsuled_bdev_latency_seconds_total',
       'Time that the operations of a bdev took, added up.',
       word('latency_ns', NS_PER_SECOND),
+    ),
+    counter(
+      'capsuled_qos_delayed_total',
+      'Operations that had to wait for what the limits of a bdev allow.',
+      () =>
+        arrays().map(({ bdev, words }) => ({ labels: { bdev }, value: sumWord(words, delayed) })),
     ),
   ];
 }

@@ -280,10 +280,10 @@ const table: readonly (readonly [name: string, text: string, errors: readonly st
   ],
   [
     'a bdev that is not there, and a key of a later version',
-    disk().replace('bdev: ram0', 'bdev: ram1, qos: 1'),
+    disk().replace('bdev: ram0', 'bdev: ram1, ana_group: 1'),
     [
       '8:35: subsystems[0].namespaces[0].bdev: expected the name of a bdev, got "ram1"; did you mean "ram0"?',
-      '8:41: subsystems[0].namespaces[0].qos: "qos" is not available in this version',
+      '8:41: subsystems[0].namespaces[0].ana_group: "ana_group" is not available in this version',
     ],
   ],
   [
@@ -526,13 +526,13 @@ t.test('one mistake is one error', async (t) => {
     [
       disk().replace('name: ram0', 'nmae: ram0'),
       [
-        '3:7: bdevs[0].nmae: expected one of name, kind, size, block_size, disposable, got the unknown key "nmae"; did you mean "name"?',
+        '3:7: bdevs[0].nmae: expected one of name, kind, size, block_size, disposable, qos, got the unknown key "nmae"; did you mean "name"?',
       ],
     ],
     [
       'version: 1\nbdevs: [{ name: a, kind: uring, path: f, create: true, sise: 1MiB }]',
       [
-        '2:56: bdevs[0].sise: expected one of name, kind, path, size, create, read_only, block_size, got the unknown key "sise"; did you mean "size"?',
+        '2:56: bdevs[0].sise: expected one of name, kind, path, size, create, read_only, block_size, qos, got the unknown key "sise"; did you mean "size"?',
       ],
     ],
   ] as const;

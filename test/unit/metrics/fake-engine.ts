@@ -40,6 +40,7 @@ const facts: EngineFacts = {
     latencyBoundsNs: [1000, 1250, 1500, 1750, 2000, 2500],
     bdevOperations: ['read', 'write'],
     bdevOperationWords: ['operations', 'bytes', 'errors', 'latency_ns'],
+    bdevWords: ['qos_delayed'],
     controllerOperations: ['read', 'write'],
     controllerOperationWords: ['operations', 'bytes'],
   },
@@ -53,8 +54,8 @@ export class FakeEngine implements Engine {
   /** One reactor; words as `facts` names them. */
   readonly namespaces = new Map<string, BigUint64Array>();
   readonly controllers = new Map<number, BigUint64Array>();
-  /** Of every bdev: read, then write. */
-  readonly bdevWords = BigUint64Array.from([5n, 20480n, 1n, 1_500_000_000n, 0n, 0n, 0n, 0n]);
+  /** Of every bdev: read, then write, then what was delayed. */
+  readonly bdevWords = BigUint64Array.from([5n, 20480n, 1n, 1_500_000_000n, 0n, 0n, 0n, 0n, 3n]);
   errors: { operation: string; status: number; count: bigint }[] = [];
   /** Of every bdev. */
   health = soundHealth;

@@ -245,6 +245,22 @@ t.test('a RAM disk that is disposable may be emptied', async (t) => {
   t.same(calls(bed), ['bdevDelete ram1']);
 });
 
+t.test('limits of a bdev come, change and go beside its hosts, who notice nothing', async (t) => {
+  const bed = await Bed.with();
+  const [ram0Bdev, ...others] = configuration().bdevs;
+  const limited = (qos?: BdevParameters['qos']): TargetConfiguration =>
+    configuration({ bdevs: [{ ...ram0Bdev!, ...(qos === undefined ? {} : { qos }) }, ...others] });
+  calls(bed);
+  for (const qos of [{ iops: 100, burst: 1 }, { bandwidth: 1n << 20n, burst: 1 }, undefined]) {
+    const changes = [{ kind: 'bdev_update', notice: null, needs: [] }];
+    t.match(bed.target.plan(limited(qos)).changes, changes);
+    await bed.target.apply(limited(qos));
+    t.same(calls(bed), ['bdevChange ram0']);
+    t.same(bed.engine.changes.get('ram0')?.['qos'], qos);
+    t.same(bed.target.plan(limited(qos)).changes, []);
+  }
+});
+
 t.test('a host that comes while a change is prepared is not cut off by it', async (t) => {
   const bed = await Bed.with();
   const slow = gate();

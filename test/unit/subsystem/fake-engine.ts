@@ -46,6 +46,7 @@ const facts: EngineFacts = {
     latencyBoundsNs: [1024, 2048],
     bdevOperations: [],
     bdevOperationWords: [],
+    bdevWords: [],
     controllerOperations: [],
     controllerOperationWords: [],
   },
