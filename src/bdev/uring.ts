@@ -47,12 +47,14 @@ const schema = Type.Object(
       effect: 'new',
       default: false,
     }),
-    block_size: blockSize({
-      description:
-        'Logical block size: at least what direct I/O on the file needs, which is 4096 on a disk with 4 KiB sectors.',
-      effect: 'new',
-      default: 512,
-    }),
+    block_size: Type.Optional(
+      blockSize({
+        description:
+          'Logical block size. Default: what direct I/O on the file needs, which is 512, or 4096 on a disk with 4 KiB ' +
+          'sectors.',
+        effect: 'new',
+      }),
+    ),
   },
   section('A file or block device. What a host has flushed survives a crash of the daemon.'),
 );

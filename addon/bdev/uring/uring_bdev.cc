@@ -1,8 +1,11 @@
 #include "bdev/uring/uring_bdev.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "bdev/bdev_geometry.h"
 #include "bdev/uring/uring_channel.h"
@@ -141,22 +144,42 @@ std::optional<BdevError> check_file(const UringBdevOptions& options, const env::
   return std::nullopt;
 }
 
-/// Whether the file system punches holes. Asked behind the end of the file, where there is nothing
-/// to lose.
-bool can_punch_hole(env::Env& env, const env::FileFacts& file) {
+/// What the kernel answers to the operation that `begin(ring, op)` starts.
+template <typename Begin>
+int32_t ask(env::Env& env, Begin&& begin) {
   auto ring = env.make_ring(4);
-  if (!ring.ok()) return false;
+  if (!ring.ok()) return -ring.error().errnum;
   struct Probe : env::RingOp {
     int32_t result = -EINPROGRESS;
   } probe;
   probe.complete = [](env::RingOp& op, env::Completion completion) {
     static_cast<Probe&>(op).result = completion.result;
   };
-  const uint64_t behind = (file.bytes + kBlockSizeMax - 1) / kBlockSizeMax * kBlockSizeMax;
-  ring.value()->allocate(probe, file.fd, env::AllocateMode::PunchHole, behind, kBlockSizeMax);
+  begin(*ring.value(), probe);
   while (probe.in_flight) ring.value()->wait(UINT64_MAX);
   ring.value()->finish();
-  return probe.result == 0;
+  return probe.result;
+}
+
+/// Whether the file system punches holes. Asked behind the end of the file, where there is nothing
+/// to lose.
+bool can_punch_hole(env::Env& env, const env::FileFacts& file) {
+  const uint64_t behind = (file.bytes + kBlockSizeMax - 1) / kBlockSizeMax * kBlockSizeMax;
+  return ask(env, [&](env::Ring& ring, env::RingOp& op) {
+           ring.allocate(op, file.fd, env::AllocateMode::PunchHole, behind, kBlockSizeMax);
+         }) == 0;
+}
+
+/// Whether a partition table (UEFI 2.10, 5.3) of a disk with blocks of 512 bytes is there. With
+/// larger ones hosts would find none, and take the disk for an empty one.
+bool has_table_of_small_blocks(env::Env& env, const env::FileFacts& file) {
+  constexpr std::string_view kSignature = "EFI PART";
+  alignas(kPageBytes) std::array<std::byte, kPageBytes> head{};
+  const iovec iov{head.data(), head.size()};
+  const int32_t read =
+      ask(env, [&](env::Ring& ring, env::RingOp& op) { ring.read(op, file.fd, &iov, 1, 0); });
+  return read >= static_cast<int32_t>(kBlockSizeMin + kSignature.size()) &&
+         std::memcmp(&head[kBlockSizeMin], kSignature.data(), kSignature.size()) == 0;
 }
 
 BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::FileFacts& file,
@@ -171,6 +194,11 @@ BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::
   facts.optimal_write_blocks =
       std::max(1u, std::max(file.direct_alignment, kPageBytes) / block_size);
   facts.read_only = options.read_only;
+  if (!file.direct) {
+    facts.warning = "the file system of " + options.path +
+                    " has no O_DIRECT: data go through the page cache, and take the machine's "
+                    "memory";
+  }
   facts.created = file.created;
   facts.volatile_cache = true;
   facts.has_device = true;
@@ -195,6 +223,15 @@ BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
   if (auto error = check_file(options, file, block_size)) {
     env.discard_file(file);
     return *std::move(error);
+  }
+  if (options.block_size == 0 && block_size != kBlockSizeMin && !file.created &&
+      has_table_of_small_blocks(env, file)) {
+    env.discard_file(file);
+    return BdevError{EINVAL, "block_size",
+                     options.path +
+                         " has the partition table of a disk with 512-byte blocks, and direct I/O "
+                         "on it needs 4096; move it to a disk with 512-byte sectors, or write "
+                         "`block_size: 4096` if hosts shall not find that table"};
   }
   Result<env::ContentFacts> content = env.inspect_open(file.fd);
   if (!content.ok()) {

@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
 #include "bdev/test_reactors.h"
+#include "env/sim/sim_env.h"
 
 namespace capsuled {
 namespace {
@@ -266,6 +268,36 @@ TEST_CASE("errors name the key, the path and the sizes") {
   error = error_of({.name = "file", .path = folder.file(0)});
   CHECK(error.field == "size");
   CHECK(mentions(error, "empty"));
+}
+
+TEST_CASE("the block size is what direct I/O on the file needs, unless a partition table says no") {
+  env::sim::SimMachine machine(1);
+  env::sim::SimNetwork network(machine);
+  env::sim::SimFiles files;
+  env::sim::SimEnv env(machine, network, files);
+  env::sim::SimDisk& disk = files.make("disk", kBytes);
+  const auto made = [&](uint32_t block_size = 0) {
+    return make_uring_bdev(env, {.name = "disk", .path = "disk", .block_size = block_size});
+  };
+  CHECK(made().value()->facts().block_size == 512);
+  disk.direct_alignment = 4096;
+  CHECK(made().value()->facts().block_size == 4096);
+  CHECK(made().value()->facts().warning == "");
+  CHECK(made(512).error().field == "block_size");
+
+  constexpr std::array kSignature = {'E', 'F', 'I', ' ', 'P', 'A', 'R', 'T'};
+  disk.write(512, std::as_bytes(std::span(kSignature)));
+  const BdevResult refused = made();
+  REQUIRE(!refused.ok());
+  CHECK(refused.error().field == "block_size");
+  CHECK(mentions(refused.error(), "512-byte blocks"));
+  // Who says so has it all the same; and nothing has kept the file.
+  CHECK(made(4096).value()->facts().block_size == 4096);
+  disk.direct_alignment = 512;
+  CHECK(made().value()->facts().block_size == 512);
+  disk.direct = false;
+  CHECK(made().value()->facts().block_size == 512);
+  CHECK(made().value()->facts().warning.find("page cache") != std::string::npos);
 }
 
 TEST_CASE("a file is one bdev: a second one is an error that names it, until the first is gone") {

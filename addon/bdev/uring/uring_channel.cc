@@ -29,10 +29,7 @@ void UringChannel::submit(BdevIo& io) {
   io.scratch = 0;
   switch (io.type) {
     case BdevIoType::Read:
-    case BdevIoType::Write:
-      line_.push_back(io);
-      if (reserve_.came(reactor_.now_ns())) begin_transfers();
-      return;
+    case BdevIoType::Write: line_.push_back(io); return begin_transfers();
     case BdevIoType::Flush:
     case BdevIoType::Unmap:
     case BdevIoType::WriteZeroes: blocking_line_.push_back(io); return begin_blocking();
@@ -44,7 +41,6 @@ void UringChannel::submit(BdevIo& io) {
 void UringChannel::cancel(BdevIo& io) {
   if (line_.contains(io)) {
     line_.remove(io);
-    reserve_.left();
   } else if (blocking_line_.contains(io)) {
     blocking_line_.remove(io);
   } else {
@@ -130,21 +126,21 @@ void UringChannel::rechecked(BdevIo& io, int32_t result) {
 // ---- Transfers ---------------------------------------------------------------------------------
 
 void UringChannel::begin_transfers() {
-  for (;;) {
+  while (!line_.empty() && transfers_.size() < kTransfersMax) {
     BdevIo& io = *line_.pop_front();
-    if (!refused(io)) {
-      transfers_.push_back(io);
-      return transfer(io);
+    if (refused(io)) {
+      bdev_complete(io, BdevStatus::Lost);
+      continue;
     }
-    bdev_complete(io, BdevStatus::Lost);
-    if (!reserve_.ended(reactor_.now_ns())) return;
+    transfers_.push_back(io);
+    transfer(io);
   }
 }
 
 void UringChannel::end_transfer(BdevIo& io, BdevStatus status) {
   transfers_.remove(io);
   bdev_complete(io, status);
-  if (reserve_.ended(reactor_.now_ns())) begin_transfers();
+  begin_transfers();
 }
 
 void UringChannel::transfer(BdevIo& io) {

@@ -1,7 +1,6 @@
 // UringChannel: one reactor's way to a file. Each operation is one ring operation, or a few in
 // sequence: a transfer that the kernel cut short goes on where it stopped, and zeroing with Force
-// Unit Access is followed by a sync. A few transfers may wait in a line until others end: see
-// transfer_reserve.h.
+// Unit Access is followed by a sync.
 //
 // A file whose device hangs must not hold up others. What the kernel cannot begin without waiting
 // holds one of its workers, which all files of the reactor share; so the kernel gets but so many
@@ -20,7 +19,6 @@
 #include "base/intrusive_list.h"
 #include "bdev/bdev.h"
 #include "bdev/bdev_health.h"
-#include "bdev/uring/transfer_reserve.h"
 #include "env/ring.h"
 
 namespace capsuled {
@@ -37,11 +35,13 @@ struct UringFile {
 
 class UringChannel final : public BdevChannel {
  public:
+  /// Transfers that the kernel has at a time: so many keep every disk busy.
+  static constexpr uint32_t kTransfersMax = 128;
   /// Syncs and zeroing that the kernel has at a time. Several, because it carries out those that
   /// wait for one disk together.
   static constexpr uint32_t kBlockingMax = 8;
   /// Of the kernel's workers that one hung file may hold; one more for a recheck.
-  static constexpr int32_t kWorkersMax = TransferReserve::kInFlightMax + kBlockingMax + 1;
+  static constexpr int32_t kWorkersMax = kTransfersMax + kBlockingMax + 1;
 
   /// `ring` is the reactor's, or a test's.
   UringChannel(Reactor& reactor, env::Ring& ring, UringFile file, BdevHealth& health);
@@ -68,7 +68,7 @@ class UringChannel final : public BdevChannel {
   /// Of changes: the device takes writes.
   void changed();
 
-  /// Starts the transfers that the reserve lets begin.
+  /// Starts the transfers that there is room for.
   void begin_transfers();
   void end_transfer(BdevIo& io, BdevStatus status);
   /// Reads or writes what is left behind the first `io.scratch` bytes.
@@ -88,11 +88,10 @@ class UringChannel final : public BdevChannel {
   const UringFile file_;
   BdevHealth& health_;
   uint64_t looked_ns_ = 0;  ///< at the size; the reactor's time
-  TransferReserve reserve_;
-  List line_;           ///< transfers that wait
-  List transfers_;      ///< with the kernel
-  List blocking_line_;  ///< syncs and zeroing that wait
-  List blocking_;       ///< with the kernel
+  List line_;               ///< transfers that wait
+  List transfers_;          ///< with the kernel
+  List blocking_line_;      ///< syncs and zeroing that wait
+  List blocking_;           ///< with the kernel
 };
 
 }  // namespace capsuled

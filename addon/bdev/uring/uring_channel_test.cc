@@ -212,7 +212,7 @@ TEST_CASE("cancel goes to the ring, and a transfer cut short does not go on afte
 
 TEST_CASE(
     "a file has but so many transfers with the kernel; the others wait where cancel ends them") {
-  constexpr uint32_t kMax = TransferReserve::kInFlightMax;
+  constexpr uint32_t kMax = UringChannel::kTransfersMax;
   constexpr uint32_t kMore = 5;
   Bench bench;
   std::vector<std::unique_ptr<BlockWrite>> writes;
@@ -377,7 +377,7 @@ TEST_CASE("a read behind the end of its file finds that data are lost") {
 }
 
 TEST_CASE("a file cut short is read and written no more, not even by what waits already") {
-  constexpr uint32_t kMax = TransferReserve::kInFlightMax;
+  constexpr uint32_t kMax = UringChannel::kTransfersMax;
   Bench bench;
   std::vector<std::unique_ptr<BlockWrite>> writes;
   for (uint32_t index = 0; index < kMax + 300; ++index) {

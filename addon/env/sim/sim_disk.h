@@ -89,7 +89,8 @@ class SimDisk {
   uint32_t atomic_bytes = kSectorBytes;  ///< what a power cut does not tear
   bool block_device = false;             ///< its size is what it is
   bool direct = true;                    ///< it is opened with O_DIRECT
-  bool in_use = false;                   ///< opened for writing
+  uint32_t direct_alignment = kSectorBytes;
+  bool in_use = false;  ///< opened for writing
   /// Those that a ring was given and has not ended.
   uint32_t writes() const { return writes_; }
   void write_begins() { ++writes_; }

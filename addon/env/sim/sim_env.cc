@@ -201,6 +201,7 @@ Result<FileFacts> SimEnv::open_file(const FileOpen& request) {
   facts.bytes = disk->bytes();
   facts.block_device = disk->block_device;
   facts.direct = disk->direct;
+  facts.direct_alignment = disk->direct_alignment;
   return facts;
 }
 

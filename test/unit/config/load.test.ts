@@ -702,7 +702,6 @@ subsystems:
       name: 'f',
       kind: 'uring',
       path: `${process.cwd()}/d/f.img`,
-      block_size: 512,
       create: true,
       read_only: false,
       size: 1_000_000_000n,
