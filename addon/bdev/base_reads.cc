@@ -19,8 +19,9 @@ const std::string& name_of(const BaseReads::Wanted& wanted) {
 const std::vector<std::byte>* BaseReads::blocks(const std::shared_ptr<BdevDesc>& base,
                                                 uint64_t first_block, uint64_t count_blocks) {
   const BdevFacts& facts = base->entry()->bdev->facts();
-  ASSERT(count_blocks > 0 && count_blocks <= facts.block_count);
-  ASSERT(first_block <= facts.block_count - count_blocks);
+  const uint64_t block_count = base->entry()->bdev->block_count();
+  ASSERT(count_blocks > 0 && count_blocks <= block_count);
+  ASSERT(first_block <= block_count - count_blocks);
   const auto found = known_.find({facts.name, first_block, count_blocks});
   if (found != known_.end()) return &found->second;
   if (failed_.has_value()) return nullptr;

@@ -8,10 +8,10 @@
 
 namespace capsuled {
 
-Bdev::Bdev(BdevFacts facts) : facts_(std::move(facts)) {}
+Bdev::Bdev(BdevFacts facts) : facts_(std::move(facts)), block_count_(facts_.block_count) {}
 
 Bdev::Bdev(BdevFacts facts, std::vector<BdevBase> bases)
-    : facts_(std::move(facts)), bases_(std::move(bases)) {
+    : facts_(std::move(facts)), block_count_(facts_.block_count), bases_(std::move(bases)) {
   for (const BdevBase& base : bases_) {
     level_ = std::max(level_, base.desc->entry()->bdev->level() + 1);
   }
@@ -23,6 +23,11 @@ void Bdev::set_limits(const QosLimits& limits) {
   if (limits == before || (limits.none() && before.none())) return;
   budget_now_ = limits.none() ? nullptr : std::make_shared<QosBudget>(limits);
   budget_.set(budget_now_);
+}
+
+uint64_t Bdev::blocks_found() const {
+  const uint64_t bytes = bytes_found();
+  return bytes % facts_.block_size == 0 ? bytes / facts_.block_size : block_count();
 }
 
 Bdev::~Bdev() { ASSERT_MSG(bases_.empty(), "destroyed with its bases open"); }

@@ -3,12 +3,13 @@
 //
 // A Bdev is created by its kind's factory on the control thread (may block: opens files),
 // registered by name, opened through BdevDesc, and destroyed on the control thread after the last
-// BdevDesc closed and every channel was released. Facts do not change while it is open (resize
-// arrives with its own event later). What may go through it in a second does.
+// BdevDesc closed and every channel was released. Facts do not change while it is open. What may
+// go through it in a second does, and it may grow: see BdevRegistry::grow().
 //
 // A bdev may stand on others, its bases, which it keeps open; see bdev_layer.h.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,7 +33,7 @@ struct BdevFacts {
   std::string name;
   std::string kind;
   uint32_t block_size = 512;  ///< bytes, power of two, 512..65536
-  uint64_t block_count = 0;
+  uint64_t block_count = 0;   ///< when it was made: see Bdev::block_count()
   uint32_t transfer_bytes_max =
       0;  ///< of one operation with data; 0: no limit (the core splits above it)
   uint64_t zero_blocks_max = 0;  ///< of one Unmap or WriteZeroes; 0: no limit
@@ -181,6 +182,13 @@ class Bdev {
   Bdev(const Bdev&) = delete;
   Bdev& operator=(const Bdev&) = delete;
   const BdevFacts& facts() const { return facts_; }
+  /// Blocks that it has now. Any thread; never fewer than before.
+  uint64_t block_count() const { return block_count_.load(std::memory_order_relaxed); }
+  /// Bytes that it could have, as it was last found: its device has grown, or what it stands on.
+  /// Control thread.
+  virtual uint64_t bytes_found() const { return block_count() * facts_.block_size; }
+  /// The same in blocks; those it has, if a part of one is left over. Control thread.
+  uint64_t blocks_found() const;
   BdevHealth& health() { return health_; }
   /// What it stands on. Control thread.
   const std::vector<BdevBase>& bases() const { return bases_; }
@@ -196,10 +204,13 @@ class Bdev {
  protected:
   /// Of a factory: `bases`, in no particular order.
   Bdev(BdevFacts facts, std::vector<BdevBase> bases);
+  /// It has so many blocks from now on, which were found.
+  virtual void grown(uint64_t block_count) { (void)block_count; }
 
  private:
   friend class BdevRegistry;
   const BdevFacts facts_;
+  std::atomic<uint64_t> block_count_;
   BdevHealth health_;
   std::vector<BdevBase> bases_;  ///< closed by the registry, on the control thread
   uint32_t level_ = 0;

@@ -57,10 +57,20 @@ bool LayerChannel::base_hangs() const { return base_.hangs(); }
 
 bool LayerChannel::base_is_limited() const { return base_.is_limited(); }
 
-RangeBdev::RangeBdev(BdevFacts facts, const BdevBase& base)
-    : Bdev(std::move(facts), {base}), base_(base.desc->entry()) {
+LayerBdev::LayerBdev(BdevFacts facts, const std::shared_ptr<BdevDesc>& base, BdevAccess access)
+    : Bdev(std::move(facts), {{base, {access}}}), base_(base->entry()) {}
+
+uint64_t LayerBdev::bytes_found() const { return base_->bdev->block_count() * facts().block_size; }
+
+RangeBdev::RangeBdev(BdevFacts facts, const BdevBase& base, End end)
+    : Bdev(std::move(facts), {base}), base_(base.desc->entry()), end_(end) {
   ASSERT(this->facts().first_block == base.claim.first_block);
   ASSERT(this->facts().block_count == base.claim.end_block - base.claim.first_block);
+}
+
+uint64_t RangeBdev::bytes_found() const {
+  if (end_ == End::Fixed) return Bdev::bytes_found();
+  return (base_->bdev->block_count() - facts().first_block) * facts().block_size;
 }
 
 std::unique_ptr<BdevChannel> RangeBdev::make_channel(Reactor& reactor) {

@@ -55,15 +55,34 @@ class PassingChannel final : public LayerChannel {
   BdevBelow passes_to() override { return below(); }
 };
 
-/// A range of the blocks of its base, as they are.
-class RangeBdev final : public Bdev {
+/// A bdev over all blocks of one other, which grows with that.
+class LayerBdev : public Bdev {
  public:
-  /// `facts` are layer_facts() of the range that `base` claims.
-  RangeBdev(BdevFacts facts, const BdevBase& base);
-  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override;
+  uint64_t bytes_found() const override;
+
+ protected:
+  LayerBdev(BdevFacts facts, const std::shared_ptr<BdevDesc>& base, BdevAccess access);
+  const std::shared_ptr<BdevEntry>& base() const { return base_; }
 
  private:
   const std::shared_ptr<BdevEntry> base_;
+};
+
+/// A range of the blocks of its base, as they are.
+class RangeBdev final : public Bdev {
+ public:
+  enum class End : uint8_t {
+    Fixed,
+    OfBase,  ///< all that the base has, also when that grows
+  };
+  /// `facts` are layer_facts() of the range that `base` claims.
+  RangeBdev(BdevFacts facts, const BdevBase& base, End end);
+  std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override;
+  uint64_t bytes_found() const override;
+
+ private:
+  const std::shared_ptr<BdevEntry> base_;
+  const End end_;
 };
 
 }  // namespace capsuled

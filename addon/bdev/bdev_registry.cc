@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <functional>
+#include <ranges>
+#include <set>
 #include <utility>
 
 #include "bdev/bdev_geometry.h"
@@ -53,13 +54,46 @@ BdevRegistry::BdevRegistry(uint32_t reactor_count) : reactor_count_(reactor_coun
 
 BdevRegistry::~BdevRegistry() {
   // Those that stand on others go first.
-  std::vector<BdevEntry*> left;
-  for (auto& [name, entry] : entries_) left.push_back(entry.get());
-  std::ranges::sort(left, std::greater(), [](BdevEntry* entry) { return entry->bdev->level(); });
-  for (BdevEntry* const entry : left) {
+  for (BdevEntry* const entry : std::views::reverse(by_level())) {
     ASSERT_MSG(entry->open_count == 0, "a bdev is still open");
     take_bdev(*entry);
   }
+}
+
+/// Each behind all that it stands on.
+std::vector<BdevEntry*> BdevRegistry::by_level() const {
+  std::vector<BdevEntry*> entries;
+  for (const auto& [name, entry] : entries_) entries.push_back(entry.get());
+  std::ranges::sort(entries, {}, [](BdevEntry* entry) { return entry->bdev->level(); });
+  return entries;
+}
+
+bool BdevRegistry::grow(Bdev& bdev) {
+  const uint64_t found = bdev.blocks_found();
+  if (found <= bdev.block_count()) return false;
+  ASSERT(found <= UINT64_MAX / bdev.facts().block_size);
+  // A claim on all of a base covers what that gets.
+  for (BdevBase& base : bdev.bases_) {
+    if (base.claim.end_block == UINT64_MAX) continue;
+    base.claim.end_block = base.claim.first_block + found;
+    base.desc->entry()->claims[bdev.facts().name] = base.claim;
+  }
+  // Relaxed: nothing but the number is told.
+  bdev.block_count_.store(found, std::memory_order_relaxed);
+  bdev.grown(found);
+  return true;
+}
+
+bool BdevRegistry::grow(const std::string& name) {
+  std::set<const Bdev*> grown;
+  for (BdevEntry* const entry : by_level()) {
+    Bdev& bdev = *entry->bdev;
+    const bool is_above = std::ranges::any_of(bdev.bases(), [&](const BdevBase& base) {
+      return grown.contains(base.desc->entry()->bdev.get());
+    });
+    if ((is_above || bdev.facts().name == name) && grow(bdev)) grown.insert(&bdev);
+  }
+  return !grown.empty();
 }
 
 std::optional<BdevError> BdevRegistry::in_the_way(const Bdev& bdev) const {

@@ -66,12 +66,18 @@ class BdevRegistry {
   Result<std::unique_ptr<Bdev>> take(const std::string& name);
   /// ENOENT: no such name.
   Result<std::unique_ptr<BdevDesc>> open(const std::string& name);
+  /// Gives the bdev the blocks that it is found to have, if they are more, and so, lowest first,
+  /// those that stand on it; whether any has grown. Reactors have them when they have refreshed
+  /// their channels.
+  bool grow(const std::string& name);
   /// Null if there is none.
   std::shared_ptr<BdevEntry> find(const std::string& name) const;
 
  private:
   static std::unique_ptr<Bdev> take_bdev(BdevEntry& entry);
   static void leave_bases(Bdev& bdev);
+  std::vector<BdevEntry*> by_level() const;
+  static bool grow(Bdev& bdev);
 
   uint32_t reactor_count_;
   std::map<std::string, std::shared_ptr<BdevEntry>> entries_;

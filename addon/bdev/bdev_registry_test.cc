@@ -4,8 +4,10 @@
 
 #include <cerrno>
 
+#include "bdev/bdev_kinds.h"
 #include "bdev/core_channel.h"
 #include "bdev/null/null_bdev.h"
+#include "bdev/test_bdev.h"
 #include "bdev/test_reactors.h"
 
 namespace capsuled {
@@ -67,6 +69,43 @@ TEST_CASE("several users have a bdev open; it is taken when the last has closed 
   CHECK(registry.take("a").error().errnum == EBUSY);
   second.value().reset();
   CHECK(registry.take("a").ok());
+}
+
+TEST_CASE("what stands on a bdev grows with it, as far as it is to, and claims what it has") {
+  BdevRegistry registry(1);
+  const auto env = env::make_linux_env().value();
+  REQUIRE(registry.add(std::make_unique<TestBdev>(test_facts(100))).ok());
+  const auto add = [&](const char* name, const char* kind, const char* base, BdevSection values) {
+    BdevContext context{.env = *env};
+    context.bases.emplace(base, registry.open(base).value());
+    values.emplace("base", base);
+    BdevResult made = make_bdev(context, {name, kind, std::move(values)});
+    REQUIRE(made.ok());
+    const auto in_the_way = registry.in_the_way(*made.value());
+    REQUIRE(registry.add(std::move(made).value()).ok() == !in_the_way.has_value());
+    return !in_the_way.has_value();
+  };
+  const uint64_t block = test_facts(1).block_size;
+  REQUIRE(add("fixed", "split", "test0", {{"size", 10 * block}}));
+  REQUIRE(add("rest", "split", "test0", {{"offset", 10 * block}}));
+  REQUIRE(add("late", "delay", "rest", {}));
+  REQUIRE(add("half", "split", "late", {{"size", 45 * block}}));
+  const auto blocks = [&](const char* name) { return registry.find(name)->bdev->block_count(); };
+  CHECK(!registry.grow("test0"));
+  auto& disk = static_cast<TestBdev&>(*registry.find("test0")->bdev);
+  disk.found_blocks = 130;
+  CHECK(blocks("test0") == 100);
+  CHECK(registry.grow("test0"));
+  CHECK(blocks("test0") == 130);
+  CHECK(blocks("fixed") == 10);
+  CHECK(blocks("rest") == 120);
+  CHECK(blocks("late") == 120);
+  CHECK(blocks("half") == 45);
+  CHECK(!registry.grow("test0"));
+  // What it got nobody else may have; what is made now sees it.
+  CHECK(!add("other", "split", "test0", {{"offset", 110 * block}}));
+  CHECK(add("end", "split", "late", {{"offset", 45 * block}}));
+  CHECK(blocks("end") == 75);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       number_(number),
       frame_(entry_->bdev->level() - 1),
       block_size_(facts_.block_size),
-      block_count_(facts_.block_count),
+      block_count_(entry_->bdev->block_count()),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)),
       whole_(types_that_go_whole(facts_)) {
@@ -129,8 +129,8 @@ void CoreChannel::assert_valid(const BdevIo& io) const {
 
 void CoreChannel::assert_fits(const BdevIo& io) const {
   if (io.type == BdevIoType::Flush) return;
-  ASSERT(io.count_blocks > 0 && io.count_blocks <= facts_.block_count);
-  ASSERT(io.offset_blocks <= facts_.block_count - io.count_blocks);
+  ASSERT(io.count_blocks > 0 && io.count_blocks <= block_count_);
+  ASSERT(io.offset_blocks <= block_count_ - io.count_blocks);
   if (!carries_data(io.type) || io.lent) return;
   uint64_t bytes = 0;
   uintptr_t low_bits = 0;
@@ -301,6 +301,7 @@ void CoreChannel::recheck(BdevIo& io) {
 }
 
 void CoreChannel::refresh() {
+  block_count_ = entry_->bdev->block_count();
   backend_->refresh();
   passes_to_ = backend_->passes_to();
   looks_at_ends_ = backend_->looks_at_ends();

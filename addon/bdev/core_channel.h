@@ -58,6 +58,8 @@ class CoreChannel {
   /// The bdev is to go: see BdevChannel; and nothing waits for a limit any more.
   void let_go();
   const BdevFacts& facts() const { return facts_; }
+  /// What may be submitted here: the bdev may have more already.
+  uint64_t block_count() const { return block_count_; }
   uint32_t in_flight() const { return in_flight_; }
   /// Whether operations may have to wait for a limit, of this bdev or of one below.
   bool is_limited() const;
@@ -129,7 +131,7 @@ class CoreChannel {
   const uint32_t frame_;  ///< of BdevIo::frames, if this is a layer
   bool looks_at_ends_ = false;
   const uint32_t block_size_;
-  const uint64_t block_count_;
+  uint64_t block_count_;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
   const uint64_t zero_blocks_max_;      ///< UINT64_MAX: no limit
   uint32_t whole_;                      ///< types that go to the backend as they are, as bits

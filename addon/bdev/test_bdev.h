@@ -43,7 +43,11 @@ class TestBdev final : public Bdev {
       : Bdev(std::move(facts)), memory(this->facts().block_count * this->facts().block_size) {}
 
   std::unique_ptr<BdevChannel> make_channel(Reactor&) override;
+  uint64_t bytes_found() const override {
+    return std::max(found_blocks, block_count()) * facts().block_size;
+  }
 
+  uint64_t found_blocks = 0;
   std::vector<std::byte> memory;
   std::vector<TestSubmission> submissions;
   uint32_t cancels = 0;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bdev/bdev_core.h"
+#include "bdev/reactor_channels.h"
 #include "env/env.h"
 #include "reactor/reactor.h"
 
@@ -155,6 +156,15 @@ class TestBdevUser {
       channels_[index]->release();
       channels_[index] = CoreChannel::acquire(reactor, desc_->entry());
     });
+  }
+  Bdev& bdev() { return *desc_->entry()->bdev; }
+  /// It becomes as large as it is found to be; false: it was.
+  bool grow() {
+    if (!registry_.grow(name_)) return false;
+    for (uint32_t index = 0; index < channels_.size(); ++index) {
+      reactors_.run(index, [](Reactor& reactor) { ReactorChannels::of(reactor).refresh(); });
+    }
+    return true;
   }
   const BdevFacts& facts() const { return desc_->entry()->bdev->facts(); }
   BdevHealth& health() { return desc_->entry()->bdev->health(); }

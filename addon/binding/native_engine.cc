@@ -142,6 +142,8 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod("bdevDelete", &Self::bdev_delete),
                       InstanceMethod("bdevChange", &Self::bdev_change),
                       InstanceMethod("bdevLetGo", &Self::bdev_let_go),
+                      InstanceMethod("bdevSize", &Self::bdev_size),
+                      InstanceMethod("bdevGrow", &Self::bdev_grow),
                       InstanceMethod("inspect", &Self::inspect),
                       InstanceMethod("recordIdentity", &Self::record_identity),
                       InstanceMethod("lockFile", &Self::lock_file),
@@ -334,6 +336,24 @@ Napi::Value NativeEngine::bdev_change(const Napi::CallbackInfo& info) {
 Napi::Value NativeEngine::bdev_let_go(const Napi::CallbackInfo& info) {
   engine_->bdev_let_go(info[0].ToString().Utf8Value());
   return info.Env().Undefined();
+}
+
+Napi::Value NativeEngine::bdev_size(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto entry = engine_->bdevs().find(info[0].ToString().Utf8Value());
+  if (entry == nullptr) return env.Null();
+  Napi::Object size = Napi::Object::New(env);
+  size.Set("blockCount", Napi::BigInt::New(env, entry->bdev->block_count()));
+  size.Set("foundBytes", Napi::BigInt::New(env, entry->bdev->bytes_found()));
+  return size;
+}
+
+Napi::Value NativeEngine::bdev_grow(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Promise promise;
+  const auto begun = engine_->bdev_grow(info[0].ToString().Utf8Value(), settle(env, promise));
+  if (!begun) return rejected(env, begun.error().errnum, begun.error().what, "name");
+  return promise;
 }
 
 Napi::Value NativeEngine::inspect(const Napi::CallbackInfo& info) {

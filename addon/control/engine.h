@@ -114,6 +114,9 @@ class Engine {
   std::optional<BdevError> bdev_change(const std::string& name, BdevParameters parameters);
   /// It is to go: what it keeps by intent, and not because of a device, ends soon.
   void bdev_let_go(const std::string& name);
+  /// The bdev, and what stands on it, become as large as they are found to be. `done`: commands
+  /// reach the new blocks, on every reactor. ENOENT: no such name.
+  Result<void> bdev_grow(const std::string& name, Done done);
   /// I/O of the control thread, for what is not a host's: tables, headers, labels. It takes a
   /// reactor no longer than a host's command, and waits for nobody; on a device that hangs, `done`
   /// may never run. The blocks are the bdev's; at most some MiB, which are copied.

@@ -143,6 +143,22 @@ void Engine::bdev_let_go(const std::string& name) {
   if (entry != nullptr) tell_channels(entry, &ReactorChannels::let_go);
 }
 
+Result<void> Engine::bdev_grow(const std::string& name, Done done) {
+  if (bdevs_->find(name) == nullptr) return Error{ENOENT, "there is no bdev of that name"};
+  if (!bdevs_->grow(name)) {
+    completions_.push(std::move(done));
+    return {};
+  }
+  on_each(std::move(done), [](Lane& lane, Join& join) {
+    // From below: nobody is given a block that those under it do not have.
+    ReactorChannels::of(*lane.reactor).refresh();
+    for (const auto& [number, table] : lane.tables) table->grow();
+    for (const auto& [number, view] : lane.views) view.namespaces->grow();
+    join.arrive();
+  });
+  return {};
+}
+
 uint64_t Engine::bdev_oldest_ns(BdevEntry& entry) {
   uint64_t oldest_ns = UINT64_MAX;
   for (uint64_t& word : entry.oldest_ns) oldest_ns = std::min(oldest_ns, read_stat(word));

@@ -1,9 +1,13 @@
 // What the control thread asks of bdevs that are in use.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -146,6 +150,65 @@ TEST_CASE("what hangs on a bdev goes on when that is changed, on each reactor") 
   CHECK(target.engine->bdev_change("none", {"none", "error"})->errnum == ENOENT);
   CHECK(target.engine->bdev_change("bad0", {"bad0", "error", hanging("seek")})->field ==
         "faults[0].op");
+}
+
+TEST_CASE("a file that grows is larger for hosts, and so is what stands on it") {
+  char path[] = "/tmp/capsuled-grows-XXXXXX";
+  const int fd = ::mkstemp(path);
+  REQUIRE(fd >= 0);
+  REQUIRE(::ftruncate(fd, kBytes) == 0);
+  Target target;
+  {
+    const BdevContext context{.env = target.engine->env(), .reactor_count = 2};
+    auto bdev = make_bdev(context, {"file0", "uring", {{"path", std::string(path)}}});
+    REQUIRE(bdev.ok());
+    REQUIRE(target.engine->bdevs().add(std::move(bdev).value()).ok());
+  }
+  target.add_over("part0", "split", "file0", {{"offset", kBytes / 2}});
+  target.publish({{.nsid = 1, .bdev = "part0", .read_only = false}});
+  const auto part = target.engine->bdevs().find("part0");
+  const uint64_t end = part->bdev->block_count();
+  std::atomic<int> step = 0;
+  const auto reach = [&](int next) {
+    step = next;
+    target.notify();
+  };
+  std::thread hosts([&] {
+    // One for each reactor.
+    TestHost first(target.dial());
+    TestHost second(target.dial());
+    CHECK(first.connect(1, 16) == 0);
+    CHECK(second.connect(2, 16) == 0);
+    const auto read_behind = [&](TestHost& host) {
+      host.capsule(make_io(wire::IoOpcode::kRead, 6, end, 4096));
+      return host.receive().data.size();
+    };
+    CHECK(read_behind(first) == 0);
+    CHECK(read_behind(second) == 0);
+    reach(1);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (step != 2 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    CHECK(read_behind(first) == 4096);
+    CHECK(read_behind(second) == 4096);
+    reach(3);
+  });
+  target.serve_until([&] { return step == 1; });
+  REQUIRE(::ftruncate(fd, 2 * kBytes) == 0);
+  // The reactors look at it once a second.
+  const auto file = target.engine->bdevs().find("file0");
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (file->bdev->blocks_found() == file->bdev->block_count()) {
+    REQUIRE(std::chrono::steady_clock::now() < limit);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  target.wait([&](Done done) { REQUIRE(target.engine->bdev_grow("file0", std::move(done)).ok()); });
+  CHECK(part->bdev->block_count() == 3 * end);
+  reach(2);
+  target.serve_until([&] { return step == 3; });
+  hosts.join();
+  CHECK(target.engine->bdev_grow("none", [] {}).error().errnum == ENOENT);
+  ::close(fd);
+  ::unlink(path);
 }
 
 }  // namespace capsuled::control

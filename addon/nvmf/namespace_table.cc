@@ -49,7 +49,7 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
     slot->entry = entry;
     slot->bdev = CoreChannel::acquire(reactor_, entry->bdev);
     slot->stats = entry->stats[reactor_.index()];
-    slot->block_count = facts.block_count;
+    slot->block_count = slot->bdev->block_count();
     slot->block_shift = static_cast<uint32_t>(std::countr_zero(facts.block_size));
     slot->lends_reads = facts.lends_reads;
     slot->read_only = entry->read_only || facts.read_only;
@@ -70,6 +70,12 @@ void NamespaceTable::publish(const std::vector<std::shared_ptr<const NamespaceEn
     detached_.push_back(std::move(channel));
   }
   await(std::move(waiting), std::move(drained));
+}
+
+void NamespaceTable::grow() {
+  for (const auto& channel : by_nsid_) {
+    if (channel != nullptr) channel->block_count = channel->bdev->block_count();
+  }
 }
 
 bool NamespaceTable::withholds(uint32_t nsid) const {

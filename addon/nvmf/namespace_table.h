@@ -85,6 +85,9 @@ class NamespaceTable {
   void publish(const std::vector<std::shared_ptr<const NamespaceEntry>>& entries,
                std::function<void()> drained);
 
+  /// Bdevs may have grown, and their channels know it: commands may reach the new blocks.
+  void grow();
+
   /// Runs `drained` once, from this call or later, when no command is left on any namespace that
   /// went away so far.
   void when_drained(std::function<void()> drained);

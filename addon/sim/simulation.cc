@@ -105,8 +105,13 @@ Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_
   for (const Layer& layer : layers) first_block += layer.first_block;
   uint64_t blocks = first_block + kBlocks;
   const uint64_t all = blocks;
-  bdevs.push_back({lowest, kind, {{"size", blocks * block_bytes}, {"block_size", block_bytes}}});
-  if (!path.empty()) bdevs.back().set("path", path);
+  bdevs.push_back({lowest, kind, {{"block_size", block_bytes}}});
+  if (path.empty()) {
+    bdevs.back().set("size", blocks * block_bytes);
+  } else {
+    // It has the size of its file, which grows.
+    bdevs.back().set("path", path);
+  }
   for (const Layer& layer : layers) {
     const char* const word = layer.delays ? "slow" : layer.sector_bytes != 0 ? "secret" : "part";
     const std::string base = std::exchange(name, word + std::to_string(bdevs.size()) + lowest);

@@ -18,6 +18,9 @@ namespace {
 
 constexpr uint64_t kDelayMaxNs = 2'000'000;
 constexpr uint64_t kLongDelayMaxNs = 50'000'000;
+constexpr uint64_t kLookNs = 1'200'000'000;
+/// A file grows no more once it has so many times what hosts use.
+constexpr uint64_t kGrownMax = 8;
 
 }  // namespace
 
@@ -136,11 +139,18 @@ void Simulation::cut(Disk& disk) {
   SimDisk& file = *files_.find(disk.path);
   const uint64_t bytes = file.bytes();
   if (machine_.prng().chance(1, 4)) {
-    // What is behind the end that it had is nobody's.
+    // What lies behind its old end is nobody's; or the bdev's from now on, and hosts leave it.
     disk.busy = true;
-    file.resize(bytes + machine_.prng().between(1, bytes));
+    const uint32_t block_bytes = disk.judge.block_bytes();
+    const bool grows = bytes < kGrownMax * kBlocks * block_bytes && machine_.prng().chance(1, 2);
+    const uint64_t more = machine_.prng().between(1, bytes / block_bytes) * block_bytes;
+    file.resize(bytes + more - (grows ? 0 : machine_.prng().below(block_bytes)));
     pass(pace_.act_max_ns);
-    file.resize(bytes);
+    if (grows) {
+      grow(disk);
+    } else {
+      file.resize(bytes);
+    }
     disk.busy = false;
     return;
   }
@@ -161,6 +171,15 @@ void Simulation::cut(Disk& disk) {
   acknowledge(disk);
   disk.disturbance.end(now_ns());
   disk.busy = false;
+}
+
+void Simulation::grow(const Disk& disk) {
+  // The reactors look at it once a second.
+  machine_.until([&] { return findings_.any(); }, now_ns() + kLookNs);
+  bool over = false;
+  const auto begun = target_->engine().bdev_grow(disk.lowest, [&] { over = true; });
+  ASSERT(begun.ok());
+  if (!wait([&] { return over; })) findings_.tell("the growth of " + disk.name + " hangs");
 }
 
 /// For each operation some time, none in half of the cases.

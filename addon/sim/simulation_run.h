@@ -74,6 +74,7 @@ class Simulation {
   std::vector<Layer> draw_layers(Prng& prng, Prng& secrets, bool in_file, uint32_t block_bytes);
   void make_disks();
   static BdevSection some_times(Prng& prng);
+  void grow(const Disk& disk);
   void change_times(const Disk& disk);
   /// What hosts read as zeros, from their block `first` on.
   void put_zeros(const Disk& disk, uint64_t first);

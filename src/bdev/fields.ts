@@ -14,8 +14,10 @@ export function baseField(base: 'all' | 'range', options: FieldOptions) {
   return text('name', { ...options, base });
 }
 
-/** What a range of another bdev is of that: the same, whoever says where it is. */
-export function rangeOf({ firstBlock, blockCount, blockSize }: BdevDescription): string {
-  const bytes = BigInt(blockSize);
-  return `from ${firstBlock * bytes} for ${blockCount * bytes}`;
+/**
+ * What a range of another bdev is of that: the same, whoever says where it is, and also when it has
+ * grown.
+ */
+export function placeOf({ firstBlock, blockSize }: BdevDescription): string {
+  return `from ${firstBlock * BigInt(blockSize)}`;
 }

@@ -2,7 +2,7 @@
 
 import { Type } from '../json-schema.js';
 import { section, text } from '../config/schema-fields.js';
-import { baseField, nameField, rangeOf } from './fields.js';
+import { baseField, nameField, placeOf } from './fields.js';
 import type { BdevKind } from './kind.js';
 
 const schema = Type.Object(
@@ -33,5 +33,5 @@ const schema = Type.Object(
 export const partition: BdevKind = {
   schema,
   isVolatile: false,
-  part: (_bdev, description) => rangeOf(description),
+  part: (_bdev, description) => placeOf(description),
 };

@@ -257,7 +257,8 @@ export interface BdevDescription {
   readonly name: string;
   readonly kind: string;
   readonly blockSize: number;
-  readonly blockCount: bigint;
+  /** When it was opened; bdev-growth.ts keeps it up to date, and nobody else writes it. */
+  blockCount: bigint;
   readonly readOnly: boolean;
   readonly canUnmap: boolean;
   readonly canWriteZeroes: boolean;
@@ -320,6 +321,13 @@ export interface BdevHealth {
   readonly oldestMs: number;
 }
 
+/** How large a bdev is, and could be: its disk has grown, or what it stands on. */
+export interface BdevSize {
+  readonly blockCount: bigint;
+  /** As it was found less than two seconds ago; never less than what it has. */
+  readonly foundBytes: bigint;
+}
+
 export interface ListenerAddress extends Endpoint {
   readonly listener: number;
 }
@@ -359,6 +367,13 @@ export interface Engine {
   bdevDelete(name: string): Promise<void>;
   /** Null if there is none of that name. */
   bdevHealth(name: string): BdevHealth | null;
+  /** Null if there is none of that name. */
+  bdevSize(name: string): BdevSize | null;
+  /**
+   * The bdev, and what stands on it, become as large as they are found to be. Resolves when
+   * commands reach the new blocks. Rejects with a TargetError if there is none of that name.
+   */
+  bdevGrow(name: string): Promise<void>;
   /**
    * Looks at the bdev again and, if it is well, forgets what was latched. Rejects with what is
    * still wrong. Not while the engine stops.

@@ -12,6 +12,7 @@ import { type NativeError, errnoText, loadAddon, targetError } from './addon.js'
 import type {
   BdevDescription,
   BdevHealth,
+  BdevSize,
   BdevParameters,
   CommandAnswer,
   ContentFacts,
@@ -46,6 +47,8 @@ interface NativeEngine {
   bdevLetGo(name: string): void;
   bdevDelete(name: string): Promise<void>;
   bdevHealth(name: string): BdevHealth | null;
+  bdevSize(name: string): BdevSize | null;
+  bdevGrow(name: string): Promise<void>;
   bdevAcknowledge(name: string): Promise<BdevOutcome>;
   namespacesPublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
   inspect(path: string): Promise<ContentFacts>;
@@ -168,6 +171,18 @@ class AddonEngine implements Engine {
 
   bdevHealth(name: string): BdevHealth | null {
     return this.#native.bdevHealth(name);
+  }
+
+  bdevSize(name: string): BdevSize | null {
+    return this.#native.bdevSize(name);
+  }
+
+  async bdevGrow(name: string): Promise<void> {
+    try {
+      await this.#native.bdevGrow(name);
+    } catch (thrown) {
+      throw targetError(thrown, 'bdev_failed', 'name');
+    }
   }
 
   async bdevAcknowledge(name: string): Promise<void> {

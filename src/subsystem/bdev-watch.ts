@@ -1,6 +1,6 @@
 /**
  * Looks at the bdevs once a second and says what became of them: in the log, and to hosts that
- * asked for asynchronous events about their health.
+ * asked for asynchronous events about their health. Those whose disks have grown grow.
  *
  * The engine keeps the faults and counts the errors; here is only what was said already. An error
  * is told at once, more within an interval as their number, and an interval without any as the end
@@ -9,6 +9,7 @@
 
 import type { BdevDescription, BdevFailure, BdevHealth } from '../engine/engine-types.js';
 import type { BdevState } from './bdev-condition.js';
+import { BdevGrowth } from './bdev-growth.js';
 import { criticalWarning, soundHealth, stateText, statesOf } from './bdev-condition.js';
 import type { OpenBdev } from './open-bdev.js';
 import type { Subsystem } from './subsystem.js';
@@ -34,10 +35,12 @@ export class BdevWatch {
   readonly #told = new Map<string, Told>();
   /** Critical warnings that hosts were told of. */
   readonly #warnings = new WeakMap<Subsystem, number>();
+  readonly #growth: BdevGrowth;
   #cancel: (() => void) | null = null;
 
   constructor(state: TargetState) {
     this.#state = state;
+    this.#growth = new BdevGrowth(state);
   }
 
   start(): void {
@@ -58,6 +61,7 @@ export class BdevWatch {
     for (const name of this.#told.keys()) if (!bdevs.has(name)) this.#told.delete(name);
     for (const bdev of bdevs.values()) this.#lookAt(bdev);
     for (const subsystem of subsystems.values()) this.#warn(subsystem);
+    this.#growth.look();
   }
 
   #health(engineName: string): BdevHealth {

@@ -15,29 +15,27 @@ namespace {
 
 constexpr const char* kCipher = "aes-xts-plain64";
 
-class CryptoBdev final : public Bdev {
+class CryptoBdev final : public LayerBdev {
  public:
-  CryptoBdev(BdevFacts facts, const BdevBase& base, uint32_t sector_bytes, XtsKey key)
-      : Bdev(std::move(facts), {base}),
-        base_(base.desc->entry()),
-        sector_bytes_(sector_bytes),
+  CryptoBdev(BdevFacts facts, const CryptoBdevOptions& options, XtsKey key)
+      : LayerBdev(std::move(facts), options.base, options.access),
+        sector_bytes_(options.sector_bytes),
         key_(std::move(key)) {}
 
   std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
     // The factory has made one of this key and size.
     Result<XtsCipher> cipher = XtsCipher::create(key_, sector_bytes_);
     ASSERT_MSG(cipher.ok(), "out of memory");
-    return std::make_unique<CryptoChannel>(reactor, base_, std::move(cipher).value());
+    return std::make_unique<CryptoChannel>(reactor, base(), std::move(cipher).value());
   }
 
  private:
-  const std::shared_ptr<BdevEntry> base_;
   const uint32_t sector_bytes_;
   const XtsKey key_;
 };
 
-BdevFacts crypto_facts(const BdevFacts& base, const std::string& name, const std::string& check) {
-  BdevFacts facts = layer_facts(base, name, "crypto", 0, base.block_count);
+BdevFacts crypto_facts(const Bdev& base, const std::string& name, const std::string& check) {
+  BdevFacts facts = layer_facts(base.facts(), name, "crypto", 0, base.block_count());
   facts.transfer_bytes_max = kCryptoBytesMax;
   // Zeros in the base are no zeros here.
   facts.can_unmap = false;
@@ -104,12 +102,12 @@ BdevResult make(const BdevContext& context, BdevParameters& parameters) {
 }  // namespace
 
 BdevResult make_crypto_bdev(const CryptoBdevOptions& options, XtsKey key) {
-  const BdevFacts& base = options.base->entry()->bdev->facts();
-  if (base.block_size % options.sector_bytes != 0) {
+  const Bdev& base = *options.base->entry()->bdev;
+  const uint32_t block_size = base.facts().block_size;
+  if (block_size % options.sector_bytes != 0) {
     return BdevError{EINVAL, "sector_size",
-                     "expected at most the block size of the base (" +
-                         std::to_string(base.block_size) + " bytes) for `sector_size`, got " +
-                         std::to_string(options.sector_bytes) +
+                     "expected at most the block size of the base (" + std::to_string(block_size) +
+                         " bytes) for `sector_size`, got " + std::to_string(options.sector_bytes) +
                          " bytes; take a smaller one, or give the base larger blocks"};
   }
   const Result<std::string> check = key_check(key);
@@ -120,8 +118,7 @@ BdevResult make_crypto_bdev(const CryptoBdevOptions& options, XtsKey key) {
                          "\" for `key_check`, got one whose is \"" + check.value() + "\""};
   }
   return std::unique_ptr<Bdev>(std::make_unique<CryptoBdev>(
-      crypto_facts(base, options.name, check.value()), BdevBase{options.base, {options.access}},
-      options.sector_bytes, std::move(key)));
+      crypto_facts(base, options.name, check.value()), options, std::move(key)));
 }
 
 const BdevKind kCryptoKind{"crypto", make};

@@ -13,21 +13,19 @@ namespace {
 
 constexpr uint64_t kDelayMaxNs = 3'600'000'000'000;
 
-class DelayBdev final : public Bdev {
+class DelayBdev final : public LayerBdev {
  public:
   DelayBdev(BdevFacts facts, const DelayBdevOptions& options)
-      : Bdev(std::move(facts), {{options.base, {options.access, 0, UINT64_MAX}}}),
-        base_(options.base->entry()),
+      : LayerBdev(std::move(facts), options.base, options.access),
         times_(options.times),
         seed_(options.seed) {}
 
   std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    return std::make_unique<DelayChannel>(reactor, base_, times_, seed_ + reactor.index());
+    return std::make_unique<DelayChannel>(reactor, base(), times_, seed_ + reactor.index());
   }
   void set(const DelayTable& times) { times_.set(times); }
 
  private:
-  const std::shared_ptr<BdevEntry> base_;
   Changeable<DelayTable> times_;
   const uint64_t seed_;
 };
@@ -65,8 +63,8 @@ DelayTable read_table(BdevParameters& parameters) {
 }  // namespace
 
 std::unique_ptr<Bdev> make_delay_bdev(const DelayBdevOptions& options) {
-  const BdevFacts& base = options.base->entry()->bdev->facts();
-  BdevFacts facts = layer_facts(base, options.name, "delay", 0, base.block_count);
+  const Bdev& base = *options.base->entry()->bdev;
+  BdevFacts facts = layer_facts(base.facts(), options.name, "delay", 0, base.block_count());
   facts.has_device = true;
   return std::make_unique<DelayBdev>(std::move(facts), options);
 }

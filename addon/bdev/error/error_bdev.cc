@@ -21,16 +21,15 @@ constexpr uint32_t kReading = bit(BdevIoType::Read) | bit(BdevIoType::Compare);
 constexpr uint32_t kChanging =
     bit(BdevIoType::Write) | bit(BdevIoType::Unmap) | bit(BdevIoType::WriteZeroes);
 
-class ErrorBdev final : public Bdev {
+class ErrorBdev final : public LayerBdev {
  public:
   ErrorBdev(BdevFacts facts, const ErrorBdevOptions& options)
-      : Bdev(std::move(facts), {{options.base, {options.access, 0, UINT64_MAX}}}),
-        base_(options.base->entry()),
+      : LayerBdev(std::move(facts), options.base, options.access),
         faults_(std::make_shared<const FaultTable>(options.faults)),
         seed_(options.seed) {}
 
   std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    return std::make_unique<ErrorChannel>(reactor, base_, faults_, seed_ + reactor.index(),
+    return std::make_unique<ErrorChannel>(reactor, base(), faults_, seed_ + reactor.index(),
                                           facts().block_size);
   }
   void set(std::vector<Fault> faults) {
@@ -38,7 +37,6 @@ class ErrorBdev final : public Bdev {
   }
 
  private:
-  const std::shared_ptr<BdevEntry> base_;
   Changeable<ErrorChannel::Table> faults_;
   const uint64_t seed_;
 };
@@ -125,8 +123,8 @@ std::vector<Fault> read_faults(BdevParameters& parameters, uint64_t block_count)
 }  // namespace
 
 std::unique_ptr<Bdev> make_error_bdev(const ErrorBdevOptions& options) {
-  const BdevFacts& base = options.base->entry()->bdev->facts();
-  BdevFacts facts = layer_facts(base, options.name, "error", 0, base.block_count);
+  const Bdev& base = *options.base->entry()->bdev;
+  BdevFacts facts = layer_facts(base.facts(), options.name, "error", 0, base.block_count());
   facts.has_device = true;
   // Faults may come at any time that alter what is read, or keep what is written.
   facts.lends_reads = false;
@@ -144,13 +142,13 @@ const BdevKind kErrorKind{
           .faults = {},
           .seed = parameters.number("seed")};
       const uint64_t block_count =
-          options.base == nullptr ? UINT64_MAX : options.base->entry()->bdev->facts().block_count;
+          options.base == nullptr ? UINT64_MAX : options.base->entry()->bdev->block_count();
       options.faults = read_faults(parameters, block_count);
       if (auto error = parameters.error()) return *std::move(error);
       return make_error_bdev(options);
     },
     [](Bdev& bdev, BdevParameters& parameters) -> std::optional<BdevError> {
-      std::vector<Fault> faults = read_faults(parameters, bdev.facts().block_count);
+      std::vector<Fault> faults = read_faults(parameters, bdev.block_count());
       if (auto error = parameters.error()) return error;
       static_cast<ErrorBdev&>(bdev).set(std::move(faults));
       return std::nullopt;

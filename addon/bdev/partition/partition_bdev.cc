@@ -123,7 +123,7 @@ BdevResult make_partition_bdev(const BdevContext& context, BdevParameters& param
   const BdevFacts& facts = base->entry()->bdev->facts();
   const auto reading =
       read_partition_table({.block_size = facts.block_size,
-                            .block_count = facts.block_count,
+                            .block_count = base->entry()->bdev->block_count(),
                             .blocks = [&](uint64_t first_block, uint64_t count_blocks) {
                               return context.reads->blocks(base, first_block, count_blocks);
                             }});
@@ -137,7 +137,8 @@ BdevResult make_partition_bdev(const BdevContext& context, BdevParameters& param
   own.warning = table.warning;
   const BdevAccess access = context.claim ? BdevAccess::ExclusiveWriter : BdevAccess::None;
   return std::unique_ptr<Bdev>(std::make_unique<RangeBdev>(
-      std::move(own), BdevBase{base, {access, partition->first_block, partition->end_block()}}));
+      std::move(own), BdevBase{base, {access, partition->first_block, partition->end_block()}},
+      RangeBdev::End::Fixed));
 }
 
 }  // namespace

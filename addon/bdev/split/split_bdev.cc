@@ -18,8 +18,9 @@ BdevError not_whole_blocks(const char* key, uint64_t bytes, uint32_t block_size)
 }  // namespace
 
 BdevResult make_split_bdev(const SplitBdevOptions& options) {
-  const BdevFacts& base = options.base->entry()->bdev->facts();
-  const uint64_t base_bytes = base.block_count * base.block_size;
+  const Bdev& below = *options.base->entry()->bdev;
+  const BdevFacts& base = below.facts();
+  const uint64_t base_bytes = below.block_count() * base.block_size;
   if (options.offset_bytes % base.block_size != 0) {
     return not_whole_blocks("offset", options.offset_bytes, base.block_size);
   }
@@ -42,7 +43,8 @@ BdevResult make_split_bdev(const SplitBdevOptions& options) {
   const uint64_t block_count = (options.bytes == 0 ? left : options.bytes) / base.block_size;
   return std::unique_ptr<Bdev>(std::make_unique<RangeBdev>(
       layer_facts(base, options.name, "split", first_block, block_count),
-      BdevBase{options.base, {options.access, first_block, first_block + block_count}}));
+      BdevBase{options.base, {options.access, first_block, first_block + block_count}},
+      options.bytes == 0 ? RangeBdev::End::OfBase : RangeBdev::End::Fixed));
 }
 
 const BdevKind kSplitKind{

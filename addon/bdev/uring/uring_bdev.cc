@@ -22,19 +22,28 @@ constexpr uint64_t kZeroBytesMax = uint64_t{1} << 30;
 
 class UringBdev final : public Bdev {
  public:
-  UringBdev(BdevFacts facts, env::Env& env, UringFile file)
-      : Bdev(std::move(facts)), env_(env), file_(file) {}
+  UringBdev(BdevFacts facts, env::Env& env, UringFile file, uint64_t bytes)
+      : Bdev(std::move(facts)), env_(env), file_(file), size_(bytes) {}
   ~UringBdev() override { env_.close(file_.fd); }
   UringBdev(const UringBdev&) = delete;
   UringBdev& operator=(const UringBdev&) = delete;
 
   std::unique_ptr<BdevChannel> make_channel(Reactor& reactor) override {
-    return std::make_unique<UringChannel>(reactor, reactor.ring(), file_, health());
+    return std::make_unique<UringChannel>(reactor, reactor.ring(), file_, size_, health());
+  }
+  uint64_t bytes_found() const override {
+    return std::max(size_.found.load(std::memory_order_relaxed), Bdev::bytes_found());
+  }
+
+ protected:
+  void grown(uint64_t block_count) override {
+    size_.used.store(block_count * file_.block_size, std::memory_order_relaxed);
   }
 
  private:
   env::Env& env_;
   const UringFile file_;
+  UringFileSize size_;
 };
 
 std::string bytes_text(uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
@@ -241,7 +250,7 @@ BdevResult make_uring_bdev(env::Env& env, const UringBdevOptions& options) {
   BdevFacts facts = make_facts(env, options, file, block_size);
   facts.content = std::make_shared<const env::ContentFacts>(std::move(content).value());
   return std::unique_ptr<Bdev>(std::make_unique<UringBdev>(
-      std::move(facts), env, UringFile{file.fd, block_size, file.block_device, file.bytes}));
+      std::move(facts), env, UringFile{file.fd, block_size, file.block_device}, file.bytes));
 }
 
 const BdevKind kUringKind{

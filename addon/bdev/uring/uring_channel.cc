@@ -16,8 +16,9 @@ bool durable(const BdevIo& io) { return io.force_unit_access && changes_blocks(i
 
 }  // namespace
 
-UringChannel::UringChannel(Reactor& reactor, env::Ring& ring, UringFile file, BdevHealth& health)
-    : reactor_(reactor), ring_(ring), file_(file), health_(health) {
+UringChannel::UringChannel(Reactor& reactor, env::Ring& ring, UringFile file, UringFileSize& size,
+                           BdevHealth& health)
+    : reactor_(reactor), ring_(ring), file_(file), size_(size), health_(health) {
   ring_.expect_blocking(kWorkersMax);
 }
 
@@ -98,16 +99,21 @@ void UringChannel::tick() { look_at_size(); }
 
 void UringChannel::look_at_size() {
   looked_ns_ = reactor_.now_ns();
-  if (file_.bytes == 0 || (health_.faults() & kLostData) != 0) return;
+  if ((health_.faults() & kLostData) != 0) return;
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
-  if (bytes.ok() && bytes.value() < file_.bytes) health_.raise(kLostData);
+  if (!bytes.ok()) return;
+  if (bytes.value() < size_.used.load(std::memory_order_relaxed)) {
+    health_.raise(kLostData);
+  } else if (bytes.value() != size_.found.load(std::memory_order_relaxed)) {
+    size_.found.store(bytes.value(), std::memory_order_relaxed);
+  }
 }
 
 void UringChannel::recheck(BdevIo& io) {
   io.backend = this;
   io.scratch = health_.word();
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
-  if (file_.bytes != 0 && bytes.ok() && bytes.value() < file_.bytes) {
+  if (bytes.ok() && bytes.value() < size_.used.load(std::memory_order_relaxed)) {
     health_.raise(kLostData);
     return bdev_complete(io, BdevStatus::Lost);
   }

@@ -16,6 +16,9 @@
 // has not ended is in one of the four lists, oldest first, or is a recheck.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include "base/intrusive_list.h"
 #include "bdev/bdev.h"
 #include "bdev/bdev_health.h"
@@ -25,12 +28,18 @@ namespace capsuled {
 
 class Reactor;
 
+/// Any thread. Relaxed: nothing but the numbers is told.
+struct UringFileSize {
+  explicit UringFileSize(uint64_t bytes) : used(bytes), found(bytes) {}
+  std::atomic<uint64_t> used;   ///< less than this is loss
+  std::atomic<uint64_t> found;  ///< when it was last looked at, if it was no less
+};
+
 /// What a channel needs to know of the file.
 struct UringFile {
   int fd = -1;
   uint32_t block_size = 0;
   bool block_device = false;
-  uint64_t bytes = 0;  ///< less than this is loss; 0: not looked at
 };
 
 class UringChannel final : public BdevChannel {
@@ -44,7 +53,8 @@ class UringChannel final : public BdevChannel {
   static constexpr int32_t kWorkersMax = kTransfersMax + kBlockingMax + 1;
 
   /// `ring` is the reactor's, or a test's.
-  UringChannel(Reactor& reactor, env::Ring& ring, UringFile file, BdevHealth& health);
+  UringChannel(Reactor& reactor, env::Ring& ring, UringFile file, UringFileSize& size,
+               BdevHealth& health);
   ~UringChannel() override;
   UringChannel(const UringChannel&) = delete;
   UringChannel& operator=(const UringChannel&) = delete;
@@ -60,7 +70,7 @@ class UringChannel final : public BdevChannel {
 
   /// Whether `io` must not reach the device, because of what was lost.
   bool refused(const BdevIo& io);
-  /// Raises kLostData if the file is shorter than it was.
+  /// Raises kLostData if the file is shorter than it was, and notes that it is longer.
   void look_at_size();
   /// Notes the failure; the status that says it.
   BdevStatus failed(const BdevIo& io, int errnum);
@@ -86,6 +96,7 @@ class UringChannel final : public BdevChannel {
   Reactor& reactor_;
   env::Ring& ring_;
   const UringFile file_;
+  UringFileSize& size_;
   BdevHealth& health_;
   uint64_t looked_ns_ = 0;  ///< at the size; the reactor's time
   List line_;               ///< transfers that wait

@@ -414,6 +414,35 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
   CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
 }
 
+TEST_CASE("a file that grows is found to be larger, and is cut short only below what is used") {
+  Bench bench;
+  Bdev& bdev = bench.user.bdev();
+  bench.disk.resize(3 * kBlocks * kBlockSize);
+  CHECK(bdev.blocks_found() == kBlocks);
+  bench.tick();
+  CHECK(bdev.blocks_found() == 3 * kBlocks);
+  CHECK(bdev.block_count() == kBlocks);
+  // A bdev of it could not be opened.
+  bench.disk.resize(3 * kBlocks * kBlockSize + 100);
+  bench.tick();
+  CHECK(bdev.bytes_found() == 3 * kBlocks * kBlockSize + 100);
+  CHECK(bdev.blocks_found() == kBlocks);
+  CHECK(!bench.user.grow());
+  // Nobody has used what goes again.
+  bench.disk.resize(2 * kBlocks * kBlockSize);
+  bench.tick();
+  CHECK(bdev.blocks_found() == 2 * kBlocks);
+  CHECK(bench.user.health().faults() == 0);
+  CHECK(bench.user.grow());
+  CHECK(bdev.block_count() == 2 * kBlocks);
+  std::vector<std::byte> data(kBlockSize);
+  TestIo last(BdevIoType::Read, 2 * kBlocks - 1, 1, {iovec{data.data(), data.size()}});
+  CHECK(bench.run(last, {kBlockSize}) == BdevStatus::Success);
+  bench.disk.resize((2 * kBlocks - 1) * kBlockSize);
+  bench.tick();
+  CHECK(bench.user.health().faults() == kLostData);
+}
+
 TEST_CASE("a write finds that its file was cut before it extends it") {
   Bench bench;
   bench.disk.resize((kBlocks - 2) * kBlockSize);

@@ -7,6 +7,7 @@ import type {
   BdevDescription,
   BdevHealth,
   BdevParameters,
+  BdevSize,
   ContentFacts,
   Endpoint,
   Engine,
@@ -122,6 +123,14 @@ export class FakeEngine implements Engine {
 
   bdevHealth(): BdevHealth {
     return this.health;
+  }
+
+  bdevSize(): BdevSize {
+    return { blockCount: 1n, foundBytes: 512n };
+  }
+
+  async bdevGrow(name: string): Promise<void> {
+    this.calls.push(`bdevGrow ${name}`);
   }
 
   async bdevAcknowledge(name: string): Promise<void> {

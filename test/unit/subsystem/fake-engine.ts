@@ -9,6 +9,7 @@ import type {
   BdevDescription,
   BdevHealth,
   BdevParameters,
+  BdevSize,
   CommandAnswer,
   ContentFacts,
   Endpoint,
@@ -82,6 +83,8 @@ export class FakeEngine implements Engine {
   readonly letGo = new Set<string>();
   /** By the engine's name of the bdev. */
   readonly bdevWords = new Map<string, BigUint64Array>();
+  /** By the engine's name of the bdev. */
+  readonly sizes = new Map<string, BdevSize>();
   /** Of bdevs that are not sound. */
   readonly healths = new Map<string, BdevHealth>();
   /** While set, acknowledgements wait for it. */
@@ -171,7 +174,10 @@ export class FakeEngine implements Engine {
     }
     this.bdevNames.add(name);
     this.#standing.set(name, bases);
-    return { ...description(parameters), created, content, ...this.bdevFields };
+    const described = { ...description(parameters), created, content, ...this.bdevFields };
+    const { blockCount } = described;
+    this.sizes.set(name, { blockCount, foundBytes: blockCount * 512n });
+    return described;
   }
 
   /** As the engine does: refused while a table has the bdev, or had it and drains. */
@@ -209,6 +215,24 @@ export class FakeEngine implements Engine {
 
   bdevHealth(name: string): BdevHealth | null {
     return this.bdevNames.has(name) ? (this.healths.get(name) ?? soundHealth) : null;
+  }
+
+  bdevSize(name: string): BdevSize | null {
+    return this.bdevNames.has(name) ? (this.sizes.get(name) ?? null) : null;
+  }
+
+  async bdevGrow(name: string): Promise<void> {
+    this.#call(`bdevGrow ${name}`);
+    await this.onCall(`bdevGrow ${name}`);
+    const { foundBytes } = this.sizes.get(name)!;
+    for (const grown of [name, ...this.#above(name)]) {
+      this.sizes.set(grown, { blockCount: foundBytes / 512n, foundBytes });
+    }
+  }
+
+  #above(name: string): string[] {
+    const above = [...this.#standing].filter(([, bases]) => bases.includes(name));
+    return above.flatMap(([user]) => [user, ...this.#above(user)]);
   }
 
   async bdevAcknowledge(name: string): Promise<void> {
