@@ -15,11 +15,12 @@ import { connections } from './suites/connections.js';
 import { crypto } from './suites/crypto.js';
 import { fairness } from './suites/fairness.js';
 import { file } from './suites/file.js';
+import { hung } from './suites/hung.js';
 import { polling } from './suites/polling.js';
 import { ratios } from './suites/ratios.js';
 import { soak } from './suites/soak.js';
 
-const suites: readonly Suite[] = [ratios, polling, file, fairness, crypto, connections, soak];
+const suites: readonly Suite[] = [ratios, polling, file, fairness, hung, crypto, connections, soak];
 
 interface BenchOptions extends Omit<SuiteOptions, 'directory'> {
   readonly suite: Suite;
