@@ -96,6 +96,15 @@ field() {
 
 uuid_of() { cat "/sys/block/${1##*/}/uuid" 2>/dev/null; }
 
+# device_of NSID  the disk of the namespace, when it is there
+device_of() {
+  local d
+  for d in /sys/class/nvme-subsystem/*/nvme*n*; do
+    [ "$(cat "$d/nsid" 2>/dev/null)" = "$1" ] && [ -b "/dev/${d##*/}" ] && echo "/dev/${d##*/}" && return
+  done
+  return 1
+}
+
 # another_disk UUID  sets device to a disk that has another UUID, if one is there
 another_disk() {
   local d

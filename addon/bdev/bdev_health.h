@@ -8,6 +8,9 @@
 //                    of it but once: later flushes would succeed. They fail until acknowledged.
 //   lost data        the file is shorter than its bdev. A write would extend it again, and what was
 //                    cut off would read as zeros. Nothing is read or written until acknowledged.
+//   gone             the device went. It may come back as another one, or as itself without what
+//   was
+//                    under way. Nothing is read or written until acknowledged.
 //   write protected  the device refuses writes. Not latched: the next write that succeeds ends it.
 //
 // An acknowledgement clears what it saw before it tried the device, and nothing that was raised
@@ -29,6 +32,7 @@ enum BdevFault : uint32_t {
   kLostFlush = 1 << 0,
   kLostData = 1 << 1,
   kWriteProtected = 1 << 2,
+  kGone = 1 << 3,
 };
 
 /// An error of the machine.

@@ -325,7 +325,8 @@ Napi::Object bdev_health_object(Napi::Env env, const BdevHealth& health, uint64_
     BdevFault fault;
     const char* word;
   };
-  constexpr std::array kNames = {Name{kLostData, "lost_data"}, Name{kLostFlush, "lost_flush"},
+  constexpr std::array kNames = {Name{kGone, "gone"}, Name{kLostData, "lost_data"},
+                                 Name{kLostFlush, "lost_flush"},
                                  Name{kWriteProtected, "write_protected"}};
   Napi::Object object = Napi::Object::New(env);
   Napi::Array faults = Napi::Array::New(env);

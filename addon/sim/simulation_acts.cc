@@ -124,7 +124,8 @@ void Simulation::fail(Disk& disk) {
   disk.busy = true;
   disk.disturbance.begin();
   const auto which = static_cast<DiskOp>(machine_.prng().below(4));
-  const int errnum = machine_.prng().chance(1, 4) ? ENOSPC : EIO;
+  // The device went, says the last one: that stays, as what a flush lost does.
+  const int errnum = std::array{EIO, EIO, ENOSPC, ENODEV}[machine_.prng().below(4)];
   files_.find(disk.path)->outcome = [this, which, errnum](const DiskRequest& request) {
     return request.op == which && machine_.prng().chance(1, 4) ? -errnum : SimDisk::kWhole;
   };

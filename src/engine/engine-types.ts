@@ -298,7 +298,7 @@ export interface NamespacePublication {
 }
 
 /** What is wrong with a bdev; see `bdev-condition.ts` for what each means. */
-export type BdevFault = 'lost_data' | 'lost_flush' | 'write_protected';
+export type BdevFault = 'gone' | 'lost_data' | 'lost_flush' | 'write_protected';
 
 /** An error of the machine. */
 export interface BdevFailure {

@@ -7,15 +7,23 @@ import { packBits } from '../wire/bits.js';
 /**
  * Worst first.
  *
+ * - `gone`: its device went; nothing is read or written
  * - `lost_data`: its file became shorter than the bdev; nothing is read or written
  * - `lost_flush`: a flush failed; each later one, and each durable write, fails
  * - `hung`: an operation has been under way for longer than any should take
  * - `write_protected`: its device refuses writes
  * - `ok`: nothing of that
  *
- * The first two stay until an operator acknowledges them.
+ * The first three stay until an operator acknowledges them.
  */
-export const bdevStates = ['lost_data', 'lost_flush', 'hung', 'write_protected', 'ok'] as const;
+export const bdevStates = [
+  'gone',
+  'lost_data',
+  'lost_flush',
+  'hung',
+  'write_protected',
+  'ok',
+] as const;
 
 export type BdevState = (typeof bdevStates)[number];
 
@@ -61,6 +69,8 @@ export function statesOf(health: BdevHealth): readonly BdevState[] {
 /** What to say of a state; null of `ok`. */
 export function stateText(state: BdevState): string | null {
   switch (state) {
+    case 'gone':
+      return 'its device is gone';
     case 'lost_data':
       return 'its file became shorter than the bdev: data are lost';
     case 'lost_flush':

@@ -108,7 +108,7 @@ export class BdevWatch {
       const text = stateText(state);
       if (text === null || told.states.has(state)) continue;
       if (state === 'hung') told.hungSinceMs = clock.nowMs() - health.oldestMs;
-      const latched = state === 'lost_data' || state === 'lost_flush';
+      const latched = state === 'gone' || state === 'lost_data' || state === 'lost_flush';
       logger[latched ? 'error' : 'warn']({ bdev, state }, `${text}${adviceFor(state, bdev)}`);
     }
     for (const state of told.states) {
@@ -168,6 +168,8 @@ function failureText({ op, offset, code, message }: BdevFailure): string {
 function adviceFor(state: BdevState, bdev: string): string {
   const until = `until \`capsuled acknowledge ${bdev}\`, or until the bdev is opened anew`;
   switch (state) {
+    case 'gone':
+      return '; nothing is read or written until it is back and the bdev is opened anew';
     case 'lost_data':
       return `; nothing is read or written ${until} with its file whole again`;
     case 'lost_flush':

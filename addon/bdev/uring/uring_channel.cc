@@ -63,14 +63,21 @@ uint64_t UringChannel::oldest_ns() const {
 /// A write may give a file that was cut short a part of its size again, or all of it, and what was
 /// cut off would be read as zeros; and zeros that are asked for there would be none. So the file is
 /// looked at first, once for the operations that begin at one time of the reactor.
-bool UringChannel::refused(const BdevIo& io) {
+BdevStatus UringChannel::refusal(const BdevIo& io) {
   const bool writes = io.type == BdevIoType::Write || io.type == BdevIoType::WriteZeroes;
   if (writes && !file_.block_device && looked_ns_ != reactor_.now_ns()) look_at_size();
   const uint32_t faults = health_.faults();
   if (faults == 0) [[likely]]
-    return false;
-  if ((faults & kLostData) != 0) return true;
-  return (faults & kLostFlush) != 0 && (io.type == BdevIoType::Flush || durable(io));
+    return BdevStatus::Success;
+  if (lost() != BdevStatus::Success) return lost();
+  const bool needs_flush = io.type == BdevIoType::Flush || durable(io);
+  return (faults & kLostFlush) != 0 && needs_flush ? BdevStatus::Lost : BdevStatus::Success;
+}
+
+BdevStatus UringChannel::lost() const {
+  const uint32_t faults = health_.faults();
+  if ((faults & kGone) != 0) return BdevStatus::Gone;
+  return (faults & kLostData) != 0 ? BdevStatus::Lost : BdevStatus::Success;
 }
 
 BdevStatus UringChannel::failed(const BdevIo& io, int errnum) {
@@ -79,7 +86,10 @@ BdevStatus UringChannel::failed(const BdevIo& io, int errnum) {
   if (status == BdevStatus::Aborted || status == BdevStatus::Unsupported) return status;
   health_.report({io.type, errnum, io.offset_blocks * file_.block_size});
   if (status == BdevStatus::ReadOnly) health_.raise(kWriteProtected);
-  return status;
+  if (status == BdevStatus::Gone) health_.raise(kGone);
+  // A disk that goes is told by its size; the errors until then are of many kinds.
+  if (file_.block_device) look_at_size();
+  return lost() == BdevStatus::Success ? status : lost();
 }
 
 /// After it, the kernel has forgotten what it could not make durable.
@@ -99,10 +109,12 @@ void UringChannel::tick() { look_at_size(); }
 
 void UringChannel::look_at_size() {
   looked_ns_ = reactor_.now_ns();
-  if ((health_.faults() & kLostData) != 0) return;
+  if (lost() != BdevStatus::Success) return;
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
   if (!bytes.ok()) return;
-  if (bytes.value() < size_.used.load(std::memory_order_relaxed)) {
+  if (bytes.value() == 0 && file_.block_device) {
+    health_.raise(kGone);
+  } else if (bytes.value() < size_.used.load(std::memory_order_relaxed)) {
     health_.raise(kLostData);
   } else if (bytes.value() != size_.found.load(std::memory_order_relaxed)) {
     size_.found.store(bytes.value(), std::memory_order_relaxed);
@@ -113,7 +125,12 @@ void UringChannel::recheck(BdevIo& io) {
   io.backend = this;
   io.scratch = health_.word();
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
-  if (bytes.ok() && bytes.value() < size_.used.load(std::memory_order_relaxed)) {
+  if (!bytes.ok()) return bdev_complete(io, failed(io, bytes.error().errnum));
+  if (bytes.value() == 0 && file_.block_device) {
+    health_.raise(kGone);
+    return bdev_complete(io, BdevStatus::Gone);
+  }
+  if (bytes.value() < size_.used.load(std::memory_order_relaxed)) {
     health_.raise(kLostData);
     return bdev_complete(io, BdevStatus::Lost);
   }
@@ -134,8 +151,9 @@ void UringChannel::rechecked(BdevIo& io, int32_t result) {
 void UringChannel::begin_transfers() {
   while (!line_.empty() && transfers_.size() < kTransfersMax) {
     BdevIo& io = *line_.pop_front();
-    if (refused(io)) {
-      bdev_complete(io, BdevStatus::Lost);
+    const BdevStatus refused = refusal(io);
+    if (refused != BdevStatus::Success) {
+      bdev_complete(io, refused);
       continue;
     }
     transfers_.push_back(io);
@@ -181,9 +199,11 @@ void UringChannel::transferred(BdevIo& io, int32_t result) {
     return end_transfer(io, may_be_flush ? sync_failed(io, -result) : failed(io, -result));
   }
   // Nothing moved: the file ends before the blocks do, because someone cut it short below us.
+  // Or its disk has gone.
   if (result == 0) {
-    health_.raise(kLostData);
-    return end_transfer(io, BdevStatus::Lost);
+    if (file_.block_device) look_at_size();
+    if (lost() == BdevStatus::Success) health_.raise(kLostData);
+    return end_transfer(io, lost());
   }
   io.scratch += static_cast<uint64_t>(result);
   const uint64_t length = io.count_blocks * file_.block_size;
@@ -193,7 +213,8 @@ void UringChannel::transferred(BdevIo& io, int32_t result) {
     return end_transfer(io, BdevStatus::Success);
   }
   if (io.cancel_requested) return end_transfer(io, BdevStatus::Aborted);
-  if (refused(io)) return end_transfer(io, BdevStatus::Lost);
+  const BdevStatus refused = refusal(io);
+  if (refused != BdevStatus::Success) return end_transfer(io, refused);
   transfer(io);
 }
 
@@ -202,8 +223,9 @@ void UringChannel::transferred(BdevIo& io, int32_t result) {
 void UringChannel::begin_blocking() {
   while (!blocking_line_.empty() && blocking_.size() < kBlockingMax) {
     BdevIo& io = *blocking_line_.pop_front();
-    if (refused(io)) {
-      bdev_complete(io, BdevStatus::Lost);
+    const BdevStatus refused = refusal(io);
+    if (refused != BdevStatus::Success) {
+      bdev_complete(io, refused);
       continue;
     }
     blocking_.push_back(io);
@@ -252,7 +274,8 @@ void UringChannel::zeroed(BdevIo& io, int32_t result) {
     return end_blocking(io, BdevStatus::Success);
   }
   if (io.cancel_requested) return end_blocking(io, BdevStatus::Aborted);
-  if (refused(io)) return end_blocking(io, BdevStatus::Lost);
+  const BdevStatus refused = refusal(io);
+  if (refused != BdevStatus::Success) return end_blocking(io, refused);
   sync(io);
 }
 

@@ -68,9 +68,11 @@ class UringChannel final : public BdevChannel {
  private:
   using List = IntrusiveList<BdevIo, &BdevIo::line_node>;
 
-  /// Whether `io` must not reach the device, because of what was lost.
-  bool refused(const BdevIo& io);
-  /// Raises kLostData if the file is shorter than it was, and notes that it is longer.
+  /// How `io` ends without reaching the device, because of what was lost; Success: it does not.
+  BdevStatus refusal(const BdevIo& io);
+  /// What keeps everything from the device, in the same words.
+  BdevStatus lost() const;
+  /// Raises kLostData if the file is shorter than it was, or kGone, and notes that it is longer.
   void look_at_size();
   /// Notes the failure; the status that says it.
   BdevStatus failed(const BdevIo& io, int errnum);

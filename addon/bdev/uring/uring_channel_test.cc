@@ -150,8 +150,9 @@ TEST_CASE("errors of the machine become statuses") {
     Bench bench;
     TestIo write(BdevIoType::Write, 0, 1, {iovec{data.data(), data.size()}});
     CHECK(bench.run(write, {-errnum}) == status);
+    Bench other;
     TestIo flush(BdevIoType::Flush, 0, 0);
-    CHECK(bench.run(flush, {-errnum}) == status);
+    CHECK(other.run(flush, {-errnum}) == status);
   }
   Bench bench;
   TestIo half(BdevIoType::Write, 0, 2, {iovec{data.data(), 512}, iovec{data.data(), 512}});
@@ -412,6 +413,69 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
   CHECK(again.wait() == BdevStatus::Success);
   BlockWrite after;
   CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
+}
+
+TEST_CASE("a device that went is asked nothing more, not even for what waits already") {
+  constexpr uint32_t kMax = UringChannel::kTransfersMax;
+  Bench bench(true);
+  std::vector<std::unique_ptr<BlockWrite>> writes;
+  for (uint32_t index = 0; index < kMax + 2; ++index) {
+    writes.push_back(std::make_unique<BlockWrite>());
+    bench.user.start(writes.back()->io);
+  }
+  SUBCASE("by its word") { bench.answer(-ENODEV); }
+  SUBCASE("by its size, whatever the word") {
+    bench.disk.resize(0);
+    bench.answer(-EIO);
+  }
+  SUBCASE("by its size, which ends before the blocks do") {
+    bench.disk.resize(0);
+    bench.answer(0);
+  }
+  CHECK(writes[0]->io.wait() == BdevStatus::Gone);
+  CHECK(bench.user.health().faults() == kGone);
+  CHECK(writes[kMax]->io.wait() == BdevStatus::Gone);
+  CHECK(writes[kMax + 1]->io.wait() == BdevStatus::Gone);
+  bench.disk.resize(kBlocks * kBlockSize);
+  bench.answer_all();
+  bench.asked.clear();
+  for (uint32_t index = 1; index < kMax; ++index) {
+    CHECK(writes[index]->io.wait() == BdevStatus::Success);
+  }
+  BlockWrite write;
+  TestIo read(BdevIoType::Read, 0, 1, {iovec{write.data.data(), write.data.size()}});
+  TestIo flush(BdevIoType::Flush, 0, 0), unmap(BdevIoType::Unmap, 0, 1);
+  for (TestIo* const io : {&write.io, &read, &flush, &unmap}) {
+    CHECK(bench.run(*io, {}) == BdevStatus::Gone);
+  }
+  CHECK(bench.asked.empty());
+}
+
+TEST_CASE("a device that went is found without I/O, and is not acknowledged while it is away") {
+  Bench bench(true);
+  bench.disk.resize(0);
+  bench.tick();
+  CHECK(bench.user.health().faults() == kGone);
+  TestIo away(BdevIoType::Flush, 0, 0), back(BdevIoType::Flush, 0, 0);
+  bench.user.start_recheck(away);
+  CHECK(away.wait() == BdevStatus::Gone);
+  bench.disk.resize(kBlocks * kBlockSize);
+  bench.tick();
+  CHECK(bench.user.health().faults() == kGone);  // nothing but an operator ends it
+  bench.user.start_recheck(back);
+  bench.answer(0);
+  CHECK(back.wait() == BdevStatus::Success);
+  BlockWrite after;
+  CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
+}
+
+TEST_CASE("a device that went during a flush is gone, and the flush is lost") {
+  Bench bench(true);
+  TestIo flush(BdevIoType::Flush, 0, 0);
+  bench.user.start(flush);
+  bench.answer(-ENXIO);
+  CHECK(flush.wait() == BdevStatus::Gone);
+  CHECK(bench.user.health().faults() == (kGone | kLostFlush));
 }
 
 TEST_CASE("a file that grows is found to be larger, and is cut short only below what is used") {

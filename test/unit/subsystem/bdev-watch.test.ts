@@ -66,8 +66,11 @@ t.test('the worst state comes first, and nothing else holds with ok', (t) => {
   t.same(statesOf(soundHealth), ['ok']);
   t.same(statesOf(health({ oldestMs: 9_999 })), ['ok']);
   t.same(statesOf(health({ oldestMs: 10_000 })), ['hung']);
-  const all = health({ faults: ['write_protected', 'lost_flush', 'lost_data'], oldestMs: 60_000 });
-  t.same(statesOf(all), ['lost_data', 'lost_flush', 'hung', 'write_protected']);
+  const all = health({
+    faults: ['write_protected', 'lost_flush', 'lost_data', 'gone'],
+    oldestMs: 60_000,
+  });
+  t.same(statesOf(all), ['gone', 'lost_data', 'lost_flush', 'hung', 'write_protected']);
   t.end();
 });
 
@@ -76,6 +79,7 @@ t.test('loss and hanging degrade; read-only is said of all media together', (t) 
   t.equal(criticalWarning([]), 0);
   t.equal(criticalWarning([soundHealth]), 0);
   for (const bad of [
+    health({ faults: ['gone'] }),
     health({ faults: ['lost_data'] }),
     health({ faults: ['lost_flush'] }),
     health({ oldestMs: 10_000 }),
