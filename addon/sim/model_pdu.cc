@@ -167,7 +167,9 @@ std::string ModelReader::consume(std::span<const std::byte> bytes,
   for (;;) {
     ModelPdu pdu;
     bool whole = false;
+    const size_t before = at;
     std::string wrong = cut(at, pdu, whole);
+    taken_ += at - before;
     if (wrong.empty() && whole) wrong = take(pdu);
     if (!wrong.empty()) return wrong;
     if (!whole) break;

@@ -67,12 +67,15 @@ class ModelReader {
   /// Calls `take(pdu)` for each PDU that `bytes` completes. Empty, or what is wrong.
   std::string consume(std::span<const std::byte> bytes,
                       const std::function<std::string(ModelPdu&)>& take);
+  /// Up to the end of the PDU that was given last.
+  uint64_t taken_bytes() const { return taken_; }
 
  private:
   std::string cut(size_t& at, ModelPdu& pdu, bool& whole) const;
 
   ModelDigests digests_;
   Bytes pending_;
+  uint64_t taken_ = 0;
 };
 
 uint32_t crc32c(std::span<const std::byte> bytes);

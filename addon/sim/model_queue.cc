@@ -20,7 +20,10 @@ constexpr uint64_t kStatusCodeAndType = 0x7ff;
 constexpr uint8_t kPsdtSgl = 0x40;
 constexpr uint8_t kSglInCapsule = 0x01;
 constexpr uint8_t kSglTransport = 0x5a;
+constexpr uint64_t kHostDataHeaderBytes = 24;
 constexpr uint64_t kTagsGuessed = 64;
+constexpr uint64_t kRushesOneIn = 8;
+constexpr uint64_t kRushNs = 300'000;
 
 }  // namespace
 
@@ -96,6 +99,7 @@ void ModelQueue::submit(Bytes sqe, Bytes to_controller, bool in_capsule, size_t 
   } else {
     command.to_controller = std::move(to_controller);
     send(make_capsule(sqe));
+    rush(cid);
   }
 }
 
@@ -111,6 +115,59 @@ void ModelQueue::send(ModelPdu pdu) {
   }
   outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.end());
   push_out();
+}
+
+/// Data of a command that was asked for none yet, as if its R2T had been heard of.
+ModelPdu ModelQueue::guessed_data(uint16_t cid) {
+  Command& command = commands_.at(cid);
+  // Its header is behind what is sent already.
+  command.guess_ends = sent_bytes_ + outgoing_.size() + kHostDataHeaderBytes;
+  if (env::sim::SimSocket* const target = socket_->other()) {
+    target->handed_over = [this, alive = std::weak_ptr<bool>(alive_)] {
+      if (!alive.expired()) note_guesses_seen();
+    };
+  }
+  // The tag that was used last is likely to be used next.
+  Prng& prng = network_.machine().prng();
+  const auto any = static_cast<uint16_t>(prng.below(kTagsGuessed));
+  const uint16_t tag = prng.chance(3, 4) ? tag_heard_ : any;
+  command.guess_tag = tag;
+  return make_h2c_data(cid, tag, 0, command.to_controller, true);
+}
+
+/// The data follow their command at once, and for a while nothing leaves the target, so that there
+/// may be something in the way of its R2T.
+void ModelQueue::rush(uint16_t cid) {
+  env::sim::SimMachine& machine = network_.machine();
+  if (temper_.spoils_one_in == 0 || !machine.prng().chance(1, kRushesOneIn) || !is_open()) return;
+  env::sim::SimSocket* const target = socket_->other();
+  if (target == nullptr) return;
+  target->block_writes(true);
+  machine.after(kRushNs, [target] { target->block_writes(false); });
+  machine.after(machine.prng().below(kRushNs), [this, alive = std::weak_ptr<bool>(alive_), cid] {
+    if (alive.expired() || !is_open()) return;
+    const auto found = commands_.find(cid);
+    if (found == commands_.end() || found->second.asked > 0) return;
+    spoiled_ = true;
+    const ModelPdu pdu = guessed_data(cid);
+    findings_.trace(name_, [&] { return "rushes to send " + text_of(pdu); });
+    const Bytes bytes = encode(pdu, temper_.digests, alignment_);
+    outgoing_.insert(outgoing_.end(), bytes.begin(), bytes.end());
+    push_out();
+  });
+}
+
+/// A target may take data for an R2T that it has sent, and who guesses well is as good as who
+/// hears.
+void ModelQueue::note_guesses_seen() {
+  const env::sim::SimSocket* const target = socket_ == nullptr ? nullptr : socket_->other();
+  if (target == nullptr) return;
+  for (auto& [cid, command] : commands_) {
+    if (command.guess_ends == 0 || command.sent_before_guess != 0) continue;
+    if (target->handed_bytes() >= command.guess_ends) {
+      command.sent_before_guess = target->offered_bytes();
+    }
+  }
 }
 
 /// The command that the PDU is of must not succeed any more.
@@ -178,15 +235,13 @@ void ModelQueue::spoil_host_data(ModelPdu& pdu) {
       return;
     }
     case 1: {
-      // Of one that is still to come.
+      // Of one that is still to come, or on its way: then it is as good as one that was heard of.
       const auto waits = std::ranges::find_if(commands_, [](const auto& command) {
         return !command.second.to_controller.empty() && command.second.asked == 0;
       });
       if (waits == commands_.end()) return;
       note_spoiled(pdu);
-      waits->second.spoiled = true;
-      pdu = make_h2c_data(waits->first, static_cast<uint16_t>(prng.below(kTagsGuessed)), 0,
-                          Bytes(waits->second.to_controller.size()), true);
+      pdu = guessed_data(waits->first);
       return;
     }
     default:
@@ -286,6 +341,15 @@ std::string ModelQueue::take_r2t(const ModelPdu& pdu) {
     return name + " asks for " + std::to_string(length) + " bytes at " + std::to_string(offset) +
            ", expected them at " + std::to_string(command.asked);
   }
+  // What was guessed may come too early; a target that takes it all the same is wrong.
+  if (command.guess_ends != 0) {
+    const uint64_t sent = command.sent_before_guess;
+    const bool early = sent != 0 && reader_.taken_bytes() > sent;
+    if (early) command.spoiled = true;
+    command.guessed = !early && tag == command.guess_tag;
+    command.guess_ends = 0;
+  }
+  tag_heard_ = tag;
   command.asked += length;
   *temper_.heard = {port_, cid, tag, static_cast<uint32_t>(offset), static_cast<uint32_t>(length)};
   if (!temper_.answers_r2ts) {
@@ -365,7 +429,7 @@ std::string ModelQueue::take_response(const ModelPdu& pdu) {
 
 void ModelQueue::complete(Commands::iterator command, const Outcome& outcome) {
   const bool succeeded = outcome.answered && outcome.status == 0;
-  if (succeeded && command->second.spoiled) {
+  if (succeeded && command->second.spoiled && !command->second.guessed) {
     findings_.tell(name_ + ": command " + std::to_string(command->first) +
                    " succeeded, whose data were spoiled");
   }

@@ -104,6 +104,13 @@ class ModelQueue {
     size_t asked = 0;  ///< by R2Ts
     bool in_capsule = false;
     bool spoiled = false;  ///< its data cannot be taken for what they should be
+    /// Its data were sent before its R2T was heard of; where their header ends in what is sent. 0:
+    /// they were not.
+    uint64_t guess_ends = 0;
+    uint16_t guess_tag = 0;
+    bool guessed = false;  ///< it was right: what is sent for the R2T comes too late
+    /// What the target had sent, or was about to, when it saw them; 0: it has not.
+    uint64_t sent_before_guess = 0;
     std::shared_ptr<Fate> fate = nullptr;
     Done done;
   };
@@ -113,6 +120,9 @@ class ModelQueue {
   bool spoil(ModelPdu& pdu);
   void spoil_host_data(ModelPdu& pdu);
   void note_spoiled(const ModelPdu& pdu);
+  ModelPdu guessed_data(uint16_t cid);
+  void rush(uint16_t cid);
+  void note_guesses_seen();
   void push_out();
   void read_later();
   void read_now();
@@ -141,6 +151,7 @@ class ModelQueue {
   bool reading_ = false;
   bool terminated_ = false;  ///< a C2HTermReq came
   bool spoiled_ = false;     ///< what it sent was not right
+  uint16_t tag_heard_ = 0;   ///< of the last R2T
   uint32_t data_max_ = 0;    ///< MAXH2CDATA
   size_t alignment_ = 4;
   uint16_t cid_next_ = 0;

@@ -170,7 +170,7 @@ void SimTarget::add_bdev(const BdevParameters& parameters) {
     context.bases.emplace(base, engine_->bdevs().open(base).value());
   }
   auto bdev = make_bdev(context, parameters);
-  ASSERT(bdev.ok());
+  ASSERT_MSG(bdev.ok(), bdev.error().message.c_str());
   ASSERT(engine_->bdevs().add(std::move(bdev).value()).ok());
 }
 

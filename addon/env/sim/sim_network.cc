@@ -33,15 +33,24 @@ uint32_t SimSocket::room() const {
 size_t SimSocket::write(std::span<const std::byte> bytes) {
   if (error_ != 0 || end_queued_) return 0;
   const size_t taken = std::min<size_t>(bytes.size(), room());
-  unsent_.push(bytes.first(taken));
-  push_out();
+  take(bytes.first(taken));
   return taken;
 }
 
 void SimSocket::write_all(std::span<const std::byte> bytes) {
-  if (error_ != 0 || end_queued_) return;
+  if (error_ == 0 && !end_queued_) take(bytes);
+}
+
+void SimSocket::take(std::span<const std::byte> bytes) {
+  written_ += bytes.size();
+  offered_ = std::max(offered_, written_);
   unsent_.push(bytes);
   push_out();
+}
+
+void SimSocket::hand_over(size_t bytes) {
+  handed_ += bytes;
+  if (handed_over) handed_over();
 }
 
 /// What the other end's kernel still takes. It does not say so of little, or all that is sent would

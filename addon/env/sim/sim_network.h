@@ -67,6 +67,9 @@ class SimSocket {
   SimSocket* other() const { return other_; }
   /// 0, or the errno value that all calls end with.
   int error() const { return error_; }
+  /// When the program here has bytes in its hands that a ring has read for it, before it knows.
+  std::function<void()> handed_over;
+
   /// How many bytes read() would take now.
   size_t readable_bytes() const { return arrived_.size(); }
   /// All was read, and no more comes.
@@ -77,6 +80,15 @@ class SimSocket {
   size_t write(std::span<const std::byte> bytes);
   bool writes_shut() const { return end_queued_; }
   bool reads_shut() const { return reads_shut_; }
+  /// Of all that is ever written here: what was, and what an operation is to write that the ring
+  /// was given.
+  uint64_t offered_bytes() const { return offered_; }
+  /// An operation is to write so much.
+  void offer(size_t bytes) { offered_ = written_ + bytes; }
+  /// Of all that is ever read here: what the program has.
+  uint64_t handed_bytes() const { return handed_; }
+  /// It gets so much.
+  void hand_over(size_t bytes);
   /// What was written and has not left.
   size_t unsent_bytes() const { return unsent_.size(); }
   /// As TCP_NOTSENT_LOWAT: what write() leaves room for.
@@ -111,6 +123,7 @@ class SimSocket {
         remote_(remote),
         unsent_max_(line_of.send_buffer) {}
 
+  void take(std::span<const std::byte> bytes);
   void push_out();
   void arrive(std::vector<std::byte> bytes);
   void end_arrives();
@@ -124,6 +137,9 @@ class SimSocket {
   const Endpoint remote_;
   SimSocket* other_ = nullptr;  ///< null: it is gone, and nobody answers
   ByteQueue unsent_;
+  uint64_t written_ = 0;
+  uint64_t offered_ = 0;
+  uint64_t handed_ = 0;
   size_t travelling_ = 0;      ///< bytes that have left and not arrived
   uint64_t line_free_ns_ = 0;  ///< when the last byte that left is on the line
   uint64_t arrives_ns_ = 0;    ///< when the last one is at the other end: they arrive in order

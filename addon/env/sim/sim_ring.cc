@@ -163,6 +163,7 @@ void SimRing::send(RingOp& op, int fd, msghdr& message) {
   const InMachine door(env_);
   ++env_.calls().sends;
   add(op, Kind::Send, fd).message = &message;
+  env_.socket(fd).offer(bytes_of(message));
 }
 
 void SimRing::read(RingOp& op, int fd, const iovec* iov, uint32_t iov_count, uint64_t offset) {
@@ -485,15 +486,17 @@ void SimRing::end(Work& work, int32_t result, uint32_t flags, uint16_t buffer_in
   RingOp& op = *work.op;
   if (work.kind == Kind::Write) env_.disk(work.fd).write_ends();
   if (!work.held.empty()) check_held(work);
+  const bool receives = work.kind == Kind::Receive || work.kind == Kind::ReceiveProvided;
+  SimSocket* const reader = receives && result > 0 ? &env_.socket(work.fd) : nullptr;
   const uint64_t begun_ns = work.begun_ns;
   const auto found = by_op_.find(&op);
   works_.erase(found->second);
   by_op_.erase(found);
-  post(op, begun_ns, {result, flags, buffer_index});
+  post(op, begun_ns, {result, flags, buffer_index}, reader);
 }
 
-void SimRing::post(RingOp& op, uint64_t begun_ns, const Completion& completion) {
-  ended_.push_back({&op, completion, begun_ns, machine_.now_ns()});
+void SimRing::post(RingOp& op, uint64_t begun_ns, const Completion& completion, SimSocket* reader) {
+  ended_.push_back({&op, completion, begun_ns, machine_.now_ns(), reader});
   if (thread_ != nullptr) machine_.wake(*thread_);
 }
 
@@ -527,6 +530,9 @@ uint32_t SimRing::poll() {
     if ((next.completion.flags & Completion::kMore) == 0) {
       next.op->in_flight = false;
       --in_flight_;
+    }
+    if (next.reader != nullptr) {
+      next.reader->hand_over(static_cast<size_t>(next.completion.result));
     }
     const InProcess process(env_);
     next.op->complete(*next.op, next.completion);

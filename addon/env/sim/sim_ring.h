@@ -126,7 +126,8 @@ class SimRing final : public Ring {
   int32_t transfer(Work& work, SimDisk& disk);
   void begin_blocking();
   void end(Work& work, int32_t result, uint32_t flags = 0, uint16_t buffer_index = 0);
-  void post(RingOp& op, uint64_t begun_ns, const Completion& completion);
+  void post(RingOp& op, uint64_t begun_ns, const Completion& completion,
+            SimSocket* reader = nullptr);
   void shuffle_ended();
 
   struct Ended {
@@ -134,6 +135,7 @@ class SimRing final : public Ring {
     Completion completion;
     uint64_t begun_ns;
     uint64_t ended_ns;
+    SimSocket* reader;  ///< null: nothing was received
   };
 
   SimEnv& env_;
