@@ -181,38 +181,39 @@ uint64_t BlockJudge::oldest_read_ns() const {
   return oldest_ns;
 }
 
-/// Whether another write that began when this one was over had taken place before `by_ns`.
-bool BlockJudge::overtaken(const Block& block, const Candidate& candidate, uint64_t by_ns) {
-  return std::ranges::any_of(block, [&](const Candidate& other) {
-    return other.write != candidate.write && other.seen_ns < by_ns &&
-           other.write->start_ns > candidate.write->end_ns;
-  });
+/// The latest beginning of these writes; 0: there are none.
+template <typename Which>
+uint64_t BlockJudge::last_start_ns(const Block& block, Which which) {
+  uint64_t last_ns = 0;
+  for (const Candidate& candidate : block) {
+    if (which(candidate)) last_ns = std::max(last_ns, candidate.write->start_ns);
+  }
+  return last_ns;
 }
 
-/// Whether a power cut cannot bring it back.
-bool BlockJudge::buried(const Block& block, const Candidate& candidate) {
-  return std::ranges::any_of(block, [&](const Candidate& other) {
-    return other.write != candidate.write && other.write->durable &&
-           other.write->start_ns > candidate.write->end_ns;
-  });
+/// A write that was over before this had been overtaken by `by_ns`: another one that began later
+/// had taken place.
+uint64_t BlockJudge::overtaking_ns(const Block& block, uint64_t by_ns) {
+  return last_start_ns(block, [=](const Candidate& other) { return other.seen_ns < by_ns; });
+}
+
+/// A power cut cannot bring back a write that was over before this.
+uint64_t BlockJudge::burying_ns(const Block& block) {
+  return last_start_ns(block, [](const Candidate& other) { return other.write->durable; });
 }
 
 /// Those of which no read that is under way, or to come, may be given, whatever happens.
 void BlockJudge::forget_overtaken(Block& block) {
-  const uint64_t oldest_ns = oldest_read_ns();
-  Block kept;
-  for (const Candidate& candidate : block) {
-    if (!buried(block, candidate) || !overtaken(block, candidate, oldest_ns)) {
-      kept.push_back(candidate);
-    }
-  }
-  block = std::move(kept);
+  const uint64_t needless_ns = std::min(burying_ns(block), overtaking_ns(block, oldest_read_ns()));
+  std::erase_if(block,
+                [=](const Candidate& candidate) { return candidate.write->end_ns < needless_ns; });
 }
 
 /// The candidate that the bytes are of and that a read since `start_ns` may be given.
 BlockJudge::Candidate* BlockJudge::find(Block& block, std::span<const std::byte> bytes,
                                         uint64_t number, uint64_t start_ns) {
   const bool zeros = is_zeros(bytes);
+  const uint64_t overtaken_ns = overtaking_ns(block, start_ns);
   std::vector<std::byte> expected(block_bytes_);
   for (Candidate& candidate : block) {
     if (candidate.write->zeros != zeros) continue;
@@ -221,7 +222,7 @@ BlockJudge::Candidate* BlockJudge::find(Block& block, std::span<const std::byte>
       fill_block(expected, number, candidate.write->id);
       if (!std::ranges::equal(bytes, expected)) continue;
     }
-    if (!overtaken(block, candidate, start_ns)) return &candidate;
+    if (candidate.write->end_ns >= overtaken_ns) return &candidate;
   }
   return nullptr;
 }
@@ -242,6 +243,8 @@ std::string BlockJudge::read_succeeded(uint64_t read, BlockRange range,
     Block& block = blocks_[number];
     const auto got = bytes.subspan(index * block_bytes_, block_bytes_);
     Candidate* const candidate = find(block, got, number, start_ns);
+    const uint64_t overtaken_ns = overtaking_ns(block, start_ns);
+    const auto possible = [=](const Candidate& one) { return one.write->end_ns >= overtaken_ns; };
     if (candidate == nullptr) {
       std::string text = "block " + std::to_string(number) + " has ";
       text += is_zeros(got)
@@ -249,18 +252,18 @@ std::string BlockJudge::read_succeeded(uint64_t read, BlockRange range,
                   : "bytes that begin as those of write " + std::to_string(word_at(got, 0));
       text += ", expected one of";
       for (const Candidate& one : block) {
-        if (overtaken(block, one, start_ns)) continue;
+        if (!possible(one)) continue;
         text += " " + (one.write->zeros ? "zeros of " + std::to_string(one.write->id)
                                         : std::to_string(one.write->id));
       }
       return text;
     }
     // Zeros may be of several writes, and then nothing is known of one.
-    const bool known =
-        !candidate->write->zeros || std::ranges::count_if(block, [&](const Candidate& one) {
-                                      return one.write->zeros && !overtaken(block, one, start_ns);
-                                    }) == 1;
-    if (!known) continue;
+    if (candidate->write->zeros && std::ranges::count_if(block, [&](const Candidate& one) {
+                                     return one.write->zeros && possible(one);
+                                   }) != 1) {
+      continue;
+    }
     candidate->seen_ns = std::min(candidate->seen_ns, now_ns);
     if (std::exchange(candidate->left_by_cut, false)) {
       const std::shared_ptr<Write> write = candidate->write;
@@ -281,16 +284,14 @@ void BlockJudge::power_cut(uint64_t now_ns) {
   flushes_.clear();
   not_durable_.clear();
   for (Block& block : blocks_) {
-    Block kept;
-    for (const Candidate& candidate : block) {
-      if (!buried(block, candidate)) kept.push_back(candidate);
-    }
-    for (Candidate& candidate : kept) {
+    const uint64_t buried_ns = burying_ns(block);
+    std::erase_if(block,
+                  [=](const Candidate& candidate) { return candidate.write->end_ns < buried_ns; });
+    for (Candidate& candidate : block) {
       // All of them are over, and none is known to be the last.
-      candidate.left_by_cut = kept.size() > 1;
-      candidate.seen_ns = kept.size() > 1 ? kNever : now_ns;
+      candidate.left_by_cut = block.size() > 1;
+      candidate.seen_ns = block.size() > 1 ? kNever : now_ns;
     }
-    block = std::move(kept);
   }
 }
 

@@ -97,8 +97,10 @@ class BlockJudge {
   using Block = std::vector<Candidate>;
 
   void put_zeros(uint64_t first, uint64_t start_ns, uint64_t end_ns);
-  static bool buried(const Block& block, const Candidate& candidate);
-  static bool overtaken(const Block& block, const Candidate& candidate, uint64_t by_ns);
+  template <typename Which>
+  static uint64_t last_start_ns(const Block& block, Which which);
+  static uint64_t burying_ns(const Block& block);
+  static uint64_t overtaking_ns(const Block& block, uint64_t by_ns);
   Candidate* find(Block& block, std::span<const std::byte> bytes, uint64_t number,
                   uint64_t start_ns);
   void forget_overtaken(Block& block);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <ranges>
 #include <utility>
 
 #include "bdev/crypto/xts_cipher.h"
@@ -131,15 +132,15 @@ Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_
   }
 }
 
-void Simulation::add_bdevs(const Disk& disk) {
-  for (const BdevParameters& bdev : disk.bdevs) target_->add_bdev(bdev);
+void Simulation::add_bdevs(std::span<const BdevParameters> bdevs) {
+  for (const BdevParameters& bdev : bdevs) target_->add_bdev(bdev);
 }
 
 /// The topmost first. False: one is still in use.
-bool Simulation::remove_bdevs(const Disk& disk) {
-  return std::ranges::all_of(
-      disk.bdevs.rbegin(), disk.bdevs.rend(),
-      [this](const BdevParameters& bdev) { return target_->remove_bdev(bdev.name()); });
+bool Simulation::remove_bdevs(std::span<const BdevParameters> bdevs) {
+  return std::ranges::all_of(bdevs | std::views::reverse, [this](const BdevParameters& bdev) {
+    return target_->remove_bdev(bdev.name());
+  });
 }
 
 std::vector<Simulation::Layer> Simulation::draw_layers(Prng& prng, Prng& secrets, bool in_file,
@@ -230,8 +231,8 @@ void Simulation::start_target() {
   target_->connection_closed = [this](uint16_t port) {
     for (const auto& host : hosts_) host->target_closed(port);
   };
-  add_bdevs(void_);
-  for (const auto& disk : disks_) add_bdevs(*disk);
+  add_bdevs(void_.bdevs);
+  for (const auto& disk : disks_) add_bdevs(disk->bdevs);
   target_->publish({kVoid, {{1, void_.name, false}}}, [] {}, [] {});
   publish(nullptr, [] {}, [] {});
   endpoint_ = target_->endpoint();

@@ -230,9 +230,12 @@ void Simulation::withdraw(Disk& disk, bool anew) {
     if (!wait([&] { return drained; })) return findings_.tell(disk.name + " does not drain");
   }
   if (anew) {
-    if (!remove_bdevs(disk)) return findings_.tell(disk.name + " is still in use");
-    add_bdevs(disk);
-    if (disk.path.empty()) disk.judge.make_anew();
+    // What is left of it stays as it is, with all that it has.
+    const size_t left = machine_.prng().below(disk.bdevs.size());
+    const auto removed = std::span(disk.bdevs).subspan(left);
+    if (!remove_bdevs(removed)) return findings_.tell(disk.name + " is still in use");
+    add_bdevs(removed);
+    if (left == 0 && disk.path.empty()) disk.judge.make_anew();
   } else {
     pass(pace_.act_max_ns / 4);
   }

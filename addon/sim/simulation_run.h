@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,8 +80,8 @@ class Simulation {
   /// What hosts read as zeros, from their block `first` on.
   void put_zeros(const Disk& disk, uint64_t first);
   void limit(Disk& disk);
-  void add_bdevs(const Disk& disk);
-  bool remove_bdevs(const Disk& disk);
+  void add_bdevs(std::span<const BdevParameters> bdevs);
+  bool remove_bdevs(std::span<const BdevParameters> bdevs);
   void start_target();
   void publish(const Disk* without, std::function<void()> applied, std::function<void()> drained);
   void make_hosts();
