@@ -125,7 +125,7 @@ class BdevChannel {
   /// that are not; ends with Success if none is left.
   virtual void recheck(BdevIo& io);
   /// What can be changed while the bdev is open was changed, of this one or of one below: before it
-  /// is asked anew what it says of itself.
+  /// is asked anew what it says of itself. A layer has what it stands on do the same first.
   virtual void refresh() {}
   /// What can be changed while the bdev is open was changed: for what is kept because of it.
   virtual void parameters_changed() {}
@@ -182,8 +182,9 @@ class Bdev {
   Bdev(const Bdev&) = delete;
   Bdev& operator=(const Bdev&) = delete;
   const BdevFacts& facts() const { return facts_; }
-  /// Blocks that it has now. Any thread; never fewer than before.
-  uint64_t block_count() const { return block_count_.load(std::memory_order_relaxed); }
+  /// Blocks that it has now. Any thread; never fewer than before. Acquire: whoever sees that it has
+  /// grown sees, later, that what it stands on has.
+  uint64_t block_count() const { return block_count_.load(std::memory_order_acquire); }
   /// Bytes that it could have, as it was last found: its device has grown, or what it stands on.
   /// Control thread.
   virtual uint64_t bytes_found() const { return block_count() * facts_.block_size; }

@@ -57,6 +57,8 @@ bool LayerChannel::base_hangs() const { return base_.hangs(); }
 
 bool LayerChannel::base_is_limited() const { return base_.is_limited(); }
 
+void LayerChannel::refresh() { base_.refresh(); }
+
 LayerBdev::LayerBdev(BdevFacts facts, const std::shared_ptr<BdevDesc>& base, BdevAccess access)
     : Bdev(std::move(facts), {{base, {access}}}), base_(base->entry()) {}
 

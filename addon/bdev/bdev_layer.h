@@ -38,6 +38,7 @@ class LayerChannel : public BdevChannel {
   bool may_keep() const override;
   bool base_hangs() const override;
   bool base_is_limited() const override;
+  void refresh() override;
 
  protected:
   CoreChannel& base() { return base_; }

@@ -78,8 +78,7 @@ bool BdevRegistry::grow(Bdev& bdev) {
     base.claim.end_block = base.claim.first_block + found;
     base.desc->entry()->claims[bdev.facts().name] = base.claim;
   }
-  // Relaxed: nothing but the number is told.
-  bdev.block_count_.store(found, std::memory_order_relaxed);
+  bdev.block_count_.store(found, std::memory_order_release);  // see block_count()
   bdev.grown(found);
   return true;
 }
@@ -122,6 +121,7 @@ Result<void> BdevRegistry::add(std::unique_ptr<Bdev> bdev) {
   }
   for (const BdevBase& base : bdev->bases()) base.desc->entry()->claims[name] = base.claim;
   auto entry = std::make_shared<BdevEntry>();
+  entry->serial = ++added_;
   for (uint32_t index = 0; index < reactor_count_; ++index) {
     entry->stats.push_back(std::make_unique<BdevStats>());
   }

@@ -23,6 +23,7 @@ namespace capsuled {
 /// A registered bdev with its statistics. Shared: the registry, descriptors, channels, readers of
 /// statistics.
 struct BdevEntry {
+  uint64_t serial = 0;                            ///< as they were added; what it stands on before
   std::unique_ptr<Bdev> bdev;                     ///< null after take()
   std::vector<std::unique_ptr<BdevStats>> stats;  ///< by reactor index
   /// By reactor index, as BdevChannel::oldest_ns() said it less than two seconds ago; read_stat().
@@ -80,6 +81,7 @@ class BdevRegistry {
   static bool grow(Bdev& bdev);
 
   uint32_t reactor_count_;
+  uint64_t added_ = 0;
   std::map<std::string, std::shared_ptr<BdevEntry>> entries_;
 };
 

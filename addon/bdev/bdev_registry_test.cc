@@ -71,6 +71,36 @@ TEST_CASE("several users have a bdev open; it is taken when the last has closed 
   CHECK(registry.take("a").ok());
 }
 
+TEST_CASE("a channel that is made when its bdev has grown has no more blocks than those below") {
+  TestReactors reactors;
+  BdevRegistry registry(1);
+  const auto env = env::make_linux_env().value();
+  REQUIRE(registry.add(std::make_unique<TestBdev>(test_facts(100))).ok());
+  const auto add = [&](const char* name, const char* kind, const char* base) {
+    BdevContext context{.env = *env};
+    context.bases.emplace(base, registry.open(base).value());
+    REQUIRE(registry.add(make_bdev(context, {name, kind, {{"base", base}}}).value()).ok());
+  };
+  add("late", "delay", "test0");
+  add("part", "split", "late");
+  std::vector<CoreChannel*> channels;
+  const auto acquire = [&](const char* name) {
+    const auto entry = registry.find(name);
+    reactors.run(
+        0, [&](Reactor& reactor) { channels.push_back(CoreChannel::acquire(reactor, entry)); });
+  };
+  acquire("test0");
+  acquire("late");
+  static_cast<TestBdev&>(*registry.find("test0")->bdev).found_blocks = 130;
+  REQUIRE(registry.grow("test0"));
+  for (const CoreChannel* const channel : channels) CHECK(channel->block_count() == 100);
+  acquire("part");
+  for (const CoreChannel* const channel : channels) CHECK(channel->block_count() == 130);
+  reactors.run(0, [&](Reactor&) {
+    for (CoreChannel* const channel : channels) channel->release();
+  });
+}
+
 TEST_CASE("what stands on a bdev grows with it, as far as it is to, and claims what it has") {
   BdevRegistry registry(1);
   const auto env = env::make_linux_env().value();

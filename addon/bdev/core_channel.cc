@@ -100,7 +100,6 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       number_(number),
       frame_(entry_->bdev->level() - 1),
       block_size_(facts_.block_size),
-      block_count_(entry_->bdev->block_count()),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)),
       whole_(types_that_go_whole(facts_)) {
@@ -301,8 +300,10 @@ void CoreChannel::recheck(BdevIo& io) {
 }
 
 void CoreChannel::refresh() {
-  block_count_ = entry_->bdev->block_count();
+  // Looked at before what is below looks, which has them then, too.
+  const uint64_t block_count = entry_->bdev->block_count();
   backend_->refresh();
+  block_count_ = block_count;
   passes_to_ = backend_->passes_to();
   looks_at_ends_ = backend_->looks_at_ends();
   use_limits();

@@ -57,6 +57,8 @@ class CoreChannel {
   void cancel(BdevIo& io);
   /// The bdev is to go: see BdevChannel; and nothing waits for a limit any more.
   void let_go();
+  /// Asks the bdev and the backend anew what they say of themselves; those below first.
+  void refresh();
   const BdevFacts& facts() const { return facts_; }
   /// What may be submitted here: the bdev may have more already.
   uint64_t block_count() const { return block_count_; }
@@ -101,8 +103,6 @@ class CoreChannel {
   void cancel_here(BdevIo& io);
   /// About once a second.
   void tick();
-  /// Asks the backend anew what it says of itself. Those below were asked before.
-  void refresh();
   /// Whether `io` goes to the backend whole; else `kind` says how it is carried out in pieces.
   bool goes_whole(const BdevIo& io, PieceKind& kind) const;
   /// Queues `io` for the loop with `status`.
@@ -131,7 +131,7 @@ class CoreChannel {
   const uint32_t frame_;  ///< of BdevIo::frames, if this is a layer
   bool looks_at_ends_ = false;
   const uint32_t block_size_;
-  uint64_t block_count_;
+  uint64_t block_count_ = 0;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
   const uint64_t zero_blocks_max_;      ///< UINT64_MAX: no limit
   uint32_t whole_;                      ///< types that go to the backend as they are, as bits

@@ -24,7 +24,7 @@ ReactorChannels::~ReactorChannels() {
 
 CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
   ASSERT_MSG(entry->bdev != nullptr, "the bdev was removed");
-  CoreChannel*& channel = channels_[entry.get()];
+  CoreChannel*& channel = channels_[entry->serial];
   if (channel == nullptr) channel = new CoreChannel(reactor_, *this, entry, take_number());
   ++channel->references_;
   if (channel->facts_.has_device && !ticks_.started()) {
@@ -38,7 +38,7 @@ CoreChannel* ReactorChannels::acquire(const std::shared_ptr<BdevEntry>& entry) {
 }
 
 CoreChannel* ReactorChannels::find(const BdevEntry& entry) const {
-  const auto found = channels_.find(&entry);
+  const auto found = channels_.find(entry.serial);
   return found == channels_.end() ? nullptr : found->second;
 }
 
@@ -50,12 +50,7 @@ void ReactorChannels::changed(const BdevEntry& entry) {
 }
 
 void ReactorChannels::refresh() {
-  std::vector<std::pair<uint32_t, CoreChannel*>> lowest_first;
-  for (const auto& [each, channel] : channels_) {
-    lowest_first.emplace_back(each->bdev->level(), channel);
-  }
-  std::ranges::sort(lowest_first, {}, [](const auto& each) { return each.first; });
-  for (const auto& [level, channel] : lowest_first) channel->refresh();
+  for (const auto& [serial, channel] : channels_) channel->refresh();
 }
 
 void ReactorChannels::let_go(const BdevEntry& entry) {
@@ -66,7 +61,7 @@ void ReactorChannels::let_go(const BdevEntry& entry) {
 }
 
 void ReactorChannels::let_go() {
-  for (const auto& [entry, channel] : channels_) channel->let_go();
+  for (const auto& [serial, channel] : channels_) channel->let_go();
   refresh();
 }
 
@@ -83,7 +78,7 @@ void ReactorChannels::release(CoreChannel& channel) {
   ASSERT(channel.references_ > 0);
   if (--channel.references_ > 0) return;
   ASSERT_MSG(channel.in_flight_ == 0, "released with operations in flight");
-  channels_.erase(channel.entry_.get());
+  channels_.erase(channel.entry_->serial);
   numbers_[channel.number()] = false;
   delete &channel;
   unregister_if_unused();
@@ -105,7 +100,7 @@ PollResult ReactorChannels::poll() { return ended_.empty() ? PollResult::Idle : 
 
 void ReactorChannels::tick() {
   bool devices = false;
-  for (const auto& [entry, channel] : channels_) {
+  for (const auto& [serial, channel] : channels_) {
     if (!channel->facts_.has_device) continue;
     devices = true;
     channel->tick();

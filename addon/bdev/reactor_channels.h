@@ -30,7 +30,7 @@ class ReactorChannels final : public Poller, public ReactorPart {
 
   CoreChannel* acquire(const std::shared_ptr<BdevEntry>& entry);
   void release(CoreChannel& channel);
-  /// Asks all channels anew what they say of themselves, the lowest first.
+  /// Asks all channels anew what they say of themselves.
   void refresh();
   /// See BdevChannel; nothing if there is no channel of it here.
   void changed(const BdevEntry& entry);
@@ -54,7 +54,7 @@ class ReactorChannels final : public Poller, public ReactorPart {
   void tick();
 
   Reactor& reactor_;
-  std::map<const BdevEntry*, CoreChannel*> channels_;
+  std::map<uint64_t, CoreChannel*> channels_;  // by BdevEntry::serial, so the lowest first
   std::vector<bool> numbers_ = {true};  ///< by number: whether a channel has it; 0 is nobody's
   Queue<BdevIo, &BdevIo::ended_node> ended_;
   TickTimer ticks_;  ///< started while there is a channel of a device

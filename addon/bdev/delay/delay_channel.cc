@@ -16,7 +16,10 @@ DelayChannel::DelayChannel(Reactor& reactor, const std::shared_ptr<BdevEntry>& b
 
 DelayChannel::~DelayChannel() { ASSERT(heap_.empty() && !timer_.started()); }
 
-void DelayChannel::refresh() { keeps_ = !std::ranges::all_of(times_.get(), &DelayTimes::none); }
+void DelayChannel::refresh() {
+  LayerChannel::refresh();
+  keeps_ = !std::ranges::all_of(times_.get(), &DelayTimes::none);
+}
 
 bool DelayChannel::forwarded(BdevIo& io) {
   const DelayTimes& times = times_.get()[static_cast<size_t>(io.type)];
