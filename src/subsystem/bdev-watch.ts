@@ -169,7 +169,7 @@ function adviceFor(state: BdevState, bdev: string): string {
   const until = `until \`capsuled acknowledge ${bdev}\`, or until the bdev is opened anew`;
   switch (state) {
     case 'gone':
-      return '; nothing is read or written until it is back and the bdev is opened anew';
+      return `; nothing is read or written ${until} with its device back`;
     case 'lost_data':
       return `; nothing is read or written ${until} with its file whole again`;
     case 'lost_flush':

@@ -105,6 +105,12 @@ void UringChannel::changed() {
   if ((health_.faults() & kWriteProtected) != 0) health_.writable();
 }
 
+bool UringChannel::is_short(uint64_t bytes) {
+  if (bytes >= size_.used.load(std::memory_order_relaxed)) return false;
+  health_.raise(bytes == 0 && file_.block_device ? kGone : kLostData);
+  return true;
+}
+
 void UringChannel::tick() { look_at_size(); }
 
 void UringChannel::look_at_size() {
@@ -112,11 +118,8 @@ void UringChannel::look_at_size() {
   if (lost() != BdevStatus::Success) return;
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
   if (!bytes.ok()) return;
-  if (bytes.value() == 0 && file_.block_device) {
-    health_.raise(kGone);
-  } else if (bytes.value() < size_.used.load(std::memory_order_relaxed)) {
-    health_.raise(kLostData);
-  } else if (bytes.value() != size_.found.load(std::memory_order_relaxed)) {
+  if (is_short(bytes.value())) return;
+  if (bytes.value() != size_.found.load(std::memory_order_relaxed)) {
     size_.found.store(bytes.value(), std::memory_order_relaxed);
   }
 }
@@ -126,14 +129,7 @@ void UringChannel::recheck(BdevIo& io) {
   io.scratch = health_.word();
   const Result<uint64_t> bytes = ring_.file_bytes(file_.fd);
   if (!bytes.ok()) return bdev_complete(io, failed(io, bytes.error().errnum));
-  if (bytes.value() == 0 && file_.block_device) {
-    health_.raise(kGone);
-    return bdev_complete(io, BdevStatus::Gone);
-  }
-  if (bytes.value() < size_.used.load(std::memory_order_relaxed)) {
-    health_.raise(kLostData);
-    return bdev_complete(io, BdevStatus::Lost);
-  }
+  if (is_short(bytes.value())) return bdev_complete(io, lost());
   io.op.complete = [](env::RingOp& op, env::Completion completion) {
     BdevIo& done = BdevIo::of(op);
     channel_of(done).rechecked(done, completion.result);

@@ -72,7 +72,10 @@ class UringChannel final : public BdevChannel {
   BdevStatus refusal(const BdevIo& io);
   /// What keeps everything from the device, in the same words.
   BdevStatus lost() const;
-  /// Raises kLostData if the file is shorter than it was, or kGone, and notes that it is longer.
+  /// Whether a file of so many bytes is shorter than what is used of it; raises kLostData then, or
+  /// kGone of a device that has no size any more.
+  bool is_short(uint64_t bytes);
+  /// is_short() of the file as it is; and notes that it is longer.
   void look_at_size();
   /// Notes the failure; the status that says it.
   BdevStatus failed(const BdevIo& io, int errnum);

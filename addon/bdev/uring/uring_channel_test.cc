@@ -116,6 +116,21 @@ struct BlockWrite {
   TestIo io{BdevIoType::Write, 0, 1, {iovec{data.data(), data.size()}}};
 };
 
+/// Nothing but an operator ends the fault, and he only when the disk has its size again.
+void check_latched(Bench& bench, uint32_t fault, BdevStatus status) {
+  TestIo still(BdevIoType::Flush, 0, 0), again(BdevIoType::Flush, 0, 0);
+  bench.user.start_recheck(still);
+  CHECK(still.wait() == status);
+  bench.disk.resize(kBlocks * kBlockSize);
+  bench.tick();
+  CHECK(bench.user.health().faults() == fault);
+  bench.user.start_recheck(again);
+  bench.answer(0);
+  CHECK(again.wait() == BdevStatus::Success);
+  BlockWrite after;
+  CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
+}
+
 TEST_CASE("a transfer cut short goes on where it stopped, within an iovec and at its border") {
   Bench bench;
   std::vector<std::byte> first(2048), second(6144);
@@ -402,17 +417,7 @@ TEST_CASE("a file cut short is read and written no more, not even by what waits 
   }
   CHECK(bench.asked.empty());
 
-  TestIo still(BdevIoType::Flush, 0, 0), again(BdevIoType::Flush, 0, 0);
-  bench.user.start_recheck(still);
-  CHECK(still.wait() == BdevStatus::Lost);
-  bench.disk.resize(kBlocks * kBlockSize);
-  bench.tick();
-  CHECK(bench.user.health().faults() == kLostData);  // nothing but an operator ends it
-  bench.user.start_recheck(again);
-  bench.answer(0);
-  CHECK(again.wait() == BdevStatus::Success);
-  BlockWrite after;
-  CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
+  check_latched(bench, kLostData, BdevStatus::Lost);
 }
 
 TEST_CASE("a device that went is asked nothing more, not even for what waits already") {
@@ -456,17 +461,7 @@ TEST_CASE("a device that went is found without I/O, and is not acknowledged whil
   bench.disk.resize(0);
   bench.tick();
   CHECK(bench.user.health().faults() == kGone);
-  TestIo away(BdevIoType::Flush, 0, 0), back(BdevIoType::Flush, 0, 0);
-  bench.user.start_recheck(away);
-  CHECK(away.wait() == BdevStatus::Gone);
-  bench.disk.resize(kBlocks * kBlockSize);
-  bench.tick();
-  CHECK(bench.user.health().faults() == kGone);  // nothing but an operator ends it
-  bench.user.start_recheck(back);
-  bench.answer(0);
-  CHECK(back.wait() == BdevStatus::Success);
-  BlockWrite after;
-  CHECK(bench.run(after.io, {1 << 20}) == BdevStatus::Success);
+  check_latched(bench, kGone, BdevStatus::Gone);
 }
 
 TEST_CASE("a device that went during a flush is gone, and the flush is lost") {
