@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/poison.h"
 
 namespace capsuled {
 namespace {
@@ -28,6 +29,9 @@ class BufferClass {
     for (uint32_t index = 0; index < count; ++index) free_[index] = count - 1 - index;
     publish();
   }
+  ~BufferClass() { unpoison(base_, size_t{kBytes} * count_); }
+  BufferClass(const BufferClass&) = delete;
+  BufferClass& operator=(const BufferClass&) = delete;
 
   uint32_t free_count() const { return free_count_; }
   uint32_t spare_count() const { return count_ / kSparePart; }
@@ -43,7 +47,9 @@ class BufferClass {
     const uint32_t index = free_[--free_count_];
     taken_[index] = 1;
     publish();
-    return base_ + size_t{index} * kBytes;
+    std::byte* const buffer = base_ + size_t{index} * kBytes;
+    unpoison(buffer, kBytes);
+    return buffer;
   }
 
   void put(const std::byte* address) {
@@ -53,6 +59,7 @@ class BufferClass {
     ASSERT_MSG(taken_[index] != 0, "a buffer given back twice");
     taken_[index] = 0;
     free_[free_count_++] = index;
+    poison(address, kBytes);
     publish();
   }
 
