@@ -244,6 +244,15 @@ export const plantedFaults = [
     replace: 'return taken > 1000000 && BdevShares::over(device, 1, ',
   },
   {
+    name: 'who_waits_for_its_host_has_what_streams_need',
+    file: transport('connection_parked'),
+    find:
+      '  core_.peers.give(*peer_, Resource::Requests, 1);\n' +
+      '  core_.peers.take(*peer_, Resource::HostWaits, 1);\n' +
+      '  request.charged_to = Resource::HostWaits;\n',
+    replace: '',
+  },
+  {
     name: 'a_device_is_waited_for_as_long_as_it_hangs',
     file: transport('connection_parked'),
     find: 'stalled_.waits_in && !nvmf::io_hangs(qpair_, sqe)) return;',
@@ -258,8 +267,8 @@ export const plantedFaults = [
   {
     name: 'a_device_keeps_its_requests',
     file: transport('connection_send'),
-    find: 'if (request.with_device) [[unlikely]]',
-    replace: 'if (request.with_device && (request.sqe.cid.get() & 7) != 0)',
+    find: 'if (request.device_hold != nullptr) [[unlikely]]',
+    replace: 'if (request.device_hold != nullptr && (request.sqe.cid.get() & 7) != 0)',
   },
   {
     name: 'buffers_are_not_given_back_to_the_bdev',

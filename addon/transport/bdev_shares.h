@@ -6,9 +6,8 @@
 // host could still take, and all hosts' commands of one bdev as much as is left of the shared part.
 // So one bdev alone gets half, and each one that hangs besides at most half of the rest. A command
 // within its host's guarantee is not held back, and neither is the first command of a bdev. Of
-// requests only those count that the bdev has: what waits for data of the host is not the bdev's to
-// end, and may come behind what waits here. So with data that were asked for before, a bdev may
-// have a half more than half of the requests.
+// requests those count that the bdev has; and by themselves, as for the host (Resource::HostWaits),
+// those whose data the host was asked for, from then on: the data may come behind what waits here.
 //
 // A command that would go over a bound waits in the line that its host has for the bdev: nobody
 // waits behind another host's commands. One that needs a buffer is parked; of a stream whose next
@@ -36,8 +35,8 @@
 namespace capsuled::transport {
 
 /// What is shared among bdevs, each by itself.
-enum class BdevShare : uint8_t { SmallBuffers, LargeBuffers, Requests };
-inline constexpr size_t kBdevShareCount = 3;
+enum class BdevShare : uint8_t { SmallBuffers, LargeBuffers, Requests, HostWaits };
+inline constexpr size_t kBdevShareCount = 4;
 
 struct BdevPart;
 

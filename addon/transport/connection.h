@@ -192,22 +192,34 @@ class Connection {
   void await_stream();
   void start(TcpRequest& request);
   void begin(TcpRequest& request, const Need& need);
+  void ask_for_data(TcpRequest& request);
   void end_host_wait(TcpRequest& request) {
     if (request.waits_for_host) [[unlikely]]
-      give_host_wait(request);
+      all_data_came(request);
   }
-  void give_host_wait(TcpRequest& request);
+  void all_data_came(TcpRequest& request);
+  static void take_device(TcpRequest& request, BdevHoldPart& part) {
+    request.device_hold = &part;
+    BdevShares::take(part, 1);
+  }
+  void leave_device(TcpRequest& request);
+  void forgo_data(TcpRequest& request);
   BdevHoldPart* hold_of(const TcpRequest& request, const Need& need) const;
   bool is_over(const Need& need, const BdevHoldPart& hold, uint32_t taken) const;
-  bool has_too_many(const BdevHoldPart& device, uint32_t taken) const;
-  BdevHoldPart* part_of_device(const wire::SubmissionQueueEntry& sqe) const;
+  /// What the request of a command that begins is charged to.
+  static Resource requests_for(bool host_data) {
+    return host_data ? Resource::HostWaits : Resource::Requests;
+  }
+  bool has_too_many(bool host_data, const BdevHoldPart& device, uint32_t taken) const;
+  BdevHoldPart* part_of_device(bool host_data, const wire::SubmissionQueueEntry& sqe) const;
   /// What the host has of the device that the command is for, if that matters: it does beyond the
   /// host's guarantee. `more`: requests that it takes.
-  BdevHoldPart* device_part(const wire::SubmissionQueueEntry& sqe, uint32_t more) const {
-    const PeerShare& requests = peer_->share(Resource::Requests);
+  BdevHoldPart* device_part(bool host_data, const wire::SubmissionQueueEntry& sqe,
+                            uint32_t more) const {
+    const PeerShare& requests = peer_->share(requests_for(host_data));
     if (requests.held + more <= requests.guarantee) [[likely]]
       return nullptr;
-    return part_of_device(sqe);
+    return part_of_device(host_data, sqe);
   }
   BdevHoldPart* line_of(const Need& need, BdevHoldPart* hold, BdevHoldPart* device,
                         const BdevHoldPart* waited) const;

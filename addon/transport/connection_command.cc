@@ -48,7 +48,7 @@ constexpr nvmf::RequestOwner Connection::kOwner = {
   request.connect = false;
   request.waits_for_host = false;
   request.charged_to = Resource::Requests;
-  request.with_device = false;
+  request.device_hold = nullptr;
   request.with_control = false;
   request.data_answer = false;
   request.digest_failed = false;
@@ -206,11 +206,11 @@ void Connection::execute(TcpRequest& request) {
   }
 }
 
-/// Its bdev has a request more, until it has its answer.
+/// Its bdev has a request more, until it has its answer. One whose data the host was asked for
+/// counted from then on.
 void Connection::charge_device(TcpRequest& request, uint32_t number) {
-  request.with_device = true;
-  request.device_hold = &peer_->bdevs.of(number, core_.bdevs).part(BdevShare::Requests);
-  BdevShares::take(*request.device_hold, 1);
+  if (request.device_hold != nullptr) return;
+  take_device(request, peer_->bdevs.of(number, core_.bdevs).part(BdevShare::Requests));
 }
 
 /// An Asynchronous Event Request holds its request until there is an event, and is none of those
@@ -367,7 +367,8 @@ bool Connection::is_held(const TcpRequest& request) const {
 /// The only way to Free. A request that is held is Retiring until on_sent(), received() or
 /// respond(), whichever it waits for, retires it again.
 void Connection::retire(TcpRequest& request) {
-  end_host_wait(request);
+  if (request.waits_for_host) [[unlikely]]
+    forgo_data(request);
   if (is_held(request)) {
     leave_control(request);
     if (request.state != RequestState::Retiring) {

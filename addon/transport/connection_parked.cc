@@ -20,11 +20,12 @@
 //  2. A connection without a claim may have one command parked, and then stops reading until it has
 //     the claim. It has no R2T outstanding, so no data behind what it reads; and it waits in a line
 //     of its own (Wait::Places), so that nobody with a claim stands behind it.
-//  3. Requests that wait for the host (Resource::HostWaits) are at most half of what each peer may
-//     hold, of its guarantee and of the shared part. The other half end by themselves: a bdev, the
-//     control plane or a deadline ends them; and what a bdev that hangs has of them is bounded,
-//     too. So a stream that waits for a request gets one. Those that wait for an event, which may
-//     never come, are none of either (Resource::EventWaits).
+//  3. Requests whose data the host is asked for (Resource::HostWaits) are none of those that
+//     streams need, neither of a peer's guarantee nor of the shared part. These end by themselves:
+//     a bdev, the control plane or the host, which takes the answers, ends them; and what a bdev
+//     that hangs has of them is bounded, too. So a stream that waits for a request gets one, within
+//     its peer's guarantee whatever other peers hold. Those that wait for an event, which may never
+//     come, are none of either (Resource::EventWaits).
 //  4. All else that a command needs is taken at once, or nothing of it: nobody holds buffers while
 //     it waits for an R2T, or the other way round.
 //
@@ -89,15 +90,17 @@ Connection::Need Connection::need_of(Executor executor, nvmf::Direction directio
 
 /// A command more is beyond its host's guarantee of requests, and its device has as many as it may
 /// have.
-bool Connection::has_too_many(const BdevHoldPart& device, uint32_t taken) const {
-  return BdevShares::over(device, 1, peer_->kind->room(*peer_, Resource::Requests), taken);
+bool Connection::has_too_many(bool host_data, const BdevHoldPart& device, uint32_t taken) const {
+  return BdevShares::over(device, 1, peer_->kind->room(*peer_, requests_for(host_data)), taken);
 }
 
 /// Null: it is for none.
-BdevHoldPart* Connection::part_of_device(const wire::SubmissionQueueEntry& sqe) const {
+BdevHoldPart* Connection::part_of_device(bool host_data,
+                                         const wire::SubmissionQueueEntry& sqe) const {
   const auto device = nvmf::io_device(qpair_, sqe);
   if (!device.has_value()) return nullptr;
-  return &peer_->bdevs.of(*device, core_.bdevs).part(BdevShare::Requests);
+  return &peer_->bdevs.of(*device, core_.bdevs)
+              .part(host_data ? BdevShare::HostWaits : BdevShare::Requests);
 }
 
 /// Where a command that needs a buffer has to wait for its bdev, if it has to. Those of a line come
@@ -110,14 +113,15 @@ BdevHoldPart* Connection::part_of_device(const wire::SubmissionQueueEntry& sqe) 
     return &part != waited && !part.line.empty();
   };
   if (hold != nullptr && (is_behind(*hold) || is_over(need, *hold, 0))) return hold;
-  if (device != nullptr && (is_behind(*device) || has_too_many(*device, 0))) return device;
+  if (device != nullptr && (is_behind(*device) || has_too_many(need.host_data, *device, 0)))
+    return device;
   return nullptr;
 }
 
 /// Whether the next command of the stream, which is beyond its host's guarantee of requests, may
 /// have one though its device may keep it.
 Connection::Start Connection::start_of(const wire::SubmissionQueueEntry& sqe) {
-  BdevHoldPart* const device = device_part(sqe, 1);
+  BdevHoldPart* const device = device_part(false, sqe, 1);
   // What needs a buffer is parked, if it has to wait.
   if (device == nullptr || !nvmf::io_needs_no_buffer(qpair_, sqe)) return Start::Begin;
   if (line_of({}, nullptr, device, stalled_.waits_in) == nullptr) return Start::Begin;
@@ -133,7 +137,7 @@ Connection::Start Connection::start_of(const wire::SubmissionQueueEntry& sqe) {
 void Connection::resume_if_device_hangs() {
   if (!stalled_.bdev_node.linked()) return;
   const wire::SubmissionQueueEntry& sqe = stalled_.note.sqe;
-  if (part_of_device(sqe) == stalled_.waits_in && !nvmf::io_hangs(qpair_, sqe)) return;
+  if (part_of_device(false, sqe) == stalled_.waits_in && !nvmf::io_hangs(qpair_, sqe)) return;
   core_.bdevs.leave(stalled_);
   await_stream();
 }
@@ -180,8 +184,15 @@ void Connection::use_own_memory(TcpRequest& request) {
     use_own_memory(request);
   }
   if (!need.host_data) return execute(request);
+  ask_for_data(request);
+}
+
+void Connection::ask_for_data(TcpRequest& request) {
   ASSERT(places_ > 0);
-  peers.take(*peer_, Resource::HostWaits, 1);
+  core_.peers.give(*peer_, Resource::Requests, 1);
+  core_.peers.take(*peer_, Resource::HostWaits, 1);
+  request.charged_to = Resource::HostWaits;
+  if (BdevHoldPart* const device = part_of_device(true, request.sqe)) take_device(request, *device);
   ++r2ts_;
   request.waits_for_host = true;
   request.cursor = {request.data.buffers.iov.data(), 0};
@@ -204,7 +215,7 @@ void Connection::start(TcpRequest& request) {
   Shortage shortage = first ? shortage_of(need) : Shortage{Lack::Own, line.lacks};
   if (!shortage && need.host_data) shortage = claim_places();
   if (!shortage) [[likely]] {
-    BdevHoldPart* const device = device_part(request.sqe, 0);
+    BdevHoldPart* const device = device_part(need.host_data, request.sqe, need.host_data ? 1 : 0);
     BdevHoldPart* const of_bdev = line_of(need, request.hold, device, nullptr);
     if (of_bdev == nullptr) [[likely]]
       return begin(request, need);
@@ -217,12 +228,21 @@ void Connection::start(TcpRequest& request) {
   park(request, need, shortage);
 }
 
-void Connection::give_host_wait(TcpRequest& request) {
+void Connection::all_data_came(TcpRequest& request) {
   request.waits_for_host = false;
-  core_.peers.give(*request.peer, Resource::HostWaits, 1);
   ASSERT(r2ts_ > 0);
   --r2ts_;
   settle_places();
+}
+
+/// The rest of its data will not be taken.
+void Connection::forgo_data(TcpRequest& request) {
+  all_data_came(request);
+  if (request.device_hold != nullptr) leave_device(request);
+}
+
+void Connection::leave_device(TcpRequest& request) {
+  core_.bdevs.give(*std::exchange(request.device_hold, nullptr), 1, request.peer->bdevs);
 }
 
 /// Parks the command in `list`, and gives its request back.
@@ -285,9 +305,9 @@ uint32_t Connection::resume_beside(ParkedCommand& command, uint32_t taken) {
   const Need need = need_of(waits.executor, waits.direction, waits.bytes);
   const bool for_device = &command == &stalled_ || command.waits_in != command.hold;
   if (for_device) {
-    const PeerShare& requests = peer_->share(Resource::Requests);
+    const PeerShare& requests = peer_->share(requests_for(need.host_data));
     const bool guaranteed = requests.held + taken < requests.guarantee;
-    if (!guaranteed && has_too_many(*command.waits_in, taken)) return 0;
+    if (!guaranteed && has_too_many(need.host_data, *command.waits_in, taken)) return 0;
   } else if (is_over(need, *command.hold, taken)) {
     return 0;
   }
@@ -326,7 +346,7 @@ Turn Connection::resume_parked(Wait wait) {
   const Lack lack = peer_->kind->lack(*peer_, Resource::Requests, 1);
   if (lack != Lack::None) return {.more = true, .shortage = {lack, Resource::Requests}};
   if (const Shortage shortage = shortage_of(need)) return {.more = true, .shortage = shortage};
-  BdevHoldPart* const device = device_part(waits.sqe, 1);
+  BdevHoldPart* const device = device_part(need.host_data, waits.sqe, 1);
   if (BdevHoldPart* const line = line_of(need, command.hold, device, command.waits_in)) {
     list.remove(command);
     beside_.push_back(command);

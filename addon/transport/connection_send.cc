@@ -71,8 +71,8 @@ void Connection::tell_failure(TcpRequest& request, wire::Status status) {
 void Connection::respond(TcpRequest& request) {
   end_host_wait(request);
   if (request.connect) connect_pending_ = false;
-  if (request.with_device) [[unlikely]]
-    core_.bdevs.give(*request.device_hold, 1, request.peer->bdevs);
+  if (request.device_hold != nullptr) [[unlikely]]
+    leave_device(request);
   request.owed.redeem();
   --outstanding_;
   if (request.abort_requested) [[unlikely]] {

@@ -32,7 +32,7 @@ inline constexpr uint32_t kEntriesBeforeConnect = 8;
 struct GroupOptions {
   uint32_t connections_max = 1024;  ///< of this reactor
   uint32_t requests_max =
-      16384;  ///< commands under way on this reactor, <= 65535; unused ones cost no RSS
+      32768;  ///< commands under way on this reactor, <= 65535; unused ones cost no RSS
   uint32_t receive_buffer_bytes = 32 * 1024;
   uint32_t receive_buffers = 512;
   uint32_t queue_entries_max = 1024;  ///< that a Connect may ask for

@@ -203,6 +203,51 @@ TEST_CASE("data that were asked for reach their disk though a command before the
   flood.ends();
 }
 
+TEST_CASE("a device that hangs, or waits for its data, has not all R2Ts of its host") {
+  GroupOptions group = SteppedTarget::small_group();
+  group.requests_max = 128;
+  SteppedTarget target(1, 128 << 20, group);
+  SteppedHost hangs(target);
+  SteppedHost other(target);
+  for (SteppedHost* const queue : {&hangs, &other}) {
+    queue->connect(1, 1, 1);
+    target.turns(4);
+    CHECK(queue->receive(PduType::kCapsuleResp).status() == 0);
+  }
+  const auto other_writes = [&] {
+    other.capsule(make_io(IoOpcode::kWrite, 1, 0, 4096));
+    const Pdu r2t = other.receive(PduType::kR2t);
+    other.put(make_h2c_data(1, r2t.as<wire::R2t>().ttag.get(), 0, Octets(4096), {}, true));
+    CHECK(other.receive(PduType::kCapsuleResp).status() == 0);
+  };
+  for (uint16_t cid = 1; cid <= kCommands; ++cid) {
+    auto write = make_io(IoOpcode::kWrite, cid, 0, 4096);
+    write.nsid.set(kHeld);
+    hangs.capsule(write);
+  }
+  target.turns(50);
+  const uint64_t asked = target.stats().request_await_host_data;
+  CHECK(asked > 0);
+  other_writes();
+  for (Pdu pdu = hangs.take(); pdu.type != PduType{0xff}; pdu = hangs.take()) {
+    const auto& r2t = pdu.as<wire::R2t>();
+    hangs.put(make_h2c_data(r2t.cccid.get(), r2t.ttag.get(), 0, Octets(4096), {}, true));
+  }
+  target.turns(50);
+  CHECK(target.held().held() == asked);
+  CHECK(target.stats().request_await_host_data == 0);
+  other_writes();
+  // What waits for the device begins when it gives some back, and nothing is left when the host
+  // forgoes the rest.
+  target.release_held();
+  target.turns(50);
+  CHECK(target.stats().request_await_host_data == asked);
+  hangs.other().reset();
+  target.turns(50);
+  other_writes();
+  CHECK(target.stats().request_await_host_data == 0);
+}
+
 TEST_CASE("a namespace that becomes another disk: streams that wait for the one before go on") {
   Flood flood(IoOpcode::kWrite, kHeld, 1, 30);
   const size_t kept = flood.target().held().held();

@@ -217,14 +217,21 @@ TEST_CASE("event requests, however many, keep neither Keep Alives nor data of co
     set_transport_sgl(features, 512);
     admin->capsule(features);
   }
-  for (const auto& admin : admins) {
-    const Pdu r2t = admin->receive(PduType::kR2t);
-    const uint16_t tag = r2t.as<wire::R2t>().ttag.get();
-    admin->put(make_h2c_data(10, tag, 0, Octets(512), {}, true));
-    target.turns(20);
+  size_t features_set = 0;
+  CHECK(target.until([&] {
+    for (const auto& admin : admins) {
+      for (Pdu pdu = admin->take(); pdu.type != PduType{0xff}; pdu = admin->take()) {
+        if (pdu.type == PduType::kR2t) {
+          const uint16_t tag = pdu.as<wire::R2t>().ttag.get();
+          admin->put(make_h2c_data(10, tag, 0, Octets(512), {}, true));
+        } else if (pdu.type == PduType::kCapsuleResp && pdu.cid() == 10) {
+          ++features_set;
+        }
+      }
+    }
     target.answer_all();
-    CHECK(admin->receive(PduType::kCapsuleResp).type == PduType::kCapsuleResp);
-  }
+    return features_set == admins.size();
+  }));
   CHECK(target.stats().keep_alive_commands == admins.size());
 }
 

@@ -21,15 +21,20 @@ namespace {
 
 /// The rules of connection_parked.cc with hosts that send whatever they like, in any order: each
 /// queue is a stream in which the data of an R2T stand behind all commands that were sent before.
-/// Commands are of three bdevs.
+/// Commands are of three bdevs. Of hosts with a guarantee, which is of 256 KiB, some may be beside
+/// others that stop: they send no data any more, and take no answers.
 class LockUpModel {
  public:
-  explicit LockUpModel(uint64_t seed)
-      : prng_(seed), peers_(small_plans(), stats_), slow_disks_(seed % 2 == 0) {
+  explicit LockUpModel(uint64_t seed, bool some_stop = false)
+      : prng_(seed),
+        peers_(small_plans(), stats_),
+        slow_disks_(seed % 2 == 0),
+        some_stop_(some_stop) {
     for (uint64_t host = 0; host < 6; ++host) {
       for (int queue = 0; queue < 3; ++queue) {
         auto& made = queues_.emplace_back(std::make_unique<Queue>());
         made->peer = &peers_.join(AccountKind::HostIo, host);
+        made->stops = some_stop && (host == 0 || host > 3);
         for (WaitNode& node : made->nodes) node.connection = name(queues_.size());
         made->at_head.queue = made.get();
       }
@@ -37,22 +42,24 @@ class LockUpModel {
   }
 
   void run() {
-    for (int step = 0; step < 3000; ++step) act();
+    for (int step = 0; step < 3000; ++step) {
+      stopped_ = some_stop_ && step > 500;
+      act();
+    }
     // The hosts send no more commands, and pay what they owe: then all must end.
     sending_ = false;
-    for (int step = 0; step < 100'000 && !at_rest(); ++step) {
-      for (auto& queue : queues_) read(*queue);
-      while (!executing_.empty()) end_one();
-      serve();
-    }
-    REQUIRE(at_rest());
+    come_to_rest();
+    stopped_ = false;
+    come_to_rest();
     for (auto& queue : queues_) peers_.leave(*queue->peer);
   }
   uint64_t streams_waited = 0;  ///< for a bdev
 
  private:
   static constexpr uint32_t kEntries = 8;
-  enum class Kind : uint8_t { Read, Write, InCapsule, Data };
+  static constexpr uint32_t kAskedFor = 100;  ///< added to the buffers of a write whose data came
+  /// Lent: a read that was lent its bdev's memory, and has but to be answered.
+  enum class Kind : uint8_t { Read, Write, InCapsule, Data, Lent };
   struct Item {
     Kind kind;
     uint32_t buffers = 0;  ///< large ones; 0: a small one
@@ -65,6 +72,7 @@ class LockUpModel {
   };
   struct Queue {
     Peer* peer = nullptr;
+    bool stops = false;
     std::vector<Item> stream;
     std::array<std::deque<Parked*>, 2> parked;
     std::vector<Parked*> beside;
@@ -97,13 +105,20 @@ class LockUpModel {
     if (const Shortage found = lack(queue, pool_of(item), count_of(item))) return found;
     return item.kind == Kind::Write ? lack(queue, Resource::HostWaits, 1) : Shortage{};
   }
+  static bool asks_for_data(const Item& item) {
+    return item.kind == Kind::Write || item.buffers >= kAskedFor;
+  }
+  static Resource requests_for(const Item& item) {
+    return asks_for_data(item) ? Resource::HostWaits : Resource::Requests;
+  }
   BdevHoldPart& device_of(Queue& queue, const Item& item) {
-    return queue.peer->bdevs.of(item.bdev, bdevs_).part(BdevShare::Requests);
+    const BdevShare share = asks_for_data(item) ? BdevShare::HostWaits : BdevShare::Requests;
+    return queue.peer->bdevs.of(item.bdev, bdevs_).part(share);
   }
   bool has_too_many(Queue& queue, const Item& item, uint32_t taken, uint32_t more) {
-    const PeerShare& share = queue.peer->share(Resource::Requests);
+    const PeerShare& share = queue.peer->share(requests_for(item));
     if (share.held + taken + more <= share.guarantee) return false;
-    const Room room = queue.peer->kind->room(*queue.peer, Resource::Requests);
+    const Room room = queue.peer->kind->room(*queue.peer, requests_for(item));
     return BdevShares::over(device_of(queue, item), 1, room, taken);
   }
   BdevHoldPart& hold_of(Queue& queue, const Item& item) {
@@ -130,7 +145,7 @@ class LockUpModel {
     return nullptr;
   }
   void execute(Queue& queue, const Item& item) {
-    BdevShares::take(device_of(queue, item), 1);
+    if (!asks_for_data(item)) BdevShares::take(device_of(queue, item), 1);
     executing_.push_back({&queue, item});
   }
   WaitNode& node_of(Queue& queue, Wait wait) { return queue.nodes[static_cast<size_t>(wait)]; }
@@ -158,7 +173,9 @@ class LockUpModel {
     peers_.take(*queue.peer, pool_of(item), count_of(item));
     BdevShares::take(hold_of(queue, item), count_of(item));
     if (item.kind == Kind::Read) return execute(queue, item);
+    peers_.give(*queue.peer, Resource::Requests, 1);
     peers_.take(*queue.peer, Resource::HostWaits, 1);
+    BdevShares::take(device_of(queue, item), 1);
     ++queue.r2ts;
     // The host sends the data behind whatever it has sent by now, or sends before that.
     queue.owed.push_back(item);
@@ -185,7 +202,9 @@ class LockUpModel {
     }
     bdevs_.forget(queue.at_head);
     peers_.take(*queue.peer, Resource::Requests, 1);
-    if (item.kind == Kind::InCapsule) {
+    if (item.kind == Kind::Lent) {
+      executing_.push_back({&queue, item});
+    } else if (item.kind == Kind::InCapsule) {
       execute(queue, item);
     } else {
       start(queue, item);
@@ -198,7 +217,8 @@ class LockUpModel {
     Shortage shortage =
         line.connections.empty() ? shortage_of(queue, item) : Shortage{Lack::Own, line.lacks};
     if (!shortage && item.kind == Kind::Write) shortage = claim(queue);
-    BdevHoldPart* const beside = shortage ? nullptr : line_of(queue, item, nullptr, 0);
+    const uint32_t more = asks_for_data(item) ? 1 : 0;
+    BdevHoldPart* const beside = shortage ? nullptr : line_of(queue, item, nullptr, more);
     if (!shortage && beside == nullptr) return begin(queue, item);
     Parked* const parked = new Parked();
     parked->queue = &queue;
@@ -260,10 +280,9 @@ class LockUpModel {
     --queue.outstanding;
   }
   void take_data(Queue& queue, const Item& item) {
-    peers_.give(*queue.peer, Resource::HostWaits, 1);
     --queue.r2ts;
     settle(queue);
-    execute(queue, {item.kind, item.buffers, item.bdev});
+    execute(queue, item);
   }
   /// The target reads the stream as far as it goes.
   bool read(Queue& queue, bool in_turn = false) {
@@ -290,24 +309,38 @@ class LockUpModel {
     return moved;
   }
   void pay(Queue& queue) {
+    if (is_stopped(queue)) return;
     for (const Item& owed : queue.owed) {
-      queue.stream.push_back({Kind::Data, owed.buffers + 100, owed.bdev});
+      queue.stream.push_back({Kind::Data, owed.buffers + kAskedFor, owed.bdev});
     }
     queue.owed.clear();
+  }
+  bool is_stopped(const Queue& queue) const { return stopped_ && queue.stops; }
+  void come_to_rest() {
+    for (int step = 0; step < 10'000 && !at_rest(); ++step) {
+      for (auto& queue : queues_) read(*queue);
+      for (size_t left = executing_.size(); left > 0; --left) end_one();
+      serve();
+    }
+    REQUIRE(at_rest());
   }
   void end_one() {
     const size_t index = prng_.below(executing_.size());
     const Running running = executing_[index];
+    if (is_stopped(*running.queue)) return;
     executing_.erase(executing_.begin() + static_cast<ptrdiff_t>(index));
     Item item = running.item;
-    const bool had_buffers = item.kind == Kind::Read || item.buffers >= 100;
-    if (item.buffers >= 100) item.buffers -= 100;
-    bdevs_.give(device_of(*running.queue, item), 1, running.queue->peer->bdevs);
+    const bool had_buffers = item.kind == Kind::Read || asks_for_data(item);
+    const Resource request = requests_for(item);
+    if (item.kind != Kind::Lent) {
+      bdevs_.give(device_of(*running.queue, item), 1, running.queue->peer->bdevs);
+    }
+    if (asks_for_data(item)) item.buffers -= kAskedFor;
     if (had_buffers) {
       bdevs_.give(hold_of(*running.queue, item), count_of(item), running.queue->peer->bdevs);
       peers_.give(*running.queue->peer, pool_of(item), count_of(item));
     }
-    peers_.give(*running.queue->peer, Resource::Requests, 1);
+    peers_.give(*running.queue->peer, request, 1);
     --running.queue->outstanding;
   }
   void serve() {
@@ -361,9 +394,11 @@ class LockUpModel {
       case 2:
         if (queue.outstanding < kEntries - 1) {
           ++queue.outstanding;
-          const auto kind = static_cast<Kind>(prng_.below(3));
+          auto kind = static_cast<Kind>(prng_.below(3));
+          if (queue.stops && prng_.chance(1, 2)) kind = Kind::Lent;
           const auto bdev = static_cast<uint32_t>(prng_.below(3));
-          queue.stream.push_back({kind, static_cast<uint32_t>(prng_.below(9)), bdev});
+          const uint64_t buffers_max = some_stop_ && !queue.stops ? 2 : 8;
+          queue.stream.push_back({kind, static_cast<uint32_t>(prng_.below(buffers_max + 1)), bdev});
         }
         return;
       case 3:
@@ -380,10 +415,11 @@ class LockUpModel {
     }
   }
   bool at_rest() const {
-    return executing_.empty() && std::ranges::all_of(queues_, [](const auto& queue) {
-             return queue->stream.empty() && queue->outstanding == 0 && queue->r2ts == 0 &&
-                    queue->places == 0 && parked_count(*queue) == 0;
-           });
+    return std::ranges::all_of(queues_, [this](const auto& queue) {
+      return is_stopped(*queue) ||
+             (queue->stream.empty() && queue->outstanding == 0 && queue->r2ts == 0 &&
+              queue->places == 0 && parked_count(*queue) == 0);
+    });
   }
 
   Prng prng_;
@@ -394,6 +430,8 @@ class LockUpModel {
   std::vector<Running> executing_;
   bool sending_ = true;
   bool slow_disks_;
+  const bool some_stop_;
+  bool stopped_ = false;
 };
 
 }  // namespace
@@ -408,6 +446,13 @@ TEST_CASE(
     streams_waited += model.streams_waited;
   }
   CHECK(streams_waited > 100);
+}
+
+TEST_CASE("parked commands: what hosts with a guarantee began ends, though others stop for ever") {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
+    LockUpModel(seed, true).run();
+  }
 }
 
 }  // namespace capsuled::transport

@@ -33,8 +33,8 @@ SharePlan& of(PeerPlan& plan, Resource resource) { return plan[static_cast<size_
 PeerPlan plan_without_buffers(const SharePlan& requests, const SharePlan& events,
                               const SharePlan& parked) {
   PeerPlan plan;
-  of(plan, Resource::Requests) = requests;
-  of(plan, Resource::HostWaits) = requests.half();
+  of(plan, Resource::Requests) = requests.rest();
+  of(plan, Resource::HostWaits) = requests.quarter();
   of(plan, Resource::EventWaits) = events;
   of(plan, Resource::Parked) = parked;
   return plan;
@@ -65,8 +65,8 @@ PeerPlans peer_plans(const GroupOptions& options, uint32_t small_buffers, uint32
                             .shared_max = entries * std::max(peers / 4, 1u)};
 
   PeerPlan io;
-  of(io, Resource::Requests) = of_io;
-  of(io, Resource::HostWaits) = of_io.half();
+  of(io, Resource::Requests) = of_io.rest();
+  of(io, Resource::HostWaits) = of_io.quarter();
   of(io, Resource::Parked) = parked;
   of(io, Resource::SmallBuffers) = SharePlan::divide(small_buffers, 1, 1, peers);
   of(io, Resource::LargeBuffers) =

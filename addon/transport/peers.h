@@ -37,7 +37,7 @@ struct Peer;
 
 enum class Resource : uint8_t {
   Requests,      ///< of the group's RequestPool
-  HostWaits,     ///< requests that wait for data of the host; each is one of `Requests` too
+  HostWaits,     ///< of the RequestPool, too: for requests whose data the host was asked for
   Parked,        ///< places for commands that hold no request: see connection_parked.cc
   SmallBuffers,  ///< of the reactor's BufferPool
   LargeBuffers,

@@ -31,6 +31,13 @@ struct SharePlan {
   constexpr uint32_t members_further() const { return members / 8; }
   constexpr uint32_t shared() const { return total - guarantee * members; }
 
+  static constexpr SharePlan of_parts(uint32_t guarantee, uint32_t members, uint32_t shared,
+                                      uint32_t shared_max) {
+    return {.total = guarantee * members + shared,
+            .guarantee = guarantee,
+            .members = members,
+            .shared_max = shared_max};
+  }
   /// Up to three quarters are guaranteed to `members_max` members, or to as many as can have
   /// `guarantee_min` each; every member can hold `needed` at once.
   static constexpr SharePlan divide(uint32_t total, uint32_t guarantee_min, uint32_t needed,
@@ -47,12 +54,17 @@ struct SharePlan {
   static constexpr SharePlan all_shared(uint32_t total, uint32_t one_member_max) {
     return {.total = total, .shared_max = std::min(total, one_member_max)};
   }
-  /// Half of each part, rounded down.
-  constexpr SharePlan half() const {
-    SharePlan plan{.guarantee = guarantee / 2, .members = guarantee > 1 ? members : 0};
-    plan.total = plan.guarantee * plan.members + shared() / 2;
-    plan.shared_max = shared_max / 2;
-    return plan;
+  /// A quarter of each part, at least one. Both have at least two: so rest() has some, too.
+  constexpr SharePlan quarter() const {
+    ASSERT((members == 0 || guarantee > 1) && shared_max > 1);
+    return of_parts(std::max(guarantee / 4, 1u), members, std::max(shared() / 4, 1u),
+                    std::max(shared_max / 4, 1u));
+  }
+  /// What quarter() leaves of each part.
+  constexpr SharePlan rest() const {
+    const SharePlan taken = quarter();
+    return of_parts(guarantee - taken.guarantee, members, shared() - taken.shared(),
+                    shared_max - taken.shared_max);
   }
 };
 

@@ -24,10 +24,18 @@ TEST_CASE("SharePlan: what is needed at once is always possible, whatever the to
         CHECK(plan.shared() >= needed);
         CHECK(plan.shared_max >= needed);
         CHECK(plan.shared_max <= plan.shared());
-        const SharePlan half = plan.half();
-        CHECK(half.guarantee * 2 <= plan.guarantee);
-        CHECK(half.shared() * 2 <= plan.shared());
-        CHECK(half.shared_max * 2 <= plan.shared_max);
+        if (guarantee_min < 2 || needed < 2) continue;
+        const SharePlan quarter = plan.quarter();
+        const SharePlan rest = plan.rest();
+        CHECK(quarter.total + rest.total == total);
+        for (const SharePlan& part : {quarter, rest}) {
+          CHECK(part.guarantee >= 1);
+          CHECK(part.members == plan.members);
+          CHECK(part.shared_max >= 1);
+          CHECK(part.shared_max <= part.shared());
+        }
+        CHECK(quarter.guarantee <= rest.guarantee);
+        CHECK(quarter.shared_max <= rest.shared_max);
       }
     }
   }

@@ -110,16 +110,16 @@ struct TcpRequest : nvmf::Request {
   Executor executor = Executor::Io;
   DataIn data_in = DataIn::Nothing;
   bool connect = false;         ///< the Connect that is being considered
-  bool waits_for_host = false;  ///< counts as one of Resource::HostWaits
-  Resource charged_to{};        ///< Resource::Requests or EventWaits
+  bool waits_for_host = false;  ///< not all of the data that the host was asked for have come
+  Resource charged_to{};        ///< Resource::Requests, HostWaits or EventWaits
   bool digest_failed = false;   ///< of data
   bool abort_requested = false;
-  bool with_device = false;      ///< a device has it, and so it counts there
   bool with_control = false;     ///< counts for its connection: the control plane has it
   bool data_answer = false;      ///< counts for its connection: has or will have data of its own
   bool close_after = false;      ///< the connection ends when the answer was sent
   BdevHoldPart* hold = nullptr;  ///< what DataIn::Pool is charged to, too
-  BdevHoldPart* device_hold = nullptr;  ///< what it is charged to itself, if it is `with_device`
+  BdevHoldPart* device_hold = nullptr;  ///< what it is charged to itself, if a device has it or
+                                        ///< will have it with the host's data
   uint32_t capsule_bytes = 0;           ///< in-capsule data
   uint32_t host_data_bytes = 0;         ///< of H2CData, announced so far
   uint64_t host_data_due_ns = 0;        ///< all of it, in the host's time (host_debt.h)
