@@ -45,6 +45,7 @@ enum class Ingredient : uint8_t {
   Kills,           ///< of the target, which starts anew
   PowerCuts,       ///< the same, and what disks had in their caches is lost
   Limits,          ///< some bdevs have limits, which hold hosts back now and then
+  Pilers,          ///< hosts that give one disk many small commands at once
 };
 
 inline constexpr std::array kIngredientNames = {
@@ -54,10 +55,10 @@ inline constexpr std::array kIngredientNames = {
     "slow_control",    "controller_ends", "connection_ends", "withdrawals",    "new_disks",
     "delays",          "slow_disks",      "short_transfers", "disk_errors",    "disk_hangs",
     "disk_cuts",       "lulls",           "pauses",          "kills",          "power_cuts",
-    "limits",
+    "limits",          "pilers",
 };
 inline constexpr size_t kIngredients = kIngredientNames.size();
-static_assert(kIngredients == static_cast<size_t>(Ingredient::Limits) + 1);
+static_assert(kIngredients == static_cast<size_t>(Ingredient::Pilers) + 1);
 
 class Ingredients {
  public:

@@ -22,6 +22,13 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr const char* kDisk = "nqn.2026-11.test:disk";
 constexpr const char* kVoid = "nqn.2026-11.test:void";
 
+constexpr uint16_t kEntriesMax = 128;  ///< of a queue
+/// Of 4 KiB: what a host has buffers for whatever others do.
+constexpr uint32_t kGuaranteedBlocks = 64;
+
+/// Of one queue: what takes a slow line some hundred milliseconds.
+constexpr uint32_t kBlocksUnderWayMax = 2048;
+
 /// Of the disks that are encrypted.
 constexpr const char* kKeyFile = "key";
 
@@ -37,6 +44,7 @@ constexpr Pace kPaces[] = {
      .patience_ns = kSecond,
      .act_every_ns = 2 * kMillisecond,
      .act_max_ns = 5 * kMillisecond,
+     .hang_max_ns = 5 * kMillisecond,
      .keep_alive_ms = 10'000,
      .pdu_timeout_ns = 30 * kSecond},
     {.thinks = {kMicrosecond, 200 * kMillisecond, 0, 0},
@@ -44,6 +52,7 @@ constexpr Pace kPaces[] = {
      .patience_ns = 2 * kSecond,
      .act_every_ns = 200 * kMillisecond,
      .act_max_ns = 500 * kMillisecond,
+     .hang_max_ns = 500 * kMillisecond,
      .keep_alive_ms = 1'000,
      .pdu_timeout_ns = 2 * kSecond},
     {.thinks = {kMillisecond, 5 * kSecond, 0, 0},
@@ -51,8 +60,9 @@ constexpr Pace kPaces[] = {
      .patience_ns = 10 * kSecond,
      .act_every_ns = 5 * kSecond,
      .act_max_ns = 15 * kSecond,
+     .hang_max_ns = 25 * kSecond,
      .keep_alive_ms = 5'000,
-     .pdu_timeout_ns = 10 * kSecond},
+     .pdu_timeout_ns = 4 * kSecond},
 };
 
 }  // namespace
@@ -222,7 +232,7 @@ void Simulation::start_target() {
       options.reactors * (has(Ingredient::LittleMemory) ? 16ull << 20 : 64 << 20);
   if (has(Ingredient::LittleMemory)) {
     options.receive_buffers_max = static_cast<uint32_t>(prng.between(1, 16));
-    options.requests_max = static_cast<uint32_t>(prng.between(128, 1024));
+    options.requests_max = prng.chance(1, 2) ? 128 : static_cast<uint32_t>(prng.between(128, 1024));
   }
   options.poll = prng.chance(1, 3) ? PollMode::Interrupt : PollMode::Adaptive;
   options.pdu_timeout_ns = pace_.pdu_timeout_ns;
@@ -263,15 +273,22 @@ ModelHostOptions Simulation::host_options(const std::string& name) {
   options.load.patience_ns = pace_.patience_ns;
   Prng prng = draw(100 + hosts_.size());
   options.io_queues = static_cast<uint16_t>(prng.between(1, 3));
-  options.entries = static_cast<uint16_t>(prng.between(2, 32));
-  options.load.blocks_max = static_cast<uint32_t>(prng.between(1, 64));
+  options.load.blocks_max = static_cast<uint32_t>(prng.between(1, kGuaranteedBlocks));
+  // Many small ones, or some large ones.
+  const uint32_t entries_max =
+      std::min<uint32_t>(kEntriesMax, kBlocksUnderWayMax / options.load.blocks_max);
+  options.entries = static_cast<uint16_t>(prng.between(2, prng.chance(1, 2) ? entries_max : 8));
   // Some faults show only when much of one kind comes at once.
   for (uint32_t& often : options.load.often) {
     if (prng.chance(1, 4)) often *= static_cast<uint32_t>(prng.between(0, 8));
   }
   options.load.often.front() += 1;
   if (prng.chance(1, 2)) options.load.elsewhere_one_in = static_cast<uint32_t>(prng.between(1, 8));
-  if (prng.chance(1, 2)) options.temper.answers_after = {0, pace_.thinks.max / 4, 0, 0};
+  if (prng.chance(1, 2)) {
+    // Few may wait for the host at once where there is little memory: all of its queues, in turn.
+    const uint64_t part = has(Ingredient::LittleMemory) ? 128 : 4;
+    options.temper.answers_after = {0, pace_.thinks.max / part, 0, 0};
+  }
   if (has(Ingredient::Digests)) {
     options.temper.digests = {.header = prng.chance(1, 2), .data = prng.chance(1, 2)};
   }
@@ -299,6 +316,16 @@ ModelHost& Simulation::add_host(const ModelHostOptions& options, bool on_disks) 
 
 void Simulation::make_hosts() {
   for (const char* const name : {"anna", "bert", "cleo"}) add_host(host_options(name), true);
+  if (has(Ingredient::Pilers)) {
+    // Whatever its disk does not end, holds a request each.
+    ModelHostOptions options = host_options("piler");
+    options.io_queues = 3;
+    options.entries = kEntriesMax;
+    options.load.blocks_max = 2;
+    options.load.often = {1, 16, 4, 0, 0, 0};
+    options.load.elsewhere_one_in = 8;
+    add_host(options, true);
+  }
   Prng prng = draw(5);
   const auto bad = [&](Ingredient one, const char* name, auto&& change) {
     if (!has(one)) return;
@@ -309,12 +336,22 @@ void Simulation::make_hosts() {
     add_host(options, one != Ingredient::SpoilingHosts);
   };
   const uint64_t some_bytes = prng.between(2'000, 2'000'000);
+  // More than one send takes.
+  const auto asks_for_much = [&](ModelHostOptions& options) {
+    if (prng.chance(1, 2)) return;
+    options.entries = 32;
+    options.load.blocks_max = 4 * kGuaranteedBlocks;
+    options.load.often = {16, 1, 0, 0, 0, 0};
+  };
   bad(Ingredient::SlowReaders, "slow", [&](ModelHostOptions& options) {
     options.temper.reads_at_once = static_cast<uint32_t>(prng.between(100, 10'000));
     options.temper.reads_after = {0, pace_.thinks.max / 10, 0, 0};
+    asks_for_much(options);
   });
-  bad(Ingredient::DeafHosts, "deaf",
-      [&](ModelHostOptions& options) { options.temper.reads_bytes_max = some_bytes; });
+  bad(Ingredient::DeafHosts, "deaf", [&](ModelHostOptions& options) {
+    options.temper.reads_bytes_max = some_bytes;
+    asks_for_much(options);
+  });
   bad(Ingredient::OwingHosts, "owing",
       [&](ModelHostOptions& options) { options.temper.answers_r2ts = false; });
   bad(Ingredient::HalfHosts, "half",

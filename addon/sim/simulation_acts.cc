@@ -112,7 +112,7 @@ void Simulation::hang(Disk& disk) {
   disk.busy = true;
   disk.disturbance.begin();
   files_.find(disk.path)->hang(true);
-  pass(pace_.act_max_ns);
+  pass(pace_.hang_max_ns);
   files_.find(disk.path)->hang(false);
   disk.disturbance.end(now_ns());
   disk.busy = false;

@@ -29,6 +29,8 @@ struct Pace {
   uint64_t patience_ns;   ///< of hosts that behave well
   uint64_t act_every_ns;  ///< on the average
   uint64_t act_max_ns;    ///< how long what is done to the target lasts
+  uint64_t hang_max_ns;   ///< how long a disk hangs; longer than patience where that is longer than
+                          ///< a stream may wait for a device (CoreChannel::kHangsAfterNs)
   uint32_t keep_alive_ms;
   uint64_t pdu_timeout_ns;
 };

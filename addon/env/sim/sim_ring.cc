@@ -13,7 +13,9 @@ namespace capsuled::env::sim {
 namespace {
 
 /// So late the kernel looks at a send that is to end.
-constexpr uint64_t kLateNs = 100'000;
+constexpr SimSpan kBeginsLate{1, 100'000, 0, 0};
+/// One that is cancelled, or whose connection is over, is given back when its worker looks.
+constexpr SimSpan kEndsLate{1, 100'000, 3, 50'000'000};
 
 /// While the machine does something for the process.
 class InMachine {
@@ -240,11 +242,11 @@ void SimRing::submit() {
 
 /// Whether a worker of the kernel has the send, which looks at it only some time later: one time in
 /// `one_in`, and once for each send, when it begins or is to end.
-bool SimRing::is_late(Work& work, uint32_t one_in) {
+bool SimRing::is_late(Work& work, uint32_t one_in, const SimSpan& span) {
   if (one_in == 0) return false;
   if (work.late_until_ns == 0) {
     const bool late = machine_.prng().chance(1, one_in);
-    work.late_until_ns = machine_.now_ns() + (late ? machine_.prng().between(1, kLateNs) : 0);
+    work.late_until_ns = machine_.now_ns() + (late ? span.pick(machine_.prng()) : 0);
     if (!late) return false;
     const std::weak_ptr<bool> alive = alive_;
     machine_.at(work.late_until_ns, [this, alive, op = work.op] {
@@ -255,7 +257,7 @@ bool SimRing::is_late(Work& work, uint32_t one_in) {
 }
 
 bool SimRing::ends_late(Work& work) {
-  return is_late(work, env_.socket(work.fd).line.late_sends_one_in == 0 ? 0 : 2);
+  return is_late(work, env_.socket(work.fd).line.late_sends_one_in == 0 ? 0 : 2, kEndsLate);
 }
 
 void SimRing::begin(Work& work) {
@@ -273,7 +275,7 @@ void SimRing::begin(Work& work) {
       return advance_receive(work);
     case Kind::Send:
       env_.socket(work.fd).writable = [this, op = work.op] { advance(*op); };
-      if (is_late(work, env_.socket(work.fd).line.late_sends_one_in)) return;
+      if (is_late(work, env_.socket(work.fd).line.late_sends_one_in, kBeginsLate)) return;
       work.late_until_ns = 0;
       return advance_send(work);
     case Kind::Read:

@@ -117,7 +117,7 @@ class SimRing final : public Ring {
   void advance_receive(Work& work);
   void advance_send(Work& work);
   void advance_held(Work& work, SimSocket& socket);
-  bool is_late(Work& work, uint32_t one_in);
+  bool is_late(Work& work, uint32_t one_in, const SimSpan& span);
   bool ends_late(Work& work);
   static void check_held(const Work& work);
   void begin_connect(Work& work);
