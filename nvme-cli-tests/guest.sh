@@ -170,6 +170,28 @@ fio_verify() {
     --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --minimal "$@"
 }
 
+# load_begins FILE OPTION...  random reads and writes with checksums until load_ends; fio's words
+# are in FILE, its process is $load
+load_begins() {
+  fio --name=load --rw=randrw --ioengine=libaio --direct=1 --time_based --runtime=300 \
+    --verify=crc32c --verify_fatal=1 --verify_backlog=64 --minimal "${@:2}" > "$1" 2>&1 &
+  load=$!
+}
+
+# load_goes_on FILE PROCESS
+load_goes_on() { kill -0 "$2" 2>/dev/null || fail "I/O ended: $(tail -n 5 "$1")"; }
+
+# load_is_over PROCESS
+load_is_over() { ! kill -0 "$1" 2>/dev/null; }
+
+# load_ends FILE PROCESS  ends it; it may have met no error
+load_ends() {
+  load_goes_on "$1" "$2"
+  kill -INT "$2"
+  wait "$2"
+  expect "I/O error" "$(awk -F';' 'NF > 50 { print $5 }' "$1")" 0
+}
+
 # http_get PORT PATH  prints the body (busybox's wget dies under User-Mode Linux)
 http_get() {
   local status

@@ -19,22 +19,14 @@ present() { device=$(device_of 1) && second=$(device_of 2); }
 wait_until 30 "both disks appear" present
 expect "its size" "$(blockdev --getsize64 "$second")" $((32 << 20))
 
-# load DEVICE FILE OPTIONS...
-load() {
-  exec fio --name=load --filename="$1" --rw=randrw --bs=4k --size=8M --iodepth=8 --ioengine=libaio \
-    --direct=1 --time_based --runtime=300 --verify=crc32c --verify_fatal=1 --verify_backlog=64 \
-    --minimal "${@:3}" > "$2" 2>&1
-}
-load "$device" /tmp/load --rate_iops=50 &
-load=$!
-load "$second" /tmp/second_load &
-second_load=$!
+load_begins /tmp/second_load --filename="$second" --bs=4k --size=8M --iodepth=8
+second_load=$load
+load_begins /tmp/load --filename="$device" --bs=4k --size=8M --iodepth=8 --rate_iops=50
 sleep 1
-kill -0 $second_load || fail "I/O on $second ended: $(tail -n 5 /tmp/second_load)"
+load_goes_on /tmp/second_load $second_load
 step "the device goes"
 echo 0 > $disk/power || fail "power off"
-ended() { ! kill -0 $second_load 2>/dev/null; }
-wait_until 120 "I/O on it ends" ended
+wait_until 120 "I/O on it ends" load_is_over $second_load
 wait $second_load && fail "I/O on it succeeded"
 grep -q "verify: bad" /tmp/second_load && fail "wrong bytes: $(tail -n 5 /tmp/second_load)"
 is_gone() {
@@ -48,10 +40,7 @@ grep -q "bdev disk0: its device is gone" /tmp/readyz || fail "/readyz: $(cat /tm
 dd if="$second" of=/dev/null bs=4k count=1 iflag=direct status=none 2>/dev/null && fail "$second is read"
 
 step "the other goes on"
-kill -0 $load 2>/dev/null || fail "I/O on $device ended: $(tail -n 5 /tmp/load)"
-kill -INT $load
-wait $load
-expect "I/O error on $device" "$(awk -F';' 'NF > 50 { print $5 }' /tmp/load)" 0
+load_ends /tmp/load $load
 expect "state" "$(state)" live
 disconnect
 daemon_stop

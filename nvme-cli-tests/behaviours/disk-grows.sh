@@ -21,10 +21,7 @@ dd if=/dev/urandom of=/mnt/disk/first bs=1M count=8 status=none || fail "write"
 sync
 files > /tmp/written
 before=$(free_kib)
-fio --name=load --directory=/mnt/disk --rw=randrw --bs=4k --size=4M --iodepth=4 --ioengine=libaio \
-  --direct=1 --time_based --runtime=120 --verify=crc32c --verify_fatal=1 --verify_backlog=64 \
-  --minimal > /tmp/load 2>&1 &
-load=$!
+load_begins /tmp/load --directory=/mnt/disk --bs=4k --size=4M --iodepth=4
 
 for mebibytes in 96 160; do
   step "the file has $mebibytes MiB"
@@ -35,10 +32,7 @@ for mebibytes in 96 160; do
   before=$(free_kib)
   dd if=/dev/urandom of=/mnt/disk/with$mebibytes bs=1M count=24 status=none || fail "write"
 done
-kill -0 $load 2>/dev/null || fail "I/O ended: $(tail -n 5 /tmp/load)"
-kill -INT $load
-wait $load
-expect "I/O error" "$(awk -F';' 'NF > 50 { print $5 }' /tmp/load)" 0
+load_ends /tmp/load $load
 rm /mnt/disk/load.*
 sync
 files > /tmp/all

@@ -10,10 +10,7 @@ absent() { [ ! -e "$second" ]; }
 absent || fail "$second is there already"
 connections=$(metric capsuled_connections_total)
 
-fio --name=load --filename="$device" --rw=randrw --bs=4k --size=16M --iodepth=4 --ioengine=libaio \
-  --direct=1 --time_based --runtime=60 --verify=crc32c --verify_fatal=1 --verify_backlog=256 \
-  --minimal > /tmp/load 2>&1 &
-load=$!
+load_begins /tmp/load --filename="$device" --bs=4k --size=16M --iodepth=4
 for round in 1 2; do
   step "added, round $round"
   outer add-namespace
@@ -28,10 +25,7 @@ for round in 1 2; do
   outer remove-namespace
   wait_until 60 "$second vanishes" absent
 done
-kill -0 $load 2>/dev/null || fail "I/O on $device ended: $(tail -n 5 /tmp/load)"
-kill -INT $load
-wait $load
-expect "I/O error on $device" "$(awk -F';' 'NF > 50 { print $5 }' /tmp/load)" 0
+load_ends /tmp/load $load
 expect "connections made meanwhile" $(($(metric capsuled_connections_total) - connections)) 0
 expect "state" "$(state)" live
 disconnect
