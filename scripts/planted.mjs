@@ -248,6 +248,7 @@ export const plantedFaults = [
     file: transport('connection_parked'),
     find:
       '  core_.peers.give(*peer_, Resource::Requests, 1);\n' +
+      '  core_.bdevs.wake(peer_->bdevs);\n' +
       '  core_.peers.take(*peer_, Resource::HostWaits, 1);\n' +
       '  request.charged_to = Resource::HostWaits;\n',
     replace: '',

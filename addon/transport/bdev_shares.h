@@ -12,9 +12,11 @@
 // A command that would go over a bound waits in the line that its host has for the bdev: nobody
 // waits behind another host's commands. One that needs a buffer is parked; of a stream whose next
 // command holds but a request, the stream waits (see connection_parked.cc). Each waits for what
-// others of the same bdev hold. The lines of a bdev are looked at when some of it comes back, and
-// when a command that was let out of a line is parked no more, with what it needs or without it. So
-// nobody waits for a bdev that holds nothing.
+// others of the same bdev hold. The lines of a bdev are looked at when some of it comes back, when
+// the host of a line gives back anything, which it then is guaranteed again, and when a command
+// that was let out of a line is parked no more, with what it needs or without it. So nobody waits
+// for a bdev that holds nothing. And twice a second: others may have given back what they had of
+// other bdevs, so that there is more to be had of this one.
 //
 // A bdev is its number on this reactor (CoreChannel::number()), which is used again when the bdev
 // is gone: what is still held for that one then counts for the next, until it comes back. Flushes
@@ -118,14 +120,28 @@ class BdevShares {
     part.held += amount;
     part.all->held += amount;
   }
-  /// `holds`: those of the peer. It may go on within its guarantee with any bdev.
+  /// `holds`: those of the peer.
   void give(BdevHoldPart& part, uint32_t amount, BdevHolds& holds) {
     ASSERT(part.held >= amount);
     part.held -= amount;
     part.all->held -= amount;
     if (waiting_ > 0) [[unlikely]] {
       run(*part.all);
-      holds.for_each_line([this](BdevHoldPart& line) { run(*line.all); });
+      wake(holds);
+    }
+  }
+  /// The peer of `holds` has given something back, of whatever share: it may go on within its
+  /// guarantee with any bdev.
+  void wake(BdevHolds& holds) {
+    if (waiting_ == 0) [[likely]]
+      return;
+    holds.for_each_line([this](BdevHoldPart& line) { run(*line.all); });
+  }
+  /// From the timer: what is left of the shared part may have grown by what others gave back.
+  void wake_all() {
+    if (waiting_ == 0) return;
+    for (const auto& bdev : bdevs_) {
+      for (BdevPart& part : bdev->parts) run(part);
     }
   }
 

@@ -399,6 +399,7 @@ void Connection::retire(TcpRequest& request) {
   Peer& peer = *std::exchange(request.peer, nullptr);
   unstall(Stall::Own);
   core_.peers.give(peer, request.charged_to, 1);
+  core_.bdevs.wake(peer.bdevs);
   if (&peer != peer_) core_.peers.leave(peer);
 }
 

@@ -190,6 +190,7 @@ void Connection::use_own_memory(TcpRequest& request) {
 void Connection::ask_for_data(TcpRequest& request) {
   ASSERT(places_ > 0);
   core_.peers.give(*peer_, Resource::Requests, 1);
+  core_.bdevs.wake(peer_->bdevs);
   core_.peers.take(*peer_, Resource::HostWaits, 1);
   request.charged_to = Resource::HostWaits;
   if (BdevHoldPart* const device = part_of_device(true, request.sqe)) take_device(request, *device);

@@ -125,6 +125,7 @@ void Group::Impl::scan() {
   core.connections.for_each(
       [this](Connection& connection) { connection.check_timeouts(core.now_ns()); });
   core.aborts.expire(core.now_ns());
+  core.bdevs.wake_all();
   if (!core.connections.empty()) core.reactor.start_timer(timer, core.now_ns() + kTimeoutScanNs);
 }
 

@@ -248,6 +248,38 @@ TEST_CASE("a device that hangs, or waits for its data, has not all R2Ts of its h
   CHECK(target.stats().request_await_host_data == 0);
 }
 
+TEST_CASE(
+    "who waits for his device's share goes on when others give back what they had of other disks") {
+  GroupOptions group = SteppedTarget::small_group();
+  group.requests_max = 128;
+  SteppedTarget target(1, 128 << 20, group);
+  std::vector<std::unique_ptr<SteppedHost>> hosts;
+  const auto asks = [&](uint32_t host, uint32_t nsid, uint16_t writes) -> SteppedHost& {
+    hosts.push_back(std::make_unique<SteppedHost>(target));
+    SteppedHost& queue = *hosts.back();
+    queue.connect(host, 1, host);
+    target.turns(4);
+    for (uint16_t cid = 1; cid <= writes; ++cid) {
+      auto write = make_io(IoOpcode::kWrite, cid, 0, 4096);
+      write.nsid.set(nsid);
+      queue.capsule(write);
+    }
+    target.turns(50);
+    return queue;
+  };
+  asks(1, kHeld, kCommands);
+  SteppedHost& of_other_disk = asks(2, 1, 4);
+  const uint64_t before = target.stats().request_await_host_data;
+  asks(3, kHeld, 2);
+  // It has what it is guaranteed, and waits for the rest.
+  CHECK(target.stats().request_await_host_data == before + 1);
+  const uint64_t parked = target.stats().commands_parked;
+  of_other_disk.other().reset();
+  target.advance(600'000'000);
+  target.turns(50);
+  CHECK(target.stats().commands_parked < parked);
+}
+
 TEST_CASE("a namespace that becomes another disk: streams that wait for the one before go on") {
   Flood flood(IoOpcode::kWrite, kHeld, 1, 30);
   const size_t kept = flood.target().held().held();

@@ -88,6 +88,7 @@ class LockUpModel {
   struct Running {
     Queue* queue;
     Item item;
+    bool answered = false;  ///< it has but its request, until the host takes the answer
   };
 
   static Wait wait_of(const Item& item) { return item.buffers == 0 ? Wait::Small : Wait::Large; }
@@ -146,7 +147,7 @@ class LockUpModel {
   }
   void execute(Queue& queue, const Item& item) {
     if (!asks_for_data(item)) BdevShares::take(device_of(queue, item), 1);
-    executing_.push_back({&queue, item});
+    executing_.push_back({&queue, item, false});
   }
   WaitNode& node_of(Queue& queue, Wait wait) { return queue.nodes[static_cast<size_t>(wait)]; }
   Shortage claim(Queue& queue) {
@@ -203,7 +204,7 @@ class LockUpModel {
     bdevs_.forget(queue.at_head);
     peers_.take(*queue.peer, Resource::Requests, 1);
     if (item.kind == Kind::Lent) {
-      executing_.push_back({&queue, item});
+      executing_.push_back({&queue, item, true});
     } else if (item.kind == Kind::InCapsule) {
       execute(queue, item);
     } else {
@@ -324,24 +325,26 @@ class LockUpModel {
     }
     REQUIRE(at_rest());
   }
+  /// One step of a command: its bdev ends it, or the host takes its answer.
   void end_one() {
     const size_t index = prng_.below(executing_.size());
-    const Running running = executing_[index];
-    if (is_stopped(*running.queue)) return;
+    Running& running = executing_[index];
+    Queue& queue = *running.queue;
+    if (is_stopped(queue)) return;
+    if (!std::exchange(running.answered, true)) return end_bdev(queue, running.item);
+    const Resource request = requests_for(running.item);
     executing_.erase(executing_.begin() + static_cast<ptrdiff_t>(index));
-    Item item = running.item;
+    peers_.give(*queue.peer, request, 1);
+    bdevs_.wake(queue.peer->bdevs);
+    --queue.outstanding;
+  }
+  void end_bdev(Queue& queue, Item item) {
+    bdevs_.give(device_of(queue, item), 1, queue.peer->bdevs);
     const bool had_buffers = item.kind == Kind::Read || asks_for_data(item);
-    const Resource request = requests_for(item);
-    if (item.kind != Kind::Lent) {
-      bdevs_.give(device_of(*running.queue, item), 1, running.queue->peer->bdevs);
-    }
+    if (!had_buffers) return;
     if (asks_for_data(item)) item.buffers -= kAskedFor;
-    if (had_buffers) {
-      bdevs_.give(hold_of(*running.queue, item), count_of(item), running.queue->peer->bdevs);
-      peers_.give(*running.queue->peer, pool_of(item), count_of(item));
-    }
-    peers_.give(*running.queue->peer, request, 1);
-    --running.queue->outstanding;
+    bdevs_.give(hold_of(queue, item), count_of(item), queue.peer->bdevs);
+    peers_.give(*queue.peer, pool_of(item), count_of(item));
   }
   void serve() {
     bdevs_.serve([this](ParkedCommand& command, uint32_t taken) {
