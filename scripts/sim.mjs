@@ -6,10 +6,12 @@
 //
 // All else is for the simulation itself: `npm run sim -- --help`.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { make, run, runMain, setup } from './bootstrap.mjs';
 import { plantedFaults } from './planted.mjs';
 import { root } from './sources.mjs';
@@ -18,13 +20,39 @@ const buildType = 'Asan';
 /** So long a planted fault may survive. */
 const secondsMax = 120;
 
-function sim(folder, args, options = {}) {
-  const program = path.join(folder, 'build', buildType, 'sim');
-  return spawnSync(program, args, { stdio: 'inherit', ...options });
+const jobs = os.availableParallelism();
+const simOf = (folder) => path.join(folder, 'build', buildType, 'sim');
+
+/** What swarms on all processors find first, in so many seconds: its text, or undefined. */
+async function firstFinding(folder) {
+  const swarms = Array.from({ length: jobs }, (_, index) =>
+    spawn(
+      simOf(folder),
+      ['--seed', String(1 + 1000 * index), '--seconds', String(secondsMax), '--swarm'],
+      // A group of its own: each run is a process.
+      { stdio: ['ignore', 'pipe', 'ignore'], detached: true },
+    ),
+  );
+  const ends = swarms.map(async (swarm) => {
+    const [said, [status]] = await Promise.all([text(swarm.stdout), once(swarm, 'exit')]);
+    const found = status !== 0 && /FOUND by (seed \d+), at [^:]*: (.*)/.exec(said);
+    if (!found) throw new Error('nothing found');
+    return `${found[1]}: ${found[2]}`;
+  });
+  try {
+    return await Promise.any(ends);
+  } catch {
+    return undefined;
+  } finally {
+    for (const swarm of swarms) {
+      if (swarm.exitCode === null && swarm.signalCode === null) process.kill(-swarm.pid, 'SIGKILL');
+    }
+    await Promise.allSettled(ends);
+  }
 }
 
 /** Each fault in turn, in a copy of the tree. */
-function runPlanted(names) {
+async function runPlanted(names) {
   const faults = plantedFaults.filter(({ name }) => names.length === 0 || names.includes(name));
   const copy = mkdtempSync(path.join(os.tmpdir(), 'capsuled-planted-'));
   const survivors = [];
@@ -50,23 +78,24 @@ function runPlanted(names) {
         source,
         sound.replace(find, () => replace),
       );
-      const jobs = `-j${String(os.availableParallelism())}`;
-      run('make', ['-s', jobs, '-C', path.join(copy, 'build'), `BUILDTYPE=${buildType}`, 'sim']);
+      run('make', [
+        '-s',
+        `-j${String(jobs)}`,
+        '-C',
+        path.join(copy, 'build'),
+        `BUILDTYPE=${buildType}`,
+        'sim',
+      ]);
       const start = performance.now();
-      const args = ['--seed', '1', '--seconds', String(secondsMax), '--swarm'];
-      const { status, stdout } = sim(copy, args, {
-        stdio: ['ignore', 'pipe', 'ignore'],
-        encoding: 'utf8',
-      });
+      const found = await firstFinding(copy);
       const took = (performance.now() - start) / 1000;
       survived += took;
       const seconds = took.toFixed(1);
-      const found = status !== 0 && /FOUND by seed (\d+), at [^:]*: (.*)/.exec(stdout);
-      if (!found) survivors.push(name);
+      if (found === undefined) survivors.push(name);
       console.log(
-        found
-          ? `found after ${seconds} s: ${name} (seed ${found[1]}: ${found[2]})`
-          : `SURVIVED ${seconds} s: ${name}`,
+        found === undefined
+          ? `SURVIVED ${seconds} s: ${name}`
+          : `found after ${seconds} s: ${name} (${found})`,
       );
       writeFileSync(source, sound);
     }
@@ -82,7 +111,6 @@ await runMain(async () => {
   const args = process.argv.slice(2);
   setup({ forTests: true });
   make(buildType, ['sim']);
-  if (args[0] === '--planted') return runPlanted(args.slice(1));
-  const { status } = sim(root, args);
-  return status ?? 1;
+  if (args[0] === '--planted') return await runPlanted(args.slice(1));
+  return spawnSync(simOf(root), args, { stdio: 'inherit' }).status ?? 1;
 });

@@ -225,7 +225,7 @@ bool ModelQueue::spoil(ModelPdu& pdu) {
 /// Data that a careless target would take for what it asked for.
 void ModelQueue::spoil_host_data(ModelPdu& pdu) {
   Prng& prng = network_.machine().prng();
-  switch (prng.below(3)) {
+  switch (prng.below(4)) {
     case 0: {
       // Of an R2T that another queue was sent.
       const R2tHeard& heard = *temper_.heard;
@@ -244,6 +244,11 @@ void ModelQueue::spoil_host_data(ModelPdu& pdu) {
       pdu = guessed_data(waits->first);
       return;
     }
+    case 2:
+      // As if more were to come, or none.
+      note_spoiled(pdu);
+      pdu.flags ^= kFlagLast;
+      return;
     default:
       // More than was asked for, and as if more were to come.
       note_spoiled(pdu);

@@ -231,7 +231,7 @@ void Simulation::start_target() {
   options.memory_bytes =
       options.reactors * (has(Ingredient::LittleMemory) ? 16ull << 20 : 64 << 20);
   if (has(Ingredient::LittleMemory)) {
-    options.receive_buffers_max = static_cast<uint32_t>(prng.between(1, 16));
+    options.receive_buffers_max = 1u << prng.below(5);
     options.requests_max = prng.chance(1, 2) ? 128 : static_cast<uint32_t>(prng.between(128, 1024));
   }
   options.poll = prng.chance(1, 3) ? PollMode::Interrupt : PollMode::Adaptive;
