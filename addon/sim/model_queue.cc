@@ -356,7 +356,12 @@ std::string ModelQueue::take_r2t(const ModelPdu& pdu) {
   }
   tag_heard_ = tag;
   command.asked += length;
-  *temper_.heard = {port_, cid, tag, static_cast<uint32_t>(offset), static_cast<uint32_t>(length)};
+  R2tHeard& heard = *temper_.heard;
+  const bool stays = !temper_.answers_r2ts;
+  // What stays can be abused for longer.
+  if (stays || !heard.stays || network_.machine().prng().chance(1, 8)) {
+    heard = {port_, cid, tag, static_cast<uint32_t>(offset), static_cast<uint32_t>(length), stays};
+  }
   if (!temper_.answers_r2ts) {
     owes_since_ns_ = std::min(owes_since_ns_, network_.machine().now_ns());
     return "";

@@ -29,6 +29,7 @@ struct R2tHeard {
   uint16_t tag = 0;
   uint32_t offset = 0;
   uint32_t length = 0;
+  bool stays = false;  ///< its host does not answer it
 };
 
 struct Temper {
