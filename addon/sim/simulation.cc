@@ -45,6 +45,7 @@ constexpr Pace kPaces[] = {
      .act_every_ns = 2 * kMillisecond,
      .act_max_ns = 5 * kMillisecond,
      .hang_max_ns = 5 * kMillisecond,
+     .pause_max_ns = 30 * kSecond,
      .keep_alive_ms = 10'000,
      .pdu_timeout_ns = 30 * kSecond},
     {.thinks = {kMicrosecond, 200 * kMillisecond, 0, 0},
@@ -53,6 +54,7 @@ constexpr Pace kPaces[] = {
      .act_every_ns = 200 * kMillisecond,
      .act_max_ns = 500 * kMillisecond,
      .hang_max_ns = 500 * kMillisecond,
+     .pause_max_ns = 3 * kSecond,
      .keep_alive_ms = 1'000,
      .pdu_timeout_ns = 2 * kSecond},
     {.thinks = {kMillisecond, 5 * kSecond, 0, 0},
@@ -61,6 +63,7 @@ constexpr Pace kPaces[] = {
      .act_every_ns = 5 * kSecond,
      .act_max_ns = 15 * kSecond,
      .hang_max_ns = 25 * kSecond,
+     .pause_max_ns = 15 * kSecond,
      .keep_alive_ms = 5'000,
      .pdu_timeout_ns = 4 * kSecond},
 };
@@ -267,7 +270,7 @@ ModelHostOptions Simulation::host_options(const std::string& name) {
   options.comes_back = span_up_to(std::min(pace_.duration_ns / 10, 2 * kSecond));
   // Half of a time-out's granularity, and what may come between.
   options.let_go_ns = 3 * pace_.pdu_timeout_ns + 4'000'000ull * pace_.keep_alive_ms + 10 * kSecond +
-                      2 * pace_.act_max_ns;
+                      2 * pace_.pause_max_ns;
   options.temper.heard = heard_;
   options.load.name = name;
   options.load.patience_ns = pace_.patience_ns;

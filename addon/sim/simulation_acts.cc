@@ -78,7 +78,7 @@ void Simulation::act(Ingredient what) {
     case Ingredient::Pauses: {
       // Nobody is harmed by it but in time: it is no disturbance of lines.
       everything_disturbed(true);
-      const uint64_t ns = machine_.prng().between(0, pace_.act_max_ns);
+      const uint64_t ns = machine_.prng().between(0, pace_.pause_max_ns);
       machine_.pause(ns);
       machine_.until([&] { return findings_.any(); }, now_ns() + ns);
       return everything_disturbed(false);

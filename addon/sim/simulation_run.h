@@ -31,6 +31,7 @@ struct Pace {
   uint64_t act_max_ns;    ///< how long what is done to the target lasts
   uint64_t hang_max_ns;   ///< how long a disk hangs; longer than patience where that is longer than
                           ///< a stream may wait for a device (CoreChannel::kHangsAfterNs)
+  uint64_t pause_max_ns;  ///< of the target; some times its keep-alive timers
   uint32_t keep_alive_ms;
   uint64_t pdu_timeout_ns;
 };
