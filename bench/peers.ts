@@ -106,14 +106,19 @@ export function other(address: string, pid: number | undefined): Peer {
   };
 }
 
-/** A daemon whose every block was written: what never was costs a read nothing. */
+/** Writes all of a disk: what never was written costs a read nothing. */
+export async function fill(target: string, bytes: number): Promise<void> {
+  const size = 1024 * 1024;
+  const args = ['--rw', 'write', '--bs', size, '--qd', 4, '--count', bytes / size];
+  await runPerf(target, [...args, '--time', '60s', '--warm-up', '0ms']);
+}
+
+/** A daemon whose every block was written. */
 export async function filledDaemon(options: DaemonOptions): Promise<Daemon> {
   const daemon = await Daemon.start(options);
   if (options.kind === 'null') return daemon;
-  const size = 1024 * 1024;
-  const args = ['--rw', 'write', '--bs', size, '--qd', 4, '--count', bdevBytes / size];
   try {
-    await runPerf(daemon.target, [...args, '--time', '60s', '--warm-up', '0ms']);
+    await fill(daemon.target, bdevBytes);
   } catch (error) {
     await daemon.stop();
     throw error;

@@ -5,7 +5,6 @@
  * then how long a reload takes, and the end of the daemon.
  */
 
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { until } from '../../test/host/bounded.js';
@@ -21,7 +20,7 @@ import {
   withToken,
 } from '../../test/integration/daemon.js';
 import { LoopFileSystem, noLoopDisks } from '../../test/integration/loop-disk.js';
-import { milliseconds, runPerf } from '../peers.js';
+import { fill, milliseconds, runPerf } from '../peers.js';
 import { serverCore } from '../programs.js';
 import { type Suite, median, printTable } from '../suite.js';
 
@@ -88,11 +87,15 @@ function configured({ directory, frozen }: Disks, hung: boolean): Configuration 
   });
 }
 
-async function p99s(daemon: Daemon, seconds: number): Promise<Map<string, number>> {
+function targetOf(daemon: Daemon, nsid: number): string {
   const { address, port } = daemon.target();
+  return `tcp://${address}:${String(port)}/${subsystemNqn}?nsid=${String(nsid)}`;
+}
+
+async function p99s(daemon: Daemon, seconds: number): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   for (const { name, nsid, args } of loads) {
-    const target = `tcp://${address}:${String(port)}/${subsystemNqn}?nsid=${String(nsid)}`;
+    const target = targetOf(daemon, nsid);
     const { total } = await runPerf(target, [...args, '--time', milliseconds(seconds)]);
     found.set(name, total.latency_us.p99);
   }
@@ -144,6 +147,7 @@ async function repeat(directory: string, seconds: number): Promise<Repetition> {
     ends.teardown(() => {
       frozen?.thaw();
     });
+    for (const index of sound.keys()) await fill(targetOf(daemon, index + 1), sizeBytes);
     const before = await p99s(daemon, seconds);
     const reasons = await hang(daemon, disks, ends);
     const beside = await p99s(daemon, seconds);
@@ -165,8 +169,6 @@ export const hung: Suite = {
   defaults: { repetitions: 5, seconds: 1 },
   async run({ directory, repetitions, seconds }) {
     if (noLoopDisks !== false) console.log(`no frozen file system: ${noLoopDisks}`);
-    // What was never written costs a read nothing.
-    writeFileSync(join(directory, 'file0.img'), Buffer.alloc(sizeBytes, 1));
     const all: Repetition[] = [];
     for (let repetition = 0; repetition < repetitions; repetition++) {
       all.push(await repeat(directory, seconds));
