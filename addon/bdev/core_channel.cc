@@ -75,7 +75,7 @@ void bdev_keep(BdevIo& io) { io.set_state(BdevIoState::Backend); }
 void BdevChannel::recheck(BdevIo& io) { bdev_complete(io, BdevStatus::Success); }
 
 void bdev_give_back(BdevIo& io) {
-  ASSERT(io.lent && io.state == BdevIoState::Idle);
+  ASSERT(io.lent && (io.state == BdevIoState::Idle || io.state == BdevIoState::Ended));
   io.lent = false;
   if (io.lender != nullptr) io.lender->give_back(io);
 }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint32_t kSectorBytesMax = 4096;
 
-/// Of a Write, while it has a slot: where that is.
+/// While it has a slot: where that is.
 uint64_t& slot_word(BdevIo& io) { return io.channel->frame(io).scratch[0]; }
 
 void gather(IovCursor& from, std::byte* to, size_t bytes) {
@@ -37,13 +37,14 @@ CryptoChannel::CryptoChannel(Reactor& reactor, const std::shared_ptr<BdevEntry>&
                              XtsCipher cipher)
     : LayerChannel(reactor, base, 0),
       block_size_(base->bdev->facts().block_size),
+      base_lends_(base->bdev->facts().lends_reads),
       cipher_(std::move(cipher)),
       buffers_(reactor.buffers(), kCryptoBytesMax) {
   ASSERT(cipher_.sector_bytes() <= kSectorBytesMax);
-  for (uint32_t index = 0; index < kCryptoWritesMax; ++index) free_[index] = &slots_[index];
+  for (uint32_t index = 0; index < kCryptoSlots; ++index) free_[index] = &slots_[index];
 }
 
-CryptoChannel::~CryptoChannel() { ASSERT(free_count_ == kCryptoWritesMax && line_.empty()); }
+CryptoChannel::~CryptoChannel() { ASSERT(free_count_ == kCryptoSlots && line_.empty()); }
 
 uint64_t CryptoChannel::number_of(const BdevIo& io) const {
   return io.offset_blocks * (block_size_ / XtsCipher::kTweakBytes);
@@ -52,6 +53,7 @@ uint64_t CryptoChannel::number_of(const BdevIo& io) const {
 size_t CryptoChannel::bytes_of(const BdevIo& io) const { return io.count_blocks * block_size_; }
 
 void CryptoChannel::submit(BdevIo& io) {
+  if (io.type == BdevIoType::Read && base_lends_) (void)borrow(io);
   if (io.type != BdevIoType::Write) return LayerChannel::submit(io);
   // Behind those that wait already.
   if (!line_.empty() || !start_write(io, io.submitted_ns)) line_.push_back(io);
@@ -66,10 +68,51 @@ void CryptoChannel::cancel(BdevIo& io) {
 bool CryptoChannel::forwarded(BdevIo& io) {
   if (io.type == BdevIoType::Write) {
     end_write(io);
-  } else if (io.type == BdevIoType::Read && io.status == BdevStatus::Success && !decrypt(io)) {
-    io.status = BdevStatus::Failed;
+  } else if (io.type == BdevIoType::Read) {
+    const bool well = io.lent
+                          ? end_borrowed(io)
+                          : io.status != BdevStatus::Success || decrypt(io, io.iov, io.iov_count);
+    if (!well) io.status = BdevStatus::Failed;
   }
   return true;
+}
+
+// ---- Reads with a loan --------------------------------------------------------------------------
+
+/// False: not now.
+bool CryptoChannel::borrow(BdevIo& io) {
+  if (free_count_ <= kCryptoSlots / 2) return false;
+  Slot& slot = *free_[free_count_ - 1];
+  slot.iov = std::exchange(io.iov, slot.buffers.iov.data());
+  slot.iov_count = io.iov_count;
+  const BdevLoan& loan = base().loan();
+  io.offset_blocks += loan.first_block;
+  io.lent = loan.lender->lend(io);
+  io.offset_blocks -= loan.first_block;
+  if (!io.lent) {
+    io.iov = slot.iov;
+    io.iov_count = slot.iov_count;
+    return false;
+  }
+  --free_count_;
+  slot_word(io) = reinterpret_cast<uintptr_t>(&slot);
+  return true;
+}
+
+/// False: OpenSSL has failed.
+bool CryptoChannel::end_borrowed(BdevIo& io) {
+  Slot& slot = *reinterpret_cast<Slot*>(slot_word(io));
+  const iovec* const from = std::exchange(io.iov, slot.iov);
+  const uint32_t from_count = std::exchange(io.iov_count, slot.iov_count);
+  const bool well = io.status != BdevStatus::Success || decrypt(io, from, from_count);
+  io.iov = slot.buffers.iov.data();
+  io.iov_count = from_count;
+  bdev_give_back(io);
+  io.iov = slot.iov;
+  io.iov_count = slot.iov_count;
+  free_[free_count_++] = &slot;
+  serve_line();
+  return well;
 }
 
 // ---- Writes -------------------------------------------------------------------------------------
@@ -144,28 +187,30 @@ bool CryptoChannel::encrypt(const BdevIo& io, std::byte* to) {
   return true;
 }
 
-bool CryptoChannel::decrypt(const BdevIo& io) {
+/// From where the base has put it, or has it, to where it is wanted, which may be the same.
+bool CryptoChannel::decrypt(const BdevIo& io, const iovec* from, uint32_t from_count) {
   const size_t sector = cipher_.sector_bytes();
   uint64_t number = number_of(io);
-  IovCursor data(io.iov, io.iov_count);
+  IovCursor source(from, from_count);
+  IovCursor target(io.iov, io.iov_count);
   std::array<std::byte, kSectorBytesMax> scattered;
   for (size_t left = bytes_of(io); left > 0;) {
-    const iovec run = data.current();
-    auto* at = static_cast<std::byte*>(run.iov_base);
-    size_t bytes = std::min(left, run.iov_len) / sector * sector;
+    const iovec read = source.current();
+    const iovec wanted = target.current();
+    const auto* in = static_cast<const std::byte*>(read.iov_base);
+    auto* out = static_cast<std::byte*>(wanted.iov_base);
+    size_t bytes = std::min({left, read.iov_len, wanted.iov_len}) / sector * sector;
     const bool is_scattered = bytes == 0;
     if (is_scattered) {
       bytes = sector;
-      at = scattered.data();
-      IovCursor from = data;
-      gather(from, at, bytes);
-    }
-    if (!cipher_.decrypt(number, at, at, bytes)) return false;
-    if (is_scattered) {
-      scatter(at, data, bytes);
+      in = out = scattered.data();
+      gather(source, out, bytes);
     } else {
-      data.skip(bytes);
+      source.skip(bytes);
+      target.skip(bytes);
     }
+    if (!cipher_.decrypt(number, in, out, bytes)) return false;
+    if (is_scattered) scatter(out, target, bytes);
     number += bytes / XtsCipher::kTweakBytes;
     left -= bytes;
   }
