@@ -74,10 +74,15 @@ void bdev_keep(BdevIo& io) { io.set_state(BdevIoState::Backend); }
 
 void BdevChannel::recheck(BdevIo& io) { bdev_complete(io, BdevStatus::Success); }
 
-void bdev_give_back(BdevIo& io) {
-  ASSERT(io.lent && (io.state == BdevIoState::Idle || io.state == BdevIoState::Ended));
+void CoreChannel::end_loan(BdevIo& io) {
+  ASSERT(io.lent);
   io.lent = false;
   if (io.lender != nullptr) io.lender->give_back(io);
+}
+
+void bdev_give_back(BdevIo& io) {
+  ASSERT(io.state == BdevIoState::Idle);
+  CoreChannel::end_loan(io);
 }
 
 CoreChannel* CoreChannel::acquire(Reactor& reactor, const std::shared_ptr<BdevEntry>& entry) {
@@ -326,7 +331,12 @@ bool CoreChannel::hangs() const {
 }
 
 bool CoreChannel::lend(BdevIo& io) {
-  ASSERT(io.type == BdevIoType::Read && io.state == BdevIoState::Idle && !io.lent);
+  ASSERT(io.state == BdevIoState::Idle);
+  return begin_loan(io);
+}
+
+bool CoreChannel::begin_loan(BdevIo& io) {
+  ASSERT(io.type == BdevIoType::Read && !io.lent);
   if (!facts_.lends_reads) return false;
   io.offset_blocks += loan_.first_block;
   io.lent = loan_.lender->lend(io);

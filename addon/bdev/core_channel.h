@@ -48,6 +48,10 @@ class CoreChannel {
   BdevFrame& frame(BdevIo& io) const { return io.frames[frame_]; }
   /// Before submit(), for a Read of a bdev that lends: see BdevChannel::lend().
   bool lend(BdevIo& io);
+  /// The same for a layer above that has `io`, before it is forwarded; and the end of that loan,
+  /// when `io` has come back.
+  bool begin_loan(BdevIo& io);
+  static void end_loan(BdevIo& io);
   /// A Flush that finds out whether the bdev's faults are still there: see BdevHealth. Ends with
   /// Success if none is left.
   void recheck(BdevIo& io);

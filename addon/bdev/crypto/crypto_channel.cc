@@ -53,7 +53,7 @@ uint64_t CryptoChannel::number_of(const BdevIo& io) const {
 size_t CryptoChannel::bytes_of(const BdevIo& io) const { return io.count_blocks * block_size_; }
 
 void CryptoChannel::submit(BdevIo& io) {
-  if (io.type == BdevIoType::Read && base_lends_) (void)borrow(io);
+  if (io.type == BdevIoType::Read && base_lends_) borrow(io);
   if (io.type != BdevIoType::Write) return LayerChannel::submit(io);
   // Behind those that wait already.
   if (!line_.empty() || !start_write(io, io.submitted_ns)) line_.push_back(io);
@@ -79,24 +79,19 @@ bool CryptoChannel::forwarded(BdevIo& io) {
 
 // ---- Reads with a loan --------------------------------------------------------------------------
 
-/// False: not now.
-bool CryptoChannel::borrow(BdevIo& io) {
-  if (free_count_ <= kCryptoSlots / 2) return false;
+/// If that is not to be had now, `io` goes without.
+void CryptoChannel::borrow(BdevIo& io) {
+  if (free_count_ <= kCryptoSlots / 2) return;
   Slot& slot = *free_[free_count_ - 1];
   slot.iov = std::exchange(io.iov, slot.buffers.iov.data());
   slot.iov_count = io.iov_count;
-  const BdevLoan& loan = base().loan();
-  io.offset_blocks += loan.first_block;
-  io.lent = loan.lender->lend(io);
-  io.offset_blocks -= loan.first_block;
-  if (!io.lent) {
+  if (!base().begin_loan(io)) {
     io.iov = slot.iov;
     io.iov_count = slot.iov_count;
-    return false;
+    return;
   }
   --free_count_;
   slot_word(io) = reinterpret_cast<uintptr_t>(&slot);
-  return true;
 }
 
 /// False: OpenSSL has failed.
@@ -107,7 +102,7 @@ bool CryptoChannel::end_borrowed(BdevIo& io) {
   const bool well = io.status != BdevStatus::Success || decrypt(io, from, from_count);
   io.iov = slot.buffers.iov.data();
   io.iov_count = from_count;
-  bdev_give_back(io);
+  CoreChannel::end_loan(io);
   io.iov = slot.iov;
   io.iov_count = slot.iov_count;
   free_[free_count_++] = &slot;

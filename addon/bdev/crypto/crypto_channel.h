@@ -57,7 +57,7 @@ class CryptoChannel final : public LayerChannel {
   /// `submitted_ns`: when the base is to have got it. False: there is no slot or no buffer now.
   bool start_write(BdevIo& io, uint64_t submitted_ns);
   void end_write(BdevIo& io);
-  bool borrow(BdevIo& io);
+  void borrow(BdevIo& io);
   bool end_borrowed(BdevIo& io);
   void give_back(Slot& slot);
   void serve_line();

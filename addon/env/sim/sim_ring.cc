@@ -12,7 +12,7 @@ namespace capsuled::env::sim {
 
 namespace {
 
-/// So late the kernel looks at a send that is to end.
+/// So late a worker of the kernel looks at a send.
 constexpr SimSpan kBeginsLate{1, 100'000, 0, 0};
 /// One that is cancelled, or whose connection is over, is given back when its worker looks.
 constexpr SimSpan kEndsLate{1, 100'000, 3, 50'000'000};
