@@ -9,13 +9,13 @@ import { type Program, capsuled, serverCore } from './programs.js';
 export const bdevBytes = 2 ** 30;
 
 const size = String(bdevBytes);
-/** Beside the configuration. */
-const keyFile = 'bench.key';
+/** Beside the configuration, with as many bits of key for the cipher. */
+const keyFiles = { 128: 'aes-128.key', 256: 'aes-256.key' } as const;
 
 /** An encrypted RAM disk. */
-function encrypted(sectorBytes: number): string {
+function encrypted(keyBits: keyof typeof keyFiles, sectorBytes: number): string {
   const base = `{ name: low, kind: malloc, size: ${size}, block_size: 4096 }`;
-  const keys = `base: low, key_file: ${keyFile}, sector_size: ${String(sectorBytes)}`;
+  const keys = `base: low, key_file: ${keyFiles[keyBits]}, sector_size: ${String(sectorBytes)}`;
   return `${base}, { name: bench, kind: crypto, ${keys} }`;
 }
 
@@ -24,8 +24,10 @@ const bdevs = {
   malloc: () => `{ name: bench, kind: malloc, size: ${size}, block_size: 4096 }`,
   uring: (file: string) =>
     `{ name: bench, kind: uring, path: ${JSON.stringify(file)}, size: ${size}, create: true, block_size: 4096 }`,
-  crypto: () => encrypted(512),
-  'crypto-4k': () => encrypted(4096),
+  'crypto-128': () => encrypted(128, 512),
+  'crypto-128-4k': () => encrypted(128, 4096),
+  'crypto-256': () => encrypted(256, 512),
+  'crypto-256-4k': () => encrypted(256, 4096),
 } as const;
 
 export type BdevKind = keyof typeof bdevs;
@@ -87,7 +89,11 @@ export class Daemon {
     const folder = mkdtempSync(join(directory, `${kind}-${poll}-`));
     const file = join(folder, 'config.yaml');
     writeFileSync(file, configuration(options, nqn));
-    writeFileSync(join(folder, keyFile), randomBytes(64), { mode: 0o600 });
+    for (const [bits, name] of Object.entries(keyFiles)) {
+      // XTS has two keys.
+      const key = randomBytes((2 * Number(bits)) / 8);
+      writeFileSync(join(folder, name), key, { mode: 0o600 });
+    }
     const program = capsuled(['serve', '--config', file]);
     const line = await program.line((text) => text.includes('"msg":"ready"'));
     return new Daemon(program, nqn, JSON.parse(line) as ReadyLine);

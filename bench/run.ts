@@ -9,6 +9,7 @@ import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { bdevKinds } from './daemon.js';
 import { root } from './programs.js';
 import type { Suite, SuiteOptions } from './suite.js';
 import { connections } from './suites/connections.js';
@@ -45,7 +46,7 @@ function usage(): string {
   --json FILE       where the figures are recorded (bench/results/)
 ratios:
   --cases REGEX     which loads
-  --peers LIST      of null,malloc,uring,crypto,crypto-4k
+  --peers LIST      of ${bdevKinds.join(',')}
   --against ADDR:PORT/NQN   another target that runs; more than once if there are more
   --against-pid PID         its process, stopped while others are measured`;
 }
