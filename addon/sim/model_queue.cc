@@ -21,6 +21,7 @@ constexpr uint8_t kPsdtSgl = 0x40;
 constexpr uint8_t kSglInCapsule = 0x01;
 constexpr uint8_t kSglTransport = 0x5a;
 constexpr uint64_t kHostDataHeaderBytes = 24;
+constexpr uint64_t kHeaderDigestBytes = 4;
 constexpr uint64_t kTagsGuessed = 64;
 constexpr uint64_t kRushesOneIn = 8;
 constexpr uint64_t kRushNs = 300'000;
@@ -120,8 +121,9 @@ void ModelQueue::send(ModelPdu pdu) {
 /// Data of a command that was asked for none yet, as if its R2T had been heard of.
 ModelPdu ModelQueue::guessed_data(uint16_t cid) {
   Command& command = commands_.at(cid);
-  // Its header is behind what is sent already.
-  command.guess_ends = sent_bytes_ + outgoing_.size() + kHostDataHeaderBytes;
+  // Its header is behind what is sent already. Nobody may look at it before its digest is there.
+  command.guess_ends = sent_bytes_ + outgoing_.size() + kHostDataHeaderBytes +
+                       (temper_.digests.header ? kHeaderDigestBytes : 0);
   if (env::sim::SimSocket* const target = socket_->other()) {
     target->handed_over = [this, alive = std::weak_ptr<bool>(alive_)] {
       if (!alive.expired()) note_guesses_seen();
