@@ -323,10 +323,12 @@ void CoreChannel::tick() {
 }
 
 bool CoreChannel::hangs() const {
-  const uint64_t waits_ns = gate_ == nullptr ? UINT64_MAX : gate_->oldest_ns();
-  const uint64_t oldest_ns = std::min(oldest_ns_, waits_ns);
-  const uint64_t now_ns = reactor_.now_ns();
-  if (oldest_ns < now_ns && now_ns - oldest_ns >= kHangsAfterNs) return true;
+  const auto is_old = [now_ns = reactor_.now_ns()](uint64_t submitted_ns) {
+    return submitted_ns < now_ns && now_ns - submitted_ns >= kHangsAfterNs;
+  };
+  // The oldest that tick() has noted may have ended since.
+  if (is_old(oldest_ns_) && is_old(backend_->oldest_ns())) return true;
+  if (gate_ != nullptr && is_old(gate_->oldest_ns())) return true;
   return backend_->base_hangs();
 }
 

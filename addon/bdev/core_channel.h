@@ -73,10 +73,10 @@ class CoreChannel {
   bool may_keep() const { return may_keep_; }
   /// BdevFacts::takes_data_at_once, of an operation that is submitted in this turn of the loop.
   bool takes_data_at_once() const { return takes_data_at_once_; }
-  /// Whether its device has kept an operation of this reactor, anybody's, for kHangsAfterNs, give
-  /// or take a second; or one has waited for a limit for so long. Of these two, only the first is
-  /// something wrong with the bdev (BdevEntry::oldest_ns), but neither is worth waiting for with
-  /// what others need.
+  /// Whether its device has kept an operation of this reactor, anybody's, for kHangsAfterNs, which
+  /// is known up to two seconds later; or one has waited for a limit for so long. Of these two,
+  /// only the first is something wrong with the bdev (BdevEntry::oldest_ns), but neither is worth
+  /// waiting for with what others need.
   bool hangs() const;
   /// Its number among the channels of its reactor, from 1: the lowest that was free. Used again
   /// when the channel is gone.

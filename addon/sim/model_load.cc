@@ -22,6 +22,9 @@ constexpr size_t kInCapsuleBytesMax = 8192;
 constexpr size_t kRangeBytes = 16;
 constexpr uint16_t kCompareFailure = 0x285;
 constexpr uint16_t kAbortRequested = 0x007;
+constexpr uint16_t kCommandInterrupted = 0x021;
+/// How long a disk that hung may take for what has piled up meanwhile.
+constexpr uint64_t kCatchesUpNs = 1'000'000'000;
 constexpr uint64_t kBlocksShared = 32;
 constexpr uint32_t kAllNamespaces = 0xffff'ffff;
 constexpr uint64_t kRangesMax = 16;
@@ -137,7 +140,9 @@ void ModelLoad::submit(ModelQueue& wire, uint64_t number, Asked asked, Ended end
                 const bool may_be = outcome.status == expected ||
                                     (options_.aborts && outcome.status == kAbortRequested) ||
                                     options_.patience_ns == 0 ||
-                                    disturbed(command.ns, command.since_ns);
+                                    disturbed(command.ns, command.since_ns) ||
+                                    (outcome.status == kCommandInterrupted &&
+                                     disturbed(command.ns, command.since_ns - kCatchesUpNs));
                 if (outcome.answered && !success && !may_be) {
                   findings_.tell(options_.name + ": " + command.what + of(command.ns) +
                                  " ended with status " + std::to_string(outcome.status));
