@@ -34,7 +34,8 @@ is_gone() {
     grep -qxF 'capsuled_bdev_state{bdev="disk0",state="gone"} 1' /tmp/metrics
 }
 wait_until 30 "the metrics say it" is_gone
-grep -q '"bdev":"disk0","state":"gone","msg":"its device is gone' /tmp/daemon.log || fail "the log does not say it"
+is_logged() { grep -q '"bdev":"disk0","state":"gone","msg":"its device is gone' /tmp/daemon.log; }
+wait_until 30 "the log says it" is_logged
 http_get "$ADMIN_PORT" /readyz > /tmp/readyz
 grep -q "bdev disk0: its device is gone" /tmp/readyz || fail "/readyz: $(cat /tmp/readyz)"
 dd if="$second" of=/dev/null bs=4k count=1 iflag=direct status=none 2>/dev/null && fail "$second is read"
