@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,6 +20,7 @@ const usage = `usage: node dist/nvme-cli-tests/run.js [OPTION]... [NAME]...
   --list             the behaviours, and what each shows
   --runner uml|qemu  User-Mode Linux or QEMU (default: uml where it is built, else qemu)
   --target capsuled|nvmet   nvmet: Linux's own target, to prove the behaviour files
+  --jobs N           so many at a time (default: 2, on one processor 1)
   --keep             keeps each behaviour's folder: configuration, logs, files
   --verbose          the guest's output while it runs
 `;
@@ -39,6 +40,7 @@ interface Options {
   readonly list: boolean;
   readonly runner: RunnerKind | undefined;
   readonly target: TargetKind;
+  readonly jobs: number;
   readonly keep: boolean;
   readonly verbose: boolean;
 }
@@ -50,6 +52,7 @@ function readOptions(): Options {
       list: { type: 'boolean', default: false },
       runner: { type: 'string' },
       target: { type: 'string', default: 'capsuled' },
+      jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
       keep: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -67,7 +70,11 @@ function readOptions(): Options {
     throw new Error(`expected capsuled or nvmet for \`--target\`, got ${target}`);
   }
   const { list, keep, verbose } = values;
-  return { names: positionals, list, runner, target, keep, verbose };
+  const jobs = Number(values.jobs);
+  if (!Number.isInteger(jobs) || jobs < 1) {
+    throw new Error(`expected a number of 1 or more for \`--jobs\`, got ${values.jobs}`);
+  }
+  return { names: positionals, list, runner, target, jobs, keep, verbose };
 }
 
 /** Whether User-Mode Linux can run: a kernel of this configuration in the cache, and root. */
@@ -101,6 +108,7 @@ async function startTarget(
   behaviour: Behaviour,
   runner: RunnerKind,
   folder: string,
+  running: Running,
 ): Promise<Target> {
   if (behaviour.inGuest) return new InGuest(folder, behaviour.configText);
   const target =
@@ -112,8 +120,13 @@ async function startTarget(
   return target;
 }
 
+interface Running {
+  target?: Target | undefined;
+  guest?: Guest | undefined;
+}
+
 /** What to end when we are ended. */
-const running: { target?: Target | undefined; guest?: Guest | undefined } = {};
+const allRunning = new Set<Running>();
 
 /** Runs the guest's script to its end; throws what is wrong. */
 async function runGuest(
@@ -121,6 +134,7 @@ async function runGuest(
   runner: RunnerKind,
   outer: Outer,
   folder: string,
+  running: Running,
   verbose: boolean,
 ): Promise<void> {
   const outerPort = await outer.listen();
@@ -159,7 +173,12 @@ async function runGuest(
   await outer.target.checkClean();
 }
 
-function report(error: unknown, outer: Outer | undefined, folder: string): void {
+function report(
+  error: unknown,
+  outer: Outer | undefined,
+  folder: string,
+  target: Target | undefined,
+): void {
   const indent = (text: string): string => text.replaceAll(/^/gm, '      ');
   const block = (title: string, text: string): void => {
     if (text.trim() !== '') console.log(`    ${title}:\n${indent(text.trimEnd())}`);
@@ -170,7 +189,7 @@ function report(error: unknown, outer: Outer | undefined, folder: string): void 
     block('the guest', guest.output);
     if (existsSync(join(folder, 'console'))) block('its console', guest.consoleTail(20));
   }
-  const log = outer?.target.log ?? running.target?.log ?? '';
+  const log = outer?.target.log ?? target?.log ?? '';
   block('the target', log.trimEnd().split('\n').slice(-60).join('\n'));
 }
 
@@ -184,10 +203,12 @@ async function run(behaviour: Behaviour, runner: RunnerKind, options: Options): 
   };
   let outer: Outer | undefined;
   let failure: unknown;
+  const running: Running = {};
+  allRunning.add(running);
   try {
     const side = await readOuterSide(behaviour);
-    outer = new Outer(await startTarget(options.target, behaviour, runner, folder), side);
-    await runGuest(behaviour, runner, outer, folder, options.verbose);
+    outer = new Outer(await startTarget(options.target, behaviour, runner, folder, running), side);
+    await runGuest(behaviour, runner, outer, folder, running, options.verbose);
   } catch (error) {
     failure = error ?? new Error('unknown');
   }
@@ -198,8 +219,8 @@ async function run(behaviour: Behaviour, runner: RunnerKind, options: Options): 
     failure ??= error;
   }
   line(failure === undefined ? 'ok' : 'FAIL');
-  if (failure !== undefined) report(failure, outer, folder);
-  running.target = undefined;
+  if (failure !== undefined) report(failure, outer, folder, running.target);
+  allRunning.delete(running);
   if (options.keep) console.log(`    kept: ${folder}`);
   else rmSync(folder, { recursive: true, force: true });
   return failure === undefined;
@@ -215,7 +236,7 @@ async function main(): Promise<number> {
   }
   const preferred = options.runner ?? (umlIsUsable() ? 'uml' : 'qemu');
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const behaviour of behaviours) {
+  const one = async (behaviour: Behaviour): Promise<void> => {
     const misfit =
       options.target === 'nvmet' && (behaviour.needsCapsuled || behaviour.inGuest)
         ? 'needs capsuled'
@@ -229,7 +250,12 @@ async function main(): Promise<number> {
       counts.skipped++;
     } else if (await run(behaviour, behaviour.runner ?? preferred, options)) counts.passed++;
     else counts.failed++;
-  }
+  };
+  const left = [...behaviours];
+  const work = async (): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await one(next);
+  };
+  await Promise.all(Array.from({ length: options.jobs }, work));
   const { passed, failed, skipped } = counts;
   console.log(`${String(passed)} passed, ${String(failed)} failed, ${String(skipped)} skipped`);
   return failed === 0 ? 0 : 1;
@@ -237,9 +263,10 @@ async function main(): Promise<number> {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
-    void Promise.allSettled([running.guest?.kill(), running.target?.stop()]).then(() =>
-      process.exit(1),
+    const ends = [...allRunning].map(({ guest, target }) =>
+      Promise.allSettled([guest?.kill(), target?.stop()]),
     );
+    void Promise.all(ends).then(() => process.exit(1));
   });
 }
 
