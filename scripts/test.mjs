@@ -69,7 +69,9 @@ async function runNative(buildType) {
   const programs = buildType === 'Release' ? ['limit_server', 'limit_client'] : [];
   make(buildType, ['native_tests', ...programs]);
   const program = path.join(root, 'build', buildType, 'native_tests');
-  const listed = spawnSync(program, ['--count', '--no-colors=true'], { encoding: 'utf8' });
+  const listed = spawnSync('setarch', ['-R', program, '--count', '--no-colors=true'], {
+    encoding: 'utf8',
+  });
   const count = Number(/unskipped test cases.*: (\d+)/.exec(listed.stdout)?.[1] ?? 0);
   if (count === 0) return settle(counts, 'no test cases');
   const shards = Math.min(2, availableParallelism());
