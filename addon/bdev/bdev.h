@@ -13,13 +13,15 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/changeable.h"
 #include "bdev/bdev_error.h"
 #include "bdev/bdev_health.h"
 #include "bdev/bdev_io.h"
-#include "bdev/changeable.h"
+#include "bdev/drive_report.h"
 #include "env/content.h"
 
 namespace capsuled {
@@ -36,14 +38,16 @@ struct BdevFacts {
   uint64_t block_count = 0;   ///< when it was made: see Bdev::block_count()
   uint32_t transfer_bytes_max =
       0;  ///< of one operation with data; 0: no limit (the core splits above it)
-  uint64_t zero_blocks_max = 0;  ///< of one Unmap or WriteZeroes; 0: no limit
+  uint64_t zero_blocks_max = 0;   ///< of one WriteZeroes; 0: no limit
+  uint64_t unmap_blocks_max = 0;  ///< of one Unmap; 0: no limit
   uint32_t boundary_blocks =
       0;  ///< operations with data must not cross it (the core splits); 0: none
   uint32_t buffer_alignment =
       1;  ///< bytes, power of two up to 4096: of each iovec's address and length
   uint32_t optimal_write_blocks = 0;  ///< preferred granularity; 0: not said
   bool read_only = false;
-  bool can_unmap = false;         ///< Unmap; afterwards the blocks read as zeros
+  bool can_unmap = false;         ///< Unmap: the blocks hold nothing that anybody wants
+  bool unmap_zeroes = false;      ///< … and afterwards they read as zeros
   bool can_write_zeroes = false;  ///< else, or when it ends as Unsupported, the core writes zeros
   bool can_compare = false;       ///< else the core reads and compares
   bool volatile_cache = false;    ///< Flush has something to do
@@ -67,6 +71,14 @@ struct BdevFacts {
   std::string warning{};
   /// What the factory has found out that may be written in its configuration, by key.
   std::map<std::string, std::string> found{};
+};
+
+/// One of several ways to what a bdev has, in words.
+struct BdevPath {
+  std::string name;    ///< where it leads: "192.0.2.1:4420"
+  std::string state;   ///< "live", "reconnecting", …: its kind says which there are
+  std::string access;  ///< how good it is; empty: that is not known now
+  std::string reason;  ///< what is wrong with it; empty: nothing
 };
 
 class BdevChannel;
@@ -191,6 +203,10 @@ class Bdev {
   /// The same in blocks; those it has, if a part of one is left over. Control thread.
   uint64_t blocks_found() const;
   BdevHealth& health() { return health_; }
+  /// Of one that is reached over several; empty: there is but one way. Control thread.
+  virtual std::vector<BdevPath> paths() const { return {}; }
+  /// Of one that drives its device by itself. Control thread.
+  virtual std::optional<DriveReport> drive_report() const { return std::nullopt; }
   /// What it stands on. Control thread.
   const std::vector<BdevBase>& bases() const { return bases_; }
   /// 0: on nothing.

@@ -7,11 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bdev/base_reads.h"
 #include "bdev/bdev_error.h"
 #include "bdev/bdev_parameters.h"
 #include "bdev/bdev_registry.h"
+#include "bdev/shared_parts.h"
 #include "env/env.h"
 
 namespace capsuled {
@@ -19,11 +21,16 @@ namespace capsuled {
 /// What a factory finds.
 struct BdevContext {
   env::Env& env;
-  uint32_t reactor_count = 1;  ///< of the process
-  bool claim = true;           ///< of files and bases; false: beside who uses them
+  std::vector<Reactor*> reactors = {};  ///< of the process, by index; a test may have none
+  bool claim = true;                    ///< of files and bases; false: beside who uses them
   /// By name: what it may stand on. Opened on the control thread, for this bdev alone.
   std::map<std::string, std::shared_ptr<BdevDesc>> bases = {};
-  BaseReads* reads = nullptr;  ///< of the bases; never null where the kind reads some
+  BaseReads* reads = nullptr;    ///< of the bases; never null where the kind reads some
+  SharedParts* parts = nullptr;  ///< of the engine; null: it has everything for itself
+
+  uint32_t reactor_count() const {
+    return reactors.empty() ? 1 : static_cast<uint32_t>(reactors.size());
+  }
 };
 
 struct BdevKind {

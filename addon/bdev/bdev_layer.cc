@@ -28,6 +28,7 @@ BdevFacts layer_facts(const BdevFacts& base, std::string name, std::string kind,
   facts.optimal_write_blocks = optimal != 0 && first_block % optimal == 0 ? optimal : 0;
   facts.read_only = base.read_only;
   facts.can_unmap = base.can_unmap;
+  facts.unmap_zeroes = base.unmap_zeroes;
   facts.can_write_zeroes = true;
   facts.can_compare = true;
   facts.volatile_cache = base.volatile_cache;

@@ -110,6 +110,7 @@ TEST_CASE("stack: what the lowest bdev cannot take whole is split there") {
   facts.transfer_bytes_max = 4 * kBlock;
   facts.boundary_blocks = 8;
   facts.zero_blocks_max = 16;
+  facts.unmap_blocks_max = 16;
   facts.can_compare = false;
   Scene scene(facts);
   std::vector<std::byte> data = numbered(64 * kBlock);

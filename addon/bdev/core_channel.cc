@@ -50,10 +50,11 @@ uint32_t types_that_go_whole(const BdevFacts& facts) {
     if (facts.can_compare) types |= bit(BdevIoType::Compare);
     if (!facts.read_only) types |= bit(BdevIoType::Write);
   }
-  if (facts.zero_blocks_max == 0 && !facts.read_only) {
-    if (facts.can_unmap) types |= bit(BdevIoType::Unmap);
-    if (facts.can_write_zeroes) types |= bit(BdevIoType::WriteZeroes);
-  }
+  const auto add = [&](bool can, uint64_t blocks_max, BdevIoType type) {
+    if (can && blocks_max == 0 && !facts.read_only) types |= bit(type);
+  };
+  add(facts.can_unmap, facts.unmap_blocks_max, BdevIoType::Unmap);
+  add(facts.can_write_zeroes, facts.zero_blocks_max, BdevIoType::WriteZeroes);
   return types;
 }
 
@@ -107,6 +108,7 @@ CoreChannel::CoreChannel(Reactor& reactor, ReactorChannels& table, std::shared_p
       block_size_(facts_.block_size),
       transfer_blocks_max_(limit_or_none(facts_.transfer_bytes_max / facts_.block_size)),
       zero_blocks_max_(limit_or_none(facts_.zero_blocks_max)),
+      unmap_blocks_max_(limit_or_none(facts_.unmap_blocks_max)),
       whole_(types_that_go_whole(facts_)) {
   const bool limited = facts_.transfer_bytes_max != 0 || facts_.boundary_blocks != 0;
   ASSERT(!limited || (!facts_.lends_reads && !facts_.takes_data_at_once));
@@ -151,7 +153,7 @@ bool CoreChannel::goes_whole(const BdevIo& io, PieceKind& kind) const {
   kind = PieceKind::Same;
   switch (io.type) {
     case BdevIoType::Flush: return true;
-    case BdevIoType::Unmap: return io.count_blocks <= zero_blocks_max_;
+    case BdevIoType::Unmap: return io.count_blocks <= unmap_blocks_max_;
     case BdevIoType::WriteZeroes:
       if (facts_.can_write_zeroes && !write_zeroes_refused_) {
         return io.count_blocks <= zero_blocks_max_;

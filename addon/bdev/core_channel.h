@@ -137,7 +137,8 @@ class CoreChannel {
   const uint32_t block_size_;
   uint64_t block_count_ = 0;
   const uint64_t transfer_blocks_max_;  ///< UINT64_MAX: no limit
-  const uint64_t zero_blocks_max_;      ///< UINT64_MAX: no limit
+  const uint64_t zero_blocks_max_;      ///< likewise
+  const uint64_t unmap_blocks_max_;     ///< likewise
   uint32_t whole_;                      ///< types that go to the backend as they are, as bits
   uint32_t references_ = 0;
   uint32_t in_flight_ = 0;

@@ -83,8 +83,8 @@ void Pieces::serve_line() {
 
 uint64_t Pieces::next_count(const BdevIo& io) const {
   const uint64_t left = io.count_blocks - io.progress.blocks_started;
-  if (io.type == BdevIoType::Unmap ||
-      (io.type == BdevIoType::WriteZeroes && io.progress.kind == PieceKind::Same)) {
+  if (io.type == BdevIoType::Unmap) return std::min(left, channel_.unmap_blocks_max_);
+  if (io.type == BdevIoType::WriteZeroes && io.progress.kind == PieceKind::Same) {
     return std::min(left, channel_.zero_blocks_max_);
   }
   uint64_t count = std::min(left, channel_.transfer_blocks_max_);

@@ -33,6 +33,7 @@ BdevFacts random_facts(Prng& prng) {
   }
   if (prng.chance(1, 2)) facts.boundary_blocks = static_cast<uint32_t>(prng.between(1, 12));
   if (prng.chance(1, 2)) facts.zero_blocks_max = prng.between(1, 12);
+  if (prng.chance(1, 2)) facts.unmap_blocks_max = prng.between(1, 12);
   facts.can_compare = prng.chance(1, 2);
   facts.can_write_zeroes = prng.chance(1, 2);
   return facts;

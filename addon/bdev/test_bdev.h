@@ -24,6 +24,7 @@ inline BdevFacts test_facts(uint64_t block_count) {
   facts.kind = "test";
   facts.block_count = block_count;
   facts.can_unmap = true;
+  facts.unmap_zeroes = true;
   facts.can_write_zeroes = true;
   facts.can_compare = true;
   return facts;
@@ -89,8 +90,10 @@ class TestBdev final : public Bdev {
     CHECK(io.count_blocks > 0);
     CHECK(io.offset_blocks + io.count_blocks <= limits.block_count);
     if (io.type == BdevIoType::Unmap || io.type == BdevIoType::WriteZeroes) {
-      CHECK((limits.zero_blocks_max == 0 || io.count_blocks <= limits.zero_blocks_max));
-      CHECK((io.type == BdevIoType::Unmap ? limits.can_unmap : limits.can_write_zeroes));
+      const bool unmaps = io.type == BdevIoType::Unmap;
+      const uint64_t blocks_max = unmaps ? limits.unmap_blocks_max : limits.zero_blocks_max;
+      CHECK((blocks_max == 0 || io.count_blocks <= blocks_max));
+      CHECK((unmaps ? limits.can_unmap : limits.can_write_zeroes));
       return;
     }
     CHECK((io.type != BdevIoType::Compare || limits.can_compare));

@@ -123,13 +123,21 @@ class TestIo {
   std::promise<BdevStatus> done_;
 };
 
-/// A bdev in a registry of its own, open, with a channel on each of `reactors`' first `count`.
+/// A bdev in a registry, open, with a channel on each of `reactors`' first `count`.
 class TestBdevUser {
  public:
+  /// In a registry of its own.
   TestBdevUser(TestReactors& reactors, std::unique_ptr<Bdev> bdev, uint32_t count = 1)
-      : reactors_(reactors), registry_(count), name_(bdev->facts().name) {
-    REQUIRE(registry_.add(std::move(bdev)).ok());
-    auto opened = registry_.open(name_);
+      : TestBdevUser(reactors, std::make_shared<BdevRegistry>(count), std::move(bdev), count) {}
+  /// Beside that of another: of two registries two channels of a reactor would be taken for one.
+  TestBdevUser(const TestBdevUser& other, std::unique_ptr<Bdev> bdev)
+      : TestBdevUser(other.reactors_, other.registry_, std::move(bdev),
+                     static_cast<uint32_t>(other.channels_.size())) {}
+  TestBdevUser(TestReactors& reactors, std::shared_ptr<BdevRegistry> registry,
+               std::unique_ptr<Bdev> bdev, uint32_t count)
+      : reactors_(reactors), registry_(std::move(registry)), name_(bdev->facts().name) {
+    REQUIRE(registry_->add(std::move(bdev)).ok());
+    auto opened = registry_->open(name_);
     REQUIRE(opened.ok());
     desc_ = std::move(opened).value();
     channels_.resize(count);
@@ -144,7 +152,7 @@ class TestBdevUser {
       reactors_.run(index, [this, index](Reactor&) { channels_[index]->release(); });
     }
     desc_.reset();
-    CHECK(registry_.take(name_).ok());
+    CHECK(registry_->take(name_).ok());
   }
   TestBdevUser(const TestBdevUser&) = delete;
   TestBdevUser& operator=(const TestBdevUser&) = delete;
@@ -160,7 +168,7 @@ class TestBdevUser {
   Bdev& bdev() { return *desc_->entry()->bdev; }
   /// It becomes as large as it is found to be; false: it was.
   bool grow() {
-    if (!registry_.grow(name_)) return false;
+    if (!registry_->grow(name_)) return false;
     for (uint32_t index = 0; index < channels_.size(); ++index) {
       reactors_.run(index, [](Reactor& reactor) { ReactorChannels::of(reactor).refresh(); });
     }
@@ -199,7 +207,7 @@ class TestBdevUser {
 
  private:
   TestReactors& reactors_;
-  BdevRegistry registry_;
+  std::shared_ptr<BdevRegistry> registry_;
   std::string name_;
   std::unique_ptr<BdevDesc> desc_;
   std::vector<CoreChannel*> channels_;

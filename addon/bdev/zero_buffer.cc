@@ -23,4 +23,6 @@ uint32_t zero_slice(uint64_t bytes, std::span<iovec> iov) {
   return used;
 }
 
+std::span<std::byte> zero_memory() { return zeros; }
+
 }  // namespace capsuled

@@ -16,4 +16,7 @@ inline constexpr size_t kZeroBufferBytes = size_t{64} * 1024;
 /// returns how many.
 uint32_t zero_slice(uint64_t bytes, std::span<iovec> iov);
 
+/// The buffer itself, for who lets a device reach it.
+std::span<std::byte> zero_memory();
+
 }  // namespace capsuled

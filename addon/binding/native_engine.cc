@@ -293,8 +293,9 @@ Napi::Value NativeEngine::listener_remove(const Napi::CallbackInfo& info) {
 Napi::Value NativeEngine::bdev_create(const Napi::CallbackInfo& info) {
   auto making = std::make_shared<BdevCreation::Making>(
       BdevCreation::Making{.context = {.env = engine_->env(),
-                                       .reactor_count = engine_->reactor_count(),
-                                       .claim = info[1].ToBoolean()},
+                                       .reactors = engine_->reactors(),
+                                       .claim = info[1].ToBoolean(),
+                                       .parts = &engine_->parts()},
                            .parameters = bdev_parameters(info[0].As<Napi::Object>()),
                            .reads = {}});
   making->context.reads = &making->reads;

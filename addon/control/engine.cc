@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "bdev/reactor_channels.h"
+#include "bdev/zero_buffer.h"
 #include "control/engine_state.h"
 
 namespace capsuled::control {
@@ -16,7 +17,6 @@ constexpr int kListenBacklog = 4096;
 
 /// Descriptors beside those of connections: files of bdevs, listeners, HTTP, and Node's own.
 constexpr uint64_t kOtherFilesMax = 512;
-constexpr uint32_t kConnectionsMin = 16;
 /// How often the control plane is told of refused connections.
 constexpr uint64_t kRefusedTellNs = 1'000'000'000;
 
@@ -40,6 +40,16 @@ transport::GroupOptions group_options(const EngineOptions& options, uint64_t mem
 
 }  // namespace
 
+uint64_t open_files_needed(uint32_t connections) {
+  return connections + transport::AdmissionLimits::of(connections).leaving_max + kOtherFilesMax;
+}
+
+uint64_t reachable_bytes(const EngineOptions& options) {
+  const uint64_t capsules =
+      uint64_t{options.requests_max} * transport::capsule_bytes(transport::GroupOptions{});
+  return options.memory_bytes + options.cores.size() * capsules;
+}
+
 Engine::Engine(std::unique_ptr<env::Env> env, void (*notify)(void* argument), void* argument)
     : env_(std::move(env)), completions_(notify, argument), notify_(notify), argument_(argument) {}
 
@@ -55,6 +65,9 @@ Result<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<env::Env> env,
 Result<void> Engine::start(const EngineOptions& options) {
   const auto count = static_cast<uint32_t>(options.cores.size());
   const uint64_t memory_bytes = options.memory_bytes / count;
+  const std::span<std::byte> zeros = zero_memory();
+  zeros_reachable_ = std::make_unique<env::ReachableMemory>(
+      env_->memory(), env::MemoryRange{zeros.data(), zeros.size()});
   bdevs_ = std::make_unique<BdevRegistry>(count);
   if (const auto fits = fit_open_files(options); !fits) return fits.error();
   const auto limits = transport::AdmissionLimits::of(connections_max_);
@@ -92,11 +105,8 @@ Result<void> Engine::start(const EngineOptions& options) {
 Result<void> Engine::fit_open_files(const EngineOptions& options) {
   open_files_max_ = env_->raise_open_files_max();
   connections_max_ = options.connections_max;
-  const auto needed = [](uint32_t connections) {
-    return connections + transport::AdmissionLimits::of(connections).leaving_max + kOtherFilesMax;
-  };
-  if (needed(connections_max_) <= open_files_max_) return {};
-  if (needed(kConnectionsMin) > open_files_max_) {
+  if (open_files_needed(connections_max_) <= open_files_max_) return {};
+  if (open_files_needed(kConnectionsMin) > open_files_max_) {
     return Error{EMFILE, "the limit of open files (RLIMIT_NOFILE) leaves none for connections"};
   }
   // A connection and its part of those that close.
@@ -106,6 +116,9 @@ Result<void> Engine::fit_open_files(const EngineOptions& options) {
 }
 
 Engine::~Engine() {
+  // One that drives a device does so on the reactors, to its end.
+  tables_.clear();
+  bdevs_.reset();
   for (auto& lane : lanes_) lane->reactor->stop();
 }
 

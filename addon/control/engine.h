@@ -21,6 +21,7 @@
 #include "bdev/base_reads.h"
 #include "bdev/bdev_core.h"
 #include "bdev/bdev_parameters.h"
+#include "bdev/shared_parts.h"
 #include "control/completions.h"
 #include "control/join.h"
 #include "env/env.h"
@@ -58,6 +59,16 @@ struct EngineOptions {
   uint64_t pdu_timeout_ns = 30'000'000'000;
 };
 
+/// Descriptors that an engine needs for so many connections, for those that are closing, and for
+/// all else.
+uint64_t open_files_needed(uint32_t connections);
+/// With fewer connections there is no engine.
+inline constexpr uint32_t kConnectionsMin = 16;
+
+/// Memory that commands are received into, and that data go through: once a device is driven by the
+/// engine itself, all of it is pinned.
+uint64_t reachable_bytes(const EngineOptions& options);
+
 /// Of all pages that answers share, those included that are deleted and still being sent.
 inline constexpr uint64_t kPagesBytesMax = 64ull << 20;
 
@@ -94,6 +105,8 @@ class Engine {
   /// Connect commands that the control plane has and has not answered.
   size_t connects_waiting() const { return connects_.size(); }
   uint32_t reactor_count() const { return static_cast<uint32_t>(reactors_.size()); }
+  /// By index.
+  const std::vector<Reactor*>& reactors() const { return reactors_; }
   /// What was asked for, or what the process's limit of open files leaves of it.
   uint32_t connections_max() const { return connections_max_; }
   uint64_t open_files_max() const { return open_files_max_; }
@@ -106,6 +119,8 @@ class Engine {
   void listener_remove(uint32_t listener, Done done);
 
   BdevRegistry& bdevs() { return *bdevs_; }
+  /// What bdevs of it share.
+  SharedParts& parts() { return parts_; }
   /// Has the bdev looked at again, and what was latched forgotten if it is well: see BdevHealth.
   /// `done` gets the outcome; errors, when nothing is begun, are those of BdevRegistry::open().
   Result<void> bdev_recheck(const std::string& name, std::function<void(BdevStatus)> done);
@@ -252,6 +267,8 @@ class Engine {
   std::map<uint32_t, std::shared_ptr<const transport::ControlPage>> pages_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Reactor*> reactors_;
+  std::unique_ptr<env::ReachableMemory> zeros_reachable_;
+  SharedParts parts_;
   std::unique_ptr<BdevRegistry> bdevs_;
   std::map<uint32_t, std::unique_ptr<Listener>> listeners_;
   std::map<uint32_t, Table> tables_;

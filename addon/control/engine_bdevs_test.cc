@@ -32,7 +32,7 @@ struct Target : testing::TestEngine {
     return engine->bdevs().open(name).value();
   }
   void add_over(const char* name, const char* kind, const char* base, BdevSection values) {
-    BdevContext context{.env = engine->env(), .reactor_count = engine->reactor_count()};
+    BdevContext context{.env = engine->env(), .reactors = engine->reactors()};
     context.bases.emplace(base, open(base));
     values.emplace("base", base);
     auto bdev = make_bdev(context, {name, kind, std::move(values)});
@@ -159,7 +159,7 @@ TEST_CASE("a file that grows is larger for hosts, and so is what stands on it") 
   REQUIRE(::ftruncate(fd, kBytes) == 0);
   Target target;
   {
-    const BdevContext context{.env = target.engine->env(), .reactor_count = 2};
+    const BdevContext context{.env = target.engine->env(), .reactors = target.engine->reactors()};
     auto bdev = make_bdev(context, {"file0", "uring", {{"path", std::string(path)}}});
     REQUIRE(bdev.ok());
     REQUIRE(target.engine->bdevs().add(std::move(bdev).value()).ok());

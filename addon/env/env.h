@@ -15,6 +15,8 @@
 
 #include "base/result.h"
 #include "env/content.h"
+#include "env/memory_registry.h"
+#include "env/pci_device.h"
 #include "env/ring.h"
 
 namespace capsuled::env {
@@ -91,9 +93,14 @@ class Env {
                                                        Steps steps) = 0;
   /// Lets others run, whom the calling thread waits for.
   virtual void yield() = 0;
+  /// The same for a thread that may wait for long, and whom a fraction of a millisecond more does
+  /// not harm. May block.
+  virtual void rest() { yield(); }
   /// Raises the limit of open files of this process as far as it may; returns it.
   virtual uint64_t raise_open_files_max() = 0;
   virtual Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) = 0;
+  /// What of it devices may reach: see ReachableMemory.
+  MemoryRegistry& memory() { return memory_; }
   /// Bound and listening, SO_REUSEADDR, close-on-exec; port 0 picks one. `::` listens on all
   /// addresses of IPv6 and IPv4, any other address on itself. Not O_NONBLOCK: Ring::accept() wants
   /// it blocking. EADDRINUSE is tried again for a moment, because the kernel lets go of the sockets
@@ -101,8 +108,14 @@ class Env {
   virtual Result<int> listen(const Endpoint& endpoint, int backlog) = 0;
   /// The kernel's form of an endpoint. EINVAL: not an IPv4 or IPv6 address; names are not resolved.
   virtual Result<SocketAddress> resolve(const Endpoint& endpoint) = 0;
-  /// A TCP socket for Ring::connect(), close-on-exec.
+  /// A TCP socket for Ring::connect(), close-on-exec. When it is closed, by us or because this
+  /// process ends, the connection is reset, and what the kernel still has to send is discarded: who
+  /// has given a connection up may do elsewhere what it asked for there.
   virtual Result<int> make_socket(const SocketAddress& address) = 0;
+  /// Something that a device, or another thread, signals, and Ring::await_event() waits for.
+  virtual Result<int> make_event() = 0;
+  /// Any thread.
+  virtual void signal_event(int event_fd) = 0;
   virtual Result<Endpoint> local_endpoint(int fd) = 0;
   virtual Result<Endpoint> peer_endpoint(int fd) = 0;
   /// TCP_NODELAY of a connection; and its end when the peer has vanished, after a minute without an
@@ -142,9 +155,16 @@ class Env {
   /// May block. Creates the file if it is missing and locks it for this process, until close() or
   /// its end. EAGAIN: another process has it.
   virtual Result<int> lock_file(const std::string& path) = 0;
+  /// May block. The PCI device at `address`, "0000:01:00.0", for this process alone.
+  virtual PciOpened open_pci_device(const std::string& address) {
+    return {nullptr, ENODEV, "there is no PCI device " + address + " here"};
+  }
   /// Kernel release and the io_uring features found, for the log: "recv_provided",
   /// "accept_multishot", …
   virtual std::vector<std::string> features() = 0;
+
+ private:
+  MemoryRegistry memory_;
 };
 
 /// The production environment. Error: io_uring missing or forbidden, kernel too old; `what` says

@@ -123,6 +123,9 @@ class Ring {
   virtual void allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset,
                         uint64_t length) = 0;
   virtual void close(RingOp& op, int fd) = 0;
+  /// Waits until an event of Env::make_event() is signaled, and takes it: `count`, which stays
+  /// valid until completion, is how often it was. The result is 8.
+  virtual void await_event(RingOp& op, int event_fd, uint64_t& count) = 0;
   /// Says that `change` more (or fewer) file operations may wait within the machine at a time,
   /// each of which may hold a thread there until it ends. So many do not get in each other's way,
   /// nor in the way of others. Costs nothing until they do wait. What the machine's limits do not

@@ -199,8 +199,10 @@ void zeroes_done(BdevIo& io) {
 void execute_write_zeroes(Request& request) {
   const wire::LbaRangeCommand command(request.sqe);
   request.io.force_unit_access = command.fua();
-  // Deallocated blocks read as zeros here (DLFEAT), so a host that allows it saves the writing.
-  const bool unmap = command.deallocate() && request.ns->bdev->facts().can_unmap && !command.fua();
+  // Where deallocated blocks read as zeros (DLFEAT), a host that allows it saves the writing.
+  const BdevFacts& facts = request.ns->bdev->facts();
+  const bool unmap =
+      command.deallocate() && facts.can_unmap && facts.unmap_zeroes && !command.fua();
   submit(request, unmap ? BdevIoType::Unmap : BdevIoType::WriteZeroes, command.slba(),
          command.block_count(), zeroes_done);
 }

@@ -1,5 +1,6 @@
 #include "nvmf/io_command.h"
 
+#include "bdev/test_bdev.h"
 #include "nvmf/testing/io_fixture.h"
 
 namespace capsuled::nvmf {
@@ -172,6 +173,23 @@ TEST_CASE("write zeroes and deallocate leave zeros, and only where they were ask
     prepare(request, IoOpcode::kRead, block, 1);
     CHECK(fixture.run(request) == Status());
     CHECK(fixture.take_data(request) == expected[block]);
+  }
+}
+
+TEST_CASE("write zeroes writes zeros where what is deallocated need not read as such") {
+  for (const bool zeroes : {true, false}) {
+    IoFixture fixture;
+    BdevFacts facts = test_facts(kBlocks);
+    facts.unmap_zeroes = zeroes;
+    auto made = std::make_unique<TestBdev>(facts);
+    const TestBdev& bdev = *made;
+    fixture.serve(std::move(made));
+    TestRequest request;
+    prepare(request, IoOpcode::kWriteZeroes, 1, 2);
+    request.sqe.cdw12.set(wire::LbaRangeCdw12::Deac::set(request.sqe.cdw12.get(), 1u));
+    CHECK(fixture.run(request) == Status());
+    REQUIRE(bdev.submissions.size() == 1);
+    CHECK(bdev.submissions[0].type == (zeroes ? BdevIoType::Unmap : BdevIoType::WriteZeroes));
   }
 }
 

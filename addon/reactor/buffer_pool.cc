@@ -87,9 +87,10 @@ void check_size(uint32_t bytes) { ASSERT(bytes > 0 && bytes <= kTransferBytesMax
 }  // namespace
 
 struct BufferPool::Impl {
-  Impl(std::unique_ptr<env::Region> memory, uint32_t small_count, uint32_t large_count,
-       ReactorStats& reactor_stats)
+  Impl(env::MemoryRegistry& registry, std::unique_ptr<env::Region> memory, uint32_t small_count,
+       uint32_t large_count, ReactorStats& reactor_stats)
       : region(std::move(memory)),
+        reachable(registry, {region->base(), region->bytes()}),
         stats(reactor_stats),
         small(region->base(), small_count, stats.small_buffers_free, stats.small_buffers_used),
         large(region->base() + size_t{small_count} * kSmallBufferBytes, large_count,
@@ -119,6 +120,7 @@ struct BufferPool::Impl {
   }
 
   std::unique_ptr<env::Region> region;
+  env::ReachableMemory reachable;
   ReactorStats& stats;
   BufferClass<kSmallBufferBytes> small;
   BufferClass<kLargeBufferBytes> large;
@@ -141,7 +143,7 @@ Result<std::unique_ptr<BufferPool>> BufferPool::create(env::Env& env, uint64_t m
   Result<std::unique_ptr<env::Region>> region =
       env.allocate(small_bytes + large_count * kLargeBufferBytes, huge_pages);
   if (!region.ok()) return region.error();
-  auto impl = std::make_unique<Impl>(std::move(region).value(),
+  auto impl = std::make_unique<Impl>(env.memory(), std::move(region).value(),
                                      static_cast<uint32_t>(small_bytes / kSmallBufferBytes),
                                      static_cast<uint32_t>(large_count), stats);
   return std::unique_ptr<BufferPool>(new BufferPool(std::move(impl)));

@@ -21,8 +21,12 @@ class Poller {
   /// Does a bounded amount of work. Busy: there was some (the reactor does not fall asleep). Idle:
   /// nothing to do before the next completion, message or timer; pollers do not run while the
   /// reactor sleeps, so one that watches memory which nothing announces answers Busy while it
-  /// expects something there. May add and remove pollers, itself too.
+  /// expects something there (see may_sleep()). May add and remove pollers, itself too.
   virtual PollResult poll() = 0;
+  /// The reactor is about to sleep. Who watches memory has something else end the sleep from now
+  /// on, looks there once more, and says whether there is still nothing to do. False: it does not
+  /// sleep.
+  virtual bool may_sleep() { return true; }
   PollStage stage() const { return stage_; }
 
  private:

@@ -47,6 +47,7 @@ struct Reactor::Impl {
   void miss(uint64_t gap_ns);
   bool drain_inbox(Reactor& self);
   bool run_pollers();
+  bool pollers_may_sleep();
   void end_section(bool worked);
   void check_thread() const {
     ASSERT_MSG(!running || current_reactor == owner, "called on another thread");
@@ -99,6 +100,7 @@ struct Reactor::Impl {
     last_work_ns = now_ns;
   } else if (options.mode == PollMode::Interrupt ||
              (options.mode == PollMode::Adaptive && waited_ns >= spin.limit_ns())) {
+    if (!pollers_may_sleep()) return true;
     spin.gave_up();
     add_stat(stats.sleeps, 1);
     phase = Phase::Asleep;
@@ -212,6 +214,15 @@ bool Reactor::Impl::run_pollers() {
     pollers_removed = false;
   }
   return busy;
+}
+
+bool Reactor::Impl::pollers_may_sleep() {
+  for (const std::vector<Poller*>& stage : pollers) {
+    for (Poller* const poller : stage) {
+      if (poller != nullptr && !poller->may_sleep()) return false;
+    }
+  }
+  return true;
 }
 
 /// Until wake_up(), in the next step.

@@ -164,7 +164,8 @@ void SimTarget::end_connection() {
 }
 
 void SimTarget::add_bdev(const BdevParameters& parameters) {
-  BdevContext context{.env = engine_->env(), .reactor_count = options_.reactors};
+  BdevContext context{
+      .env = engine_->env(), .reactors = engine_->reactors(), .parts = &engine_->parts()};
   BdevParameters asked = parameters;
   if (const std::string base = asked.text("base"); !base.empty()) {
     context.bases.emplace(base, engine_->bdevs().open(base).value());

@@ -157,6 +157,10 @@ TcpRequest* Group::Impl::find_command(CommandToken token) {
 
 // ---- The outside --------------------------------------------------------------------------------
 
+uint32_t capsule_bytes(const GroupOptions& options) {
+  return std::max(options.in_capsule_bytes, wire::kAdminInCapsuleDataMax);
+}
+
 Result<std::unique_ptr<Group>> Group::create(Reactor& reactor, const GroupOptions& options,
                                              ControlQueue& control) {
   if (options.connections_max == 0 || options.connections_max > 1u << kHandleSlotBits) {
@@ -164,8 +168,7 @@ Result<std::unique_ptr<Group>> Group::create(Reactor& reactor, const GroupOption
   }
   auto impl = std::make_unique<Impl>(reactor, options, control);
   GroupCore& core = impl->core;
-  const uint32_t capsule_bytes = std::max(options.in_capsule_bytes, wire::kAdminInCapsuleDataMax);
-  auto requests = RequestPool::create(reactor.env(), options.requests_max, capsule_bytes,
+  auto requests = RequestPool::create(reactor.env(), options.requests_max, capsule_bytes(options),
                                       core.stats, reactor.stats());
   if (!requests.ok()) return requests.error();
   core.requests = std::move(requests).value();

@@ -44,6 +44,9 @@ struct GroupOptions {
   Admission* admission = nullptr;  ///< is told what becomes of the places it gave; null: nobody is
 };
 
+/// Memory that each request has for what comes in its capsule.
+uint32_t capsule_bytes(const GroupOptions& options);
+
 class Group {
  public:
   static Result<std::unique_ptr<Group>> create(Reactor& reactor, const GroupOptions& options,

@@ -15,16 +15,17 @@ Result<std::unique_ptr<RequestPool>> RequestPool::create(env::Env& env, uint32_t
   if (!requests.ok()) return requests.error();
   auto capsules = env.allocate(size_t{capsule_bytes} * total, env::HugePages::Never);
   if (!capsules.ok()) return capsules.error();
-  return std::unique_ptr<RequestPool>(new RequestPool(std::move(requests).value(),
+  return std::unique_ptr<RequestPool>(new RequestPool(env.memory(), std::move(requests).value(),
                                                       std::move(capsules).value(), total,
                                                       capsule_bytes, stats, reactor_stats));
 }
 
-RequestPool::RequestPool(std::unique_ptr<env::Region> requests,
+RequestPool::RequestPool(env::MemoryRegistry& registry, std::unique_ptr<env::Region> requests,
                          std::unique_ptr<env::Region> capsules, uint32_t total,
                          uint32_t capsule_bytes, TransportStats& stats, ReactorStats& reactor_stats)
     : request_region_(std::move(requests)),
       capsule_region_(std::move(capsules)),
+      capsules_reachable_(registry, {capsule_region_->base(), capsule_region_->bytes()}),
       requests_(reinterpret_cast<TcpRequest*>(request_region_->base())),
       total_(total),
       capsule_bytes_(capsule_bytes),

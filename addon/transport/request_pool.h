@@ -69,9 +69,9 @@ class RequestPool {
       &TransportStats::request_retiring,
   };
 
-  RequestPool(std::unique_ptr<env::Region> requests, std::unique_ptr<env::Region> capsules,
-              uint32_t total, uint32_t capsule_bytes, TransportStats& stats,
-              ReactorStats& reactor_stats);
+  RequestPool(env::MemoryRegistry& registry, std::unique_ptr<env::Region> requests,
+              std::unique_ptr<env::Region> capsules, uint32_t total, uint32_t capsule_bytes,
+              TransportStats& stats, ReactorStats& reactor_stats);
   TcpRequest& make();
   void publish() {
     set_stat(reactor_stats_.requests_free, total_ - used_);
@@ -80,6 +80,7 @@ class RequestPool {
 
   const std::unique_ptr<env::Region> request_region_;
   const std::unique_ptr<env::Region> capsule_region_;
+  const env::ReachableMemory capsules_reachable_;
   TcpRequest* const requests_;
   const uint32_t total_;
   const uint32_t capsule_bytes_;

@@ -205,6 +205,8 @@ class Status {
   constexpr std::uint8_t code() const {
     return static_cast<std::uint8_t>(StatusField::Code::get(field_));
   }
+  /// The same outcome, whatever it says besides.
+  constexpr bool is(Status other) const { return type() == other.type() && code() == other.code(); }
   constexpr bool dnr() const { return StatusField::DoNotRetry::get(field_) != 0; }
   constexpr bool more() const { return StatusField::More::get(field_) != 0; }
   /// Index into the controller's Command Retry Delay Times; 0 is none.

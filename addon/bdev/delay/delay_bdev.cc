@@ -2,9 +2,9 @@
 
 #include <utility>
 
+#include "base/changeable.h"
 #include "bdev/bdev_layer.h"
 #include "bdev/bdev_stats.h"
-#include "bdev/changeable.h"
 #include "bdev/delay/delay_channel.h"
 
 namespace capsuled {

@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/changeable.h"
 #include "base/prng.h"
 #include "bdev/bdev_layer.h"
-#include "bdev/changeable.h"
 #include "bdev/delay/delay_bdev.h"
 #include "reactor/reactor.h"
 #include "reactor/timer.h"

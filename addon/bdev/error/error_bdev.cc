@@ -3,10 +3,10 @@
 #include <array>
 #include <utility>
 
+#include "base/changeable.h"
 #include "bdev/bdev_layer.h"
 #include "bdev/bdev_stats.h"
 #include "bdev/bdev_status.h"
-#include "bdev/changeable.h"
 #include "bdev/error/error_channel.h"
 #include "reactor/reactor.h"
 

@@ -9,10 +9,10 @@
 #include <memory>
 #include <vector>
 
+#include "base/changeable.h"
 #include "base/intrusive_list.h"
 #include "base/prng.h"
 #include "bdev/bdev_layer.h"
-#include "bdev/changeable.h"
 #include "bdev/error/fault_table.h"
 
 namespace capsuled {

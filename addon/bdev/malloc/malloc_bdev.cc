@@ -119,7 +119,9 @@ BdevResult make_malloc_bdev(env::Env& env, const MallocBdevOptions& options) {
   facts.block_size = options.block_size;
   facts.block_count = options.bytes / options.block_size;
   facts.zero_blocks_max = kZeroBytesMax / options.block_size;
+  facts.unmap_blocks_max = facts.zero_blocks_max;
   facts.can_unmap = true;
+  facts.unmap_zeroes = true;
   facts.can_write_zeroes = true;
   facts.can_compare = true;
   facts.lends_reads = true;
@@ -136,7 +138,7 @@ const BdevKind kMallocKind{
           .name = parameters.name(),
           .bytes = parameters.number("size"),
           .block_size = parameters.small_number("block_size", kBlockSizeMin),
-          .reactor_count = context.reactor_count};
+          .reactor_count = context.reactor_count()};
       if (auto error = parameters.error()) return *std::move(error);
       return make_malloc_bdev(context.env, options);
     }};

@@ -78,6 +78,7 @@ BdevResult make_null_bdev(const NullBdevOptions& options) {
   facts.block_size = options.block_size;
   facts.block_count = options.bytes / options.block_size;
   facts.can_unmap = true;
+  facts.unmap_zeroes = true;
   facts.can_write_zeroes = true;
   facts.can_compare = true;
   facts.takes_data_at_once = true;

@@ -199,6 +199,7 @@ BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::
   facts.block_size = block_size;
   facts.block_count = file.bytes / block_size;
   facts.zero_blocks_max = kZeroBytesMax / block_size;
+  facts.unmap_blocks_max = facts.zero_blocks_max;
   facts.buffer_alignment = file.direct ? std::min(file.direct_alignment, kPageBytes) : 1;
   facts.optimal_write_blocks =
       std::max(1u, std::max(file.direct_alignment, kPageBytes) / block_size);
@@ -214,6 +215,7 @@ BdevFacts make_facts(env::Env& env, const UringBdevOptions& options, const env::
   // A block device is asked when the first operation comes: it has no place behind its end to try.
   // Unmap that it refuses ends as Unsupported.
   facts.can_unmap = !options.read_only && (file.block_device || can_punch_hole(env, file));
+  facts.unmap_zeroes = facts.can_unmap;
   facts.can_write_zeroes = facts.can_unmap;
   return facts;
 }

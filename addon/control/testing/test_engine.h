@@ -50,7 +50,7 @@ class TestEngine {
   TestEngine& operator=(const TestEngine&) = delete;
 
   void add_bdev(const std::string& name, const std::string& kind, uint64_t bytes) {
-    const BdevContext context{.env = engine->env(), .reactor_count = engine->reactor_count()};
+    const BdevContext context{.env = engine->env(), .reactors = engine->reactors()};
     auto bdev = make_bdev(context, {name, kind, {{"size", bytes}}});
     ASSERT(bdev.ok() && engine->bdevs().add(std::move(bdev).value()).ok());
   }

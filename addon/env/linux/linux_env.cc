@@ -1,6 +1,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -8,13 +9,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "env/env.h"
 #include "env/linux/linux_parts.h"
 #include "env/linux/linux_ring.h"
+#include "env/linux/vfio_device.h"
 
 namespace capsuled::env {
 namespace {
@@ -49,6 +53,7 @@ class LinuxEnv final : public Env {
     return linux_start_thread(name, core, std::move(steps));
   }
   void yield() override { (void)::sched_yield(); }
+  void rest() override { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
   uint64_t raise_open_files_max() override;
 
   Result<std::unique_ptr<Region>> allocate(size_t bytes, HugePages huge_pages) override {
@@ -62,7 +67,22 @@ class LinuxEnv final : public Env {
     return linux_resolve(endpoint);
   }
   Result<int> make_socket(const SocketAddress& address) override {
-    return linux_make_socket(address);
+    const Result<int> fd = linux_make_socket(address);
+    if (!fd.ok()) return fd;
+    const linger discard = {.l_onoff = 1, .l_linger = 0};
+    if (::setsockopt(fd.value(), SOL_SOCKET, SO_LINGER, &discard, sizeof(discard)) == 0) return fd;
+    const int errnum = errno;
+    ::close(fd.value());
+    return Error{errnum, "SO_LINGER of a socket"};
+  }
+  Result<int> make_event() override {
+    const int fd = ::eventfd(0, EFD_CLOEXEC);
+    if (fd < 0) return Error{errno, "cannot make an event"};
+    return fd;
+  }
+  void signal_event(int event_fd) override {
+    // It fails only if it was signaled 2^64 times, and then it is signaled.
+    (void)::eventfd_write(event_fd, 1);
   }
   Result<Endpoint> local_endpoint(int fd) override { return linux_local_endpoint(fd); }
   Result<Endpoint> peer_endpoint(int fd) override { return linux_peer_endpoint(fd); }
@@ -105,9 +125,14 @@ class LinuxEnv final : public Env {
   }
   const std::string& credentials_directory() const override { return credentials_directory_; }
 
+  PciOpened open_pci_device(const std::string& address) override {
+    return open_vfio_device(vfio_groups_, address);
+  }
+
   std::vector<std::string> features() override;
 
  private:
+  VfioGroups vfio_groups_{memory()};
   /// Read once, because another thread may change the process's environment later.
   const std::string credentials_directory_ = environment("CREDENTIALS_DIRECTORY");
 };

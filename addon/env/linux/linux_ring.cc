@@ -228,6 +228,13 @@ void LinuxRing::close(RingOp& op, int fd) {
   sqe.user_data = user_data_of(op);
 }
 
+void LinuxRing::await_event(RingOp& op, int event_fd, uint64_t& count) {
+  begin(op);
+  io_uring_sqe& sqe = next_sqe();
+  io_uring_prep_read(&sqe, event_fd, &count, sizeof(count), 0);
+  sqe.user_data = user_data_of(op);
+}
+
 void LinuxRing::expect_blocking(int32_t change) {
   ASSERT(change >= 0 || blocking_expected_ >= static_cast<uint32_t>(-change));
   blocking_expected_ += static_cast<uint32_t>(change);

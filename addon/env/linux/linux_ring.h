@@ -86,6 +86,7 @@ class alignas(64) LinuxRing final : public Ring {
   void sync_data(RingOp& op, int fd) override;
   void allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset, uint64_t length) override;
   void close(RingOp& op, int fd) override;
+  void await_event(RingOp& op, int event_fd, uint64_t& count) override;
   void expect_blocking(int32_t change) override;
   Result<uint64_t> file_bytes(int fd) override;
   void cancel(RingOp& op) override;

@@ -148,6 +148,14 @@ Endpoint endpoint_of(const SocketAddress& address) {
 
 Result<int> SimEnv::make_socket(const SocketAddress&) { return open(NewSocket{}); }
 
+Result<int> SimEnv::make_event() { return open(Event{}); }
+
+void SimEnv::signal_event(int event_fd) {
+  Event& signaled = event(event_fd);
+  ++signaled.count;
+  if (signaled.signaled) signaled.signaled();
+}
+
 Result<Endpoint> SimEnv::local_endpoint(int fd) {
   if (const auto* const listener = std::get_if<SimNetwork::Listener*>(&descriptor(fd))) {
     return (*listener)->endpoint();

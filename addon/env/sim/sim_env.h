@@ -63,6 +63,8 @@ struct SimEnvOptions {
   uint64_t memory_max = UINT64_MAX;   ///< of all regions
   uint64_t open_files_max = 1u << 20;
   SimDoor* door = nullptr;  ///< null: nobody is told
+  /// The PCI devices that the machine has; null: none.
+  std::function<PciOpened(const std::string& address)> pci{};
 };
 
 class SimEnv final : public Env {
@@ -85,6 +87,8 @@ class SimEnv final : public Env {
   Result<int> listen(const Endpoint& endpoint, int backlog) override;
   Result<SocketAddress> resolve(const Endpoint& endpoint) override;
   Result<int> make_socket(const SocketAddress& address) override;
+  Result<int> make_event() override;
+  void signal_event(int event_fd) override;
   Result<Endpoint> local_endpoint(int fd) override;
   Result<Endpoint> peer_endpoint(int fd) override;
   void prepare_connection(int fd) override { (void)fd; }
@@ -100,13 +104,21 @@ class SimEnv final : public Env {
   /// As one of the process's own, which nobody else may read.
   Result<FileRead> read_file(const std::string& path, std::span<std::byte> into) override;
   const std::string& credentials_directory() const override { return no_directory_; }
+  PciOpened open_pci_device(const std::string& address) override {
+    return options_.pci == nullptr ? Env::open_pci_device(address) : options_.pci(address);
+  }
   std::vector<std::string> features() override { return {"simulated"}; }
 
   // For SimRing.
   struct NewSocket {};  ///< of make_socket(), not connected yet
-  using Descriptor = std::variant<NewSocket, SimNetwork::Listener*, SimSocket*, SimDisk*>;
+  struct Event {
+    uint64_t count = 0;
+    std::function<void()> signaled{};  ///< of who waits
+  };
+  using Descriptor = std::variant<NewSocket, SimNetwork::Listener*, SimSocket*, SimDisk*, Event>;
   Descriptor& descriptor(int fd) { return descriptors_.at(fd); }
   SimSocket& socket(int fd) { return *std::get<SimSocket*>(descriptor(fd)); }
+  Event& event(int fd) { return std::get<Event>(descriptor(fd)); }
   SimDisk& disk(int fd) { return *std::get<SimDisk*>(descriptor(fd)); }
   int open(Descriptor descriptor);
   SimNetwork& network() { return network_; }

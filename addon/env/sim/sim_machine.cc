@@ -69,6 +69,7 @@ void SimMachine::step(SimThread& thread) {
   SimThread* const before = std::exchange(running_, &thread);
   const bool more = thread.step_();
   running_ = before;
+  for (const auto& [who, stepped] : step_watchers_) stepped();
   if (!more) {
     if (const auto next = next_steps_.find(&thread); next != next_steps_.end()) {
       cancel(next->second);

@@ -83,6 +83,12 @@ class SimMachine {
   /// (UINT64_MAX: none).
   void sleep(SimThread& thread, uint64_t deadline_ns);
   void wake(SimThread& thread);
+  /// Called after each step of any thread, until it is forgotten: for a device that looks at what
+  /// threads leave in memory.
+  void watch_steps(const void* who, std::function<void()> stepped) {
+    step_watchers_[who] = std::move(stepped);
+  }
+  void forget(const void* who) { step_watchers_.erase(who); }
   /// Whose step runs now, or null.
   SimThread* running() { return running_; }
   /// Nobody runs for so long, and what happens elsewhere goes on: the machine is stopped, as a
@@ -115,6 +121,7 @@ class SimMachine {
   std::map<EventId, std::function<void()>> events_;
   std::list<SimThread> threads_;
   std::map<const SimThread*, EventId> next_steps_;
+  std::map<const void*, std::function<void()>> step_watchers_;
   SimThread* running_ = nullptr;
 };
 

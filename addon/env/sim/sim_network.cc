@@ -136,7 +136,7 @@ void SimSocket::shut_both() {
 
 void SimSocket::close() {
   ASSERT(!closed_);
-  if (!arrived_.empty()) reset();
+  if (!arrived_.empty() || resets_when_closed_) reset();
   shut_writes();
   closed_ = true;
 }

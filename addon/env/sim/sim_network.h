@@ -108,6 +108,8 @@ class SimSocket {
   void shut_both();
   /// The descriptor is closed. A reset, if bytes were not read.
   void close();
+  /// As SO_LINGER with no time: close() is a reset, whatever was read.
+  void reset_when_closed() { resets_when_closed_ = true; }
   void reset();
   /// This end's machine is gone.
   void vanish();
@@ -153,6 +155,7 @@ class SimSocket {
   bool end_arrived_ = false;
   bool reads_shut_ = false;
   bool closed_ = false;
+  bool resets_when_closed_ = false;
   bool vanished_ = false;
 };
 

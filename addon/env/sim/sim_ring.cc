@@ -203,6 +203,11 @@ void SimRing::close(RingOp& op, int fd) {
   add(op, Kind::Close, fd);
 }
 
+void SimRing::await_event(RingOp& op, int event_fd, uint64_t& count) {
+  const InMachine door(env_);
+  add(op, Kind::Event, event_fd).count = &count;
+}
+
 void SimRing::expect_blocking(int32_t change) {
   ASSERT(change >= 0 || workers_max_ > static_cast<uint32_t>(-change));
   workers_max_ += static_cast<uint32_t>(change);
@@ -278,6 +283,9 @@ void SimRing::begin(Work& work) {
       if (is_late(work, env_.socket(work.fd).line.late_sends_one_in, kBeginsLate)) return;
       work.late_until_ns = 0;
       return advance_send(work);
+    case Kind::Event:
+      env_.event(work.fd).signaled = [this, op = work.op] { advance(*op); };
+      return advance_event(work);
     case Kind::Read:
     case Kind::Write: return begin_file(work);
     case Kind::Sync:
@@ -302,6 +310,7 @@ void SimRing::advance(const RingOp& op) {
     case Kind::ReceiveProvided:
     case Kind::Receive: return advance_receive(work);
     case Kind::Send: return advance_send(work);
+    case Kind::Event: return advance_event(work);
     default: UNREACHABLE();
   }
 }
@@ -336,6 +345,13 @@ void SimRing::advance_receive(Work& work) {
   const bool enough = work.moved == all || (work.moved > 0 && !work.flag);
   if (!enough && socket.error() != 0) return end(work, had > 0 ? had : -socket.error());
   if (enough || socket.at_end()) end(work, had);
+}
+
+void SimRing::advance_event(Work& work) {
+  SimEnv::Event& event = env_.event(work.fd);
+  if (event.count == 0) return;
+  *work.count = std::exchange(event.count, 0);
+  end(work, sizeof(uint64_t));
 }
 
 /// Until a send ends the kernel may read its memory at any time, so that must stay as it was.
@@ -394,7 +410,11 @@ void SimRing::begin_connect(Work& work) {
   env_.network().connect(env_.address(), endpoint_of(work.address),
                          [this, alive, op = work.op, fd = work.fd](SimSocket* socket, int errnum) {
                            const auto found = alive.expired() ? by_op_.end() : by_op_.find(op);
-                           const bool wanted = !alive.expired() && found != by_op_.end();
+                           // If it was cancelled its RingOp may be another operation's by now.
+                           const bool wanted = !alive.expired() && found != by_op_.end() &&
+                                               found->second->kind == Kind::Connect &&
+                                               found->second->fd == fd;
+                           if (socket != nullptr) socket->reset_when_closed();
                            if (socket != nullptr && !wanted) return socket->close();
                            if (!wanted) return;
                            if (socket != nullptr) env_.descriptor(fd) = socket;

@@ -59,6 +59,7 @@ class SimRing final : public Ring {
   void sync_data(RingOp& op, int fd) override;
   void allocate(RingOp& op, int fd, AllocateMode mode, uint64_t offset, uint64_t length) override;
   void close(RingOp& op, int fd) override;
+  void await_event(RingOp& op, int event_fd, uint64_t& count) override;
   void expect_blocking(int32_t change) override;
   Result<uint64_t> file_bytes(int fd) override;
   void cancel(RingOp& op) override;
@@ -84,6 +85,7 @@ class SimRing final : public Ring {
     Write,
     Sync,
     Allocate,
+    Event,
     Close
   };
   /// An operation that the machine has, or is about to have.
@@ -93,6 +95,7 @@ class SimRing final : public Ring {
     int fd = -1;
     uint64_t begun_ns = 0;
     msghdr* message = nullptr;
+    uint64_t* count = nullptr;  ///< of an event
     SimBuffers* buffers = nullptr;
     uint32_t bytes_max = 0;
     std::vector<iovec> iov = {};
@@ -116,6 +119,7 @@ class SimRing final : public Ring {
   void advance_accept(Work& work);
   void advance_receive(Work& work);
   void advance_send(Work& work);
+  void advance_event(Work& work);
   void advance_held(Work& work, SimSocket& socket);
   bool is_late(Work& work, uint32_t one_in, const SimSpan& span);
   bool ends_late(Work& work);

@@ -98,6 +98,16 @@ class IoFixture {
     ran.get_future().get();
   }
 
+  /// It is namespace 1 from here on, and there is no other.
+  void serve(std::unique_ptr<Bdev> bdev) {
+    const std::string name = bdev->facts().name;
+    REQUIRE(registry_.add(std::move(bdev)).ok());
+    auto desc = registry_.open(name);
+    REQUIRE(desc.ok());
+    other_desc_ = std::move(desc).value();
+    on_reactor([this] { table_->publish({entry_of(*other_desc_, 1, false)}, [] {}); });
+  }
+
   std::shared_ptr<NamespaceEntry> entry(uint32_t nsid, bool read_only) {
     return entry_of(*desc_, nsid, read_only);
   }
@@ -186,6 +196,7 @@ class IoFixture {
   BdevRegistry registry_;
   std::unique_ptr<BdevDesc> desc_;
   std::unique_ptr<BdevDesc> null_desc_;
+  std::unique_ptr<BdevDesc> other_desc_;
   std::unique_ptr<NamespaceTable> table_;
 };
 

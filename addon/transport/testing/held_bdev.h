@@ -21,6 +21,7 @@ class HeldBdev : public Bdev {
     facts.block_count = 1 << 16;
     facts.can_compare = true;
     facts.can_unmap = true;
+    facts.unmap_zeroes = true;
     facts.can_write_zeroes = true;
     facts.volatile_cache = true;
     facts.has_device = true;

@@ -1,7 +1,7 @@
-// Changeable<T>: what can be changed while a bdev is open, and the copy of it that a channel works
-// with. A reactor pays one load for each look, and takes the lock once for each change.
+// Changeable<T>: a value that one thread replaces while others work with copies of it. A look at a
+// copy costs one load, and takes the lock once for each change.
 //
-// Thread: set() is the control thread's; a Copy is its reactor's.
+// Thread: set() is for one thread at a time; a Copy is its owner's alone.
 #pragma once
 
 #include <atomic>
