@@ -8,6 +8,8 @@
 const transport = (name) => `addon/transport/${name}.cc`;
 const uring = 'addon/bdev/uring/uring_channel.cc';
 const crypto = 'addon/bdev/crypto/crypto_channel.cc';
+const qpair = 'addon/nvme/pcie/pcie_qpair.cc';
+const nvmeChannel = 'addon/bdev/nvme/nvme_channel.cc';
 
 export const plantedFaults = [
   // ---- What disks were told ----
@@ -332,5 +334,44 @@ export const plantedFaults = [
     file: 'addon/nvmf/namespace_table.cc',
     find: '  if (waiting.empty()) {\n    drained();\n    return;\n  }',
     replace: '  waiting.clear();\n  if (waiting.empty()) {\n    drained();\n    return;\n  }',
+  },
+
+  // ---- Drives that are driven here ----
+  {
+    name: 'phase_tag_not_looked_at',
+    file: qpair,
+    find: '  return (load_acquire(status) & 1) == phase_;',
+    replace: '  return (load_acquire(status) & 1) <= phase_;',
+  },
+  {
+    // What a processor may make of a store without its barrier.
+    name: 'doorbell_before_its_entry',
+    file: qpair,
+    find: '  tail_doorbell_.set(tail_);',
+    replace: '  tail_doorbell_.set(tail_ + 1 == options_.entries ? 0 : tail_ + 1);',
+  },
+  {
+    name: 'cid_used_again_at_once',
+    file: qpair,
+    find: '  slot.cid = static_cast<uint16_t>(slot.cid + cid_step_);\n  if',
+    replace: '  if',
+  },
+  {
+    name: 'drive_flush_is_not_sent',
+    file: nvmeChannel,
+    find: '    case BdevIoType::Flush: return wire::IoOpcode::kFlush;',
+    replace: '    case BdevIoType::Flush: return wire::IoOpcode::kVerify;',
+  },
+  {
+    name: 'drive_write_is_not_durable',
+    file: nvmeChannel,
+    find: 'if (io.force_unit_access) cdw12',
+    replace: 'if (false) cdw12',
+  },
+  {
+    name: 'line_waits_for_ever_after_a_reset',
+    file: nvmeChannel,
+    find: '  qpair_ = &qpair;\n  run_line();',
+    replace: '  qpair_ = &qpair;',
   },
 ];

@@ -24,6 +24,7 @@ export const errorKinds = {
   bdev_failed: { title: 'The block device could not be opened or closed', httpStatus: 422 },
   configuration_invalid: { title: 'The configuration is not valid', httpStatus: 422 },
   configuration_unreadable: { title: 'The configuration file cannot be read', httpStatus: 422 },
+  device_failed: { title: 'The device did not change hands', httpStatus: 422 },
   engine_unavailable: { title: 'The native engine cannot be used', httpStatus: 503 },
   file_differs: { title: 'The daemon reads another file', httpStatus: 409 },
   forbidden: { title: 'The caller may not do this', httpStatus: 403 },

@@ -20,12 +20,15 @@ export class FileFault extends Error {
   override readonly name = 'FileFault';
 }
 
+/** What was asked for may still come to pass. */
+export class LateFault extends FileFault {}
+
 /** What of the file system is asked; tests put their own in. */
 export interface Files {
   readonly open: (
     path: string,
     flags: number,
-  ) => Promise<Pick<FileHandle, 'stat' | 'read' | 'close'>>;
+  ) => Promise<Pick<FileHandle, 'stat' | 'read' | 'write' | 'close'>>;
   readonly stat: (path: string) => Promise<Stats>;
   readonly realpath: (path: string) => Promise<string>;
 }
@@ -48,11 +51,18 @@ export class SmallFiles {
 
   /** All of a regular file, which has at most `bytesMax` bytes. */
   read(path: string, bytesMax: number): Promise<Buffer> {
-    return this.#inTime(path, () => this.#read(path, bytesMax));
+    return this.inTime(path, () => this.#read(path, bytesMax));
   }
 
   realpath(path: string): Promise<string> {
-    return this.#inTime(path, () => this.#files.realpath(path));
+    return this.inTime(path, () => this.#files.realpath(path));
+  }
+
+  /**
+   * Into a file of the kernel that is there already, by one call, and acted upon before it ends.
+   */
+  write(path: string, text: string, deadlineMs: number): Promise<void> {
+    return this.inTime(path, () => this.#write(path, text), deadlineMs);
   }
 
   async #read(path: string, bytesMax: number): Promise<Buffer> {
@@ -67,16 +77,26 @@ export class SmallFiles {
     }
   }
 
-  /** Rejects when the deadline has passed, whatever becomes of the call. */
-  async #inTime<T>(path: string, call: () => Promise<T>): Promise<T> {
+  async #write(path: string, text: string): Promise<void> {
+    checkKind(await this.#files.stat(path));
+    const file = await this.#files.open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      await file.write(text);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** A call of any kind. Rejects when the deadline has passed, whatever becomes of the call. */
+  async inTime<T>(path: string, call: () => Promise<T>, deadlineMs = this.#deadlineMs): Promise<T> {
     let isLate = false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         isLate = true;
-        const seconds = String(this.#deadlineMs / 1000);
-        reject(new FileFault(`the file system has not answered for ${seconds} s`));
-      }, this.#deadlineMs);
+        const seconds = String(deadlineMs / 1000);
+        reject(new LateFault(`the file system has not answered for ${seconds} s`));
+      }, deadlineMs);
     });
     const before = this.#calls.get(path) ?? Promise.resolve();
     const result = before.then(() => (isLate ? late : call()));

@@ -2,6 +2,11 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
+
+#include "perf/bdev_load_target.h"
+#include "perf/pcie_load_target.h"
+#include "perf/tcp_load_target.h"
 
 namespace capsuled::binding {
 
@@ -166,15 +171,8 @@ perf::LoadRunOptions load_run_options(const Napi::Object& options) {
     run.cores.push_back(cores.Get(index).ToNumber().Int32Value());
   }
   run.poll = poll_mode(string_of(options, "poll"));
+  run.qpairs = uint32_of(options, "qpairs");
   perf::LoadOptions& load = run.load;
-  load.controller.subnqn = string_of(options, "subnqn");
-  load.controller.hostnqn = string_of(options, "hostnqn");
-  const auto hostid = options.Get("hostid").As<Napi::Uint8Array>();
-  std::memcpy(load.controller.hostid.data(), hostid.Data(), load.controller.hostid.size());
-  load.controller.nsid = uint32_of(options, "nsid");
-  load.controller.io_queues = static_cast<uint16_t>(uint32_of(options, "qpairs"));
-  load.controller.digests.header = bool_of(options, "headerDigest");
-  load.controller.digests.data = bool_of(options, "dataDigest");
   load.queue_depth = uint32_of(options, "queueDepth");
   const bool sequential = string_of(options, "pattern") == "sequential";
   load.workload.pattern = sequential ? perf::Pattern::Sequential : perf::Pattern::Random;
@@ -244,6 +242,38 @@ BdevParameters bdev_parameters(const Napi::Object& parameters) {
   return {string_of(parameters, "name"), string_of(parameters, "kind"), std::move(values)};
 }
 
+namespace {
+
+std::unique_ptr<perf::LoadTarget> tcp_load_target(const Napi::Object& target) {
+  nvme::FabricsControllerOptions controller;
+  controller.subnqn = string_of(target, "subnqn");
+  controller.hostnqn = string_of(target, "hostnqn");
+  const auto hostid = target.Get("hostid").As<Napi::Uint8Array>();
+  std::memcpy(controller.hostid.data(), hostid.Data(), controller.hostid.size());
+  controller.nsids = {uint32_of(target, "nsid")};
+  controller.digests.header = bool_of(target, "headerDigest");
+  controller.digests.data = bool_of(target, "dataDigest");
+  return std::make_unique<perf::TcpLoadTarget>(endpoint(target), std::move(controller));
+}
+
+std::unique_ptr<perf::LoadTarget> bdev_load_target(const Napi::Array& bdevs) {
+  std::vector<BdevParameters> stack;
+  for (uint32_t index = 0; index < bdevs.Length(); index++) {
+    stack.push_back(bdev_parameters(bdevs.Get(index).As<Napi::Object>()));
+  }
+  return std::make_unique<perf::BdevLoadTarget>(std::move(stack));
+}
+
+}  // namespace
+
+std::unique_ptr<perf::LoadTarget> load_target(const Napi::Object& target) {
+  const std::string type = string_of(target, "type");
+  if (type == "tcp") return tcp_load_target(target);
+  if (type == "bdev") return bdev_load_target(target.Get("bdevs").As<Napi::Array>());
+  return std::make_unique<perf::PcieLoadTarget>(string_of(target, "address"),
+                                                uint32_of(target, "nsid"));
+}
+
 std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& entries) {
   std::vector<control::NamespaceRequest> requests;
   for (uint32_t index = 0; index < entries.Length(); index++) {
@@ -303,6 +333,7 @@ Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
   object.Set("blockCount", Napi::BigInt::New(env, facts.block_count));
   object.Set("readOnly", facts.read_only);
   object.Set("canUnmap", facts.can_unmap);
+  object.Set("unmapZeroes", facts.unmap_zeroes);
   object.Set("canWriteZeroes", facts.can_write_zeroes);
   object.Set("volatileCache", facts.volatile_cache);
   object.Set("optimalWriteBlocks", facts.optimal_write_blocks);
@@ -317,6 +348,39 @@ Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts) {
   } else {
     object.Set("content", content_facts(env, *facts.content));
   }
+  return object;
+}
+
+Napi::Value drive_report_object(Napi::Env env, const DriveReport& report) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("resets", static_cast<double>(report.resets));
+  object.Set("bounceCopies", static_cast<double>(report.bounce_copies));
+  object.Set("health", env.Null());
+  if (report.health.has_value()) {
+    const DriveHealth& from = *report.health;
+    Napi::Object health = Napi::Object::New(env);
+    health.Set("criticalWarning", static_cast<uint32_t>(from.critical_warning));
+    health.Set("temperatureKelvin", static_cast<uint32_t>(from.composite_temperature));
+    health.Set("availableSpare", static_cast<uint32_t>(from.available_spare));
+    health.Set("availableSpareThreshold", static_cast<uint32_t>(from.available_spare_threshold));
+    health.Set("percentageUsed", static_cast<uint32_t>(from.percentage_used));
+    health.Set("dataUnitsRead", static_cast<double>(from.data_units_read));
+    health.Set("dataUnitsWritten", static_cast<double>(from.data_units_written));
+    health.Set("powerCycles", static_cast<double>(from.power_cycles));
+    health.Set("powerOnHours", static_cast<double>(from.power_on_hours));
+    health.Set("unsafeShutdowns", static_cast<double>(from.unsafe_shutdowns));
+    health.Set("mediaErrors", static_cast<double>(from.media_errors));
+    object.Set("health", health);
+  }
+  return object;
+}
+
+Napi::Object bdev_path_object(Napi::Env env, const BdevPath& path) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", path.name);
+  object.Set("state", path.state);
+  object.Set("access", path.access);
+  object.Set("reason", path.reason);
   return object;
 }
 

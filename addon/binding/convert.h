@@ -8,6 +8,7 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ Napi::Error make_error(Napi::Env env, int errnum, const std::string& message,
 
 control::EngineOptions engine_options(const Napi::Object& options);
 perf::LoadRunOptions load_run_options(const Napi::Object& options);
+/// LoadTarget of src/engine/load-types.ts.
+std::unique_ptr<perf::LoadTarget> load_target(const Napi::Object& target);
 env::Endpoint endpoint(const Napi::Object& endpoint);
 BdevParameters bdev_parameters(const Napi::Object& parameters);
 std::vector<control::NamespaceRequest> namespace_requests(const Napi::Array& entries);
@@ -34,6 +37,10 @@ Napi::Object content_facts(Napi::Env env, const env::ContentFacts& facts);
 Napi::Object bdev_description(Napi::Env env, const BdevFacts& facts);
 /// `oldest_ns`: see Engine::bdev_oldest_ns().
 Napi::Object bdev_health_object(Napi::Env env, const BdevHealth& health, uint64_t oldest_ns);
+/// As BdevDrive of src/engine/engine-types.ts has it.
+Napi::Value drive_report_object(Napi::Env env, const DriveReport& report);
+/// As BdevPath of src/engine/engine-types.ts has it.
+Napi::Object bdev_path_object(Napi::Env env, const BdevPath& path);
 /// As BdevRecheck of src/engine/engine-types.ts has it.
 const char* bdev_status_name(BdevStatus status);
 Napi::Object event_object(Napi::Env env, const transport::ControlEvent& event);

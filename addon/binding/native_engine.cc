@@ -143,6 +143,8 @@ void NativeEngine::define(Napi::Env env, Napi::Object exports) {
                       InstanceMethod("bdevChange", &Self::bdev_change),
                       InstanceMethod("bdevLetGo", &Self::bdev_let_go),
                       InstanceMethod("bdevSize", &Self::bdev_size),
+                      InstanceMethod("bdevDrive", &Self::bdev_drive),
+                      InstanceMethod("bdevPaths", &Self::bdev_paths),
                       InstanceMethod("bdevGrow", &Self::bdev_grow),
                       InstanceMethod("inspect", &Self::inspect),
                       InstanceMethod("recordIdentity", &Self::record_identity),
@@ -347,6 +349,25 @@ Napi::Value NativeEngine::bdev_size(const Napi::CallbackInfo& info) {
   size.Set("blockCount", Napi::BigInt::New(env, entry->bdev->block_count()));
   size.Set("foundBytes", Napi::BigInt::New(env, entry->bdev->bytes_found()));
   return size;
+}
+
+Napi::Value NativeEngine::bdev_drive(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto entry = engine_->bdevs().find(info[0].ToString().Utf8Value());
+  if (entry == nullptr) return env.Null();
+  const std::optional<DriveReport> report = entry->bdev->drive_report();
+  return report.has_value() ? drive_report_object(env, *report) : env.Null();
+}
+
+Napi::Value NativeEngine::bdev_paths(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto entry = engine_->bdevs().find(info[0].ToString().Utf8Value());
+  Napi::Array paths = Napi::Array::New(env);
+  if (entry == nullptr) return paths;
+  for (const BdevPath& path : entry->bdev->paths()) {
+    paths.Set(paths.Length(), bdev_path_object(env, path));
+  }
+  return paths;
 }
 
 Napi::Value NativeEngine::bdev_grow(const Napi::CallbackInfo& info) {

@@ -47,6 +47,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   Napi::Value bdev_change(const Napi::CallbackInfo& info);
   Napi::Value bdev_let_go(const Napi::CallbackInfo& info);
   Napi::Value bdev_size(const Napi::CallbackInfo& info);
+  Napi::Value bdev_drive(const Napi::CallbackInfo& info);
+  Napi::Value bdev_paths(const Napi::CallbackInfo& info);
   Napi::Value bdev_grow(const Napi::CallbackInfo& info);
   Napi::Value inspect(const Napi::CallbackInfo& info);
   Napi::Value record_identity(const Napi::CallbackInfo& info);

@@ -1,9 +1,12 @@
 #include "binding/native_load.h"
 
+#include <optional>
+#include <semaphore>
 #include <string>
 #include <utility>
 
 #include "binding/convert.h"
+#include "binding/thread_work.h"
 
 namespace capsuled::binding {
 
@@ -64,6 +67,9 @@ Napi::Object report_object(Napi::Env env, const perf::LoadReport& report) {
   object.Set("blockBytes", report.block_bytes);
   object.Set("blockCount", Napi::BigInt::New(env, report.block_count));
   object.Set("qpairs", report.qpairs);
+  object.Set("model", report.model);
+  object.Set("serial", report.serial);
+  object.Set("firmware", report.firmware);
   object.Set("failure", report.failure);
   object.Set("firstErrorStatus", static_cast<uint32_t>(report.first_error_status));
   Napi::Object verify = Napi::Object::New(env);
@@ -77,6 +83,34 @@ Napi::Object report_object(Napi::Env env, const perf::LoadReport& report) {
 
 }  // namespace
 
+/// From its beginning to its end, on a thread of its own.
+class NativeLoad::Run : public ThreadWork {
+ public:
+  Run(NativeLoad& owner, Napi::Env env)
+      : ThreadWork(env), owner_(owner), deferred_(Napi::Promise::Deferred::New(env)) {
+    owner_.Ref();
+  }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { outcome_.emplace(owner_.carry_out()); }
+  void OnOK() override {
+    if (outcome_->ok()) {
+      deferred_.Resolve(report_object(Env(), outcome_->value()));
+    } else {
+      const Error& error = outcome_->error();
+      deferred_.Reject(make_error(Env(), error.errnum, error.what).Value());
+    }
+    owner_.load_.reset();
+    owner_.Unref();
+  }
+
+ private:
+  NativeLoad& owner_;
+  Napi::Promise::Deferred deferred_;
+  std::optional<Result<perf::LoadReport>> outcome_;
+};
+
 void NativeLoad::define(Napi::Env env, Napi::Object exports) {
   using Self = NativeLoad;
   exports.Set("NativeLoad", DefineClass(env, "NativeLoad",
@@ -89,45 +123,51 @@ void NativeLoad::define(Napi::Env env, Napi::Object exports) {
 
 NativeLoad::NativeLoad(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeLoad>(info) {
   const auto options = info[0].As<Napi::Object>();
-  endpoint_ = endpoint(options);
   options_ = load_run_options(options);
+  target_ = load_target(options.Get("target").As<Napi::Object>());
 }
 
 NativeLoad::~NativeLoad() = default;
 
 Napi::Value NativeLoad::run(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  wake_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const auto&) {}),
-                                        "capsuled_load", 0, 1);
-  Ref();
-  auto started = perf::Load::start(endpoint_, options_, [this, deferred] {
-    wake_.NonBlockingCall([this, deferred](Napi::Env later, Napi::Function) {
-      const Napi::HandleScope scope(later);
-      const perf::LoadReport report = load_->finish();
-      load_.reset();
-      deferred.Resolve(report_object(later, report));
-      wake_.Release();
-      Unref();
-    });
-  });
-  if (started) {
+  auto* const whole = new Run(*this, info.Env());
+  const Napi::Promise promise = whole->promise();
+  whole->begin();
+  return promise;
+}
+
+Result<perf::LoadReport> NativeLoad::carry_out() {
+  auto env = env::make_linux_env();
+  if (!env.ok()) return env.error();
+  std::binary_semaphore ended(0);
+  auto started = perf::Load::start(std::move(env).value(), std::move(target_), options_,
+                                   [&ended] { ended.release(); });
+  if (!started.ok()) return started.error();
+  {
+    const std::lock_guard lock(mutex_);
     load_ = std::move(started).value();
-  } else {
-    deferred.Reject(make_error(env, started.error().errnum, started.error().what).Value());
-    wake_.Release();
-    Unref();
+    is_running_ = true;
+    if (stop_asked_) load_->stop();
   }
-  return deferred.Promise();
+  ended.acquire();
+  {
+    // From here on nobody is sent a message.
+    const std::lock_guard lock(mutex_);
+    is_running_ = false;
+  }
+  return load_->finish();
 }
 
 Napi::Value NativeLoad::stop(const Napi::CallbackInfo& info) {
-  if (load_ != nullptr) load_->stop();
+  const std::lock_guard lock(mutex_);
+  stop_asked_ = true;
+  if (is_running_) load_->stop();
   return info.Env().Undefined();
 }
 
 Napi::Value NativeLoad::progress(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  const std::lock_guard lock(mutex_);
   const perf::Load::Sum sum = load_ == nullptr ? perf::Load::Sum{} : load_->progress();
   Napi::Object object = Napi::Object::New(env);
   object.Set("operations", static_cast<double>(sum.operations));

@@ -24,19 +24,22 @@ struct Personality {
   uint64_t nsze = 1000;
   uint8_t lbads = 12;
   uint16_t metadata = 0;
+  uint16_t kas = 1;
+  uint16_t icdoff = 0;
+  uint16_t maxcmd = 0;
   /// The command that fails, counted from the Connect of the admin queue; -1: none.
   int failing = -1;
   wire::Status status = wire::GenericStatus::kInvalidField;
 };
 
-struct Fixture : FabricsControllerOwner {
+struct Fixture : ControllerOwner {
   Fixture() {
     host.run([this] { controller = std::make_unique<FabricsController>(host.reactor(), *this); });
     options.address = target.address();
     options.subnqn = "nqn.2026-11.com.example:disk0";
     options.hostnqn = "nqn.2026-11.com.example:host";
     options.hostid[0] = std::byte{0x5a};
-    options.nsid = 3;
+    options.nsids = {3};
     options.io_entries = 9;
   }
   ~Fixture() override {
@@ -49,8 +52,8 @@ struct Fixture : FabricsControllerOwner {
     host.run([this] { controller.reset(); });
   }
 
-  void controller_live(FabricsController&) override { journal.add("live"); }
-  void controller_closed(FabricsController& closed, const std::string& reason) override {
+  void controller_live(Controller&) override { journal.add("live"); }
+  void controller_closed(Controller& closed, const std::string& reason) override {
     open = false;
     journal.add(closed.idle() ? "closed: " + reason : "closed too early");
     if (!connect_again) return;
@@ -118,7 +121,7 @@ struct Fixture : FabricsControllerOwner {
       }
     } else if (sqe.opcode == static_cast<uint8_t>(wire::AdminOpcode::kIdentify)) {
       page = sqe.nsid.get() == 0 ? controller_page(is) : namespace_page(is);
-      if (sqe.nsid.get() != 0) CHECK(sqe.nsid.get() == options.nsid);
+      if (sqe.nsid.get() != 0) CHECK(sqe.nsid.get() == options.nsids.front());
     } else if (sqe.opcode == static_cast<uint8_t>(wire::AdminOpcode::kSetFeatures)) {
       cqe.dw0.set((is.queues - 1) << 16 | (is.queues - 1));
     } else if (sqe.opcode == static_cast<uint8_t>(wire::AdminOpcode::kKeepAlive)) {
@@ -132,6 +135,9 @@ struct Fixture : FabricsControllerOwner {
   }
   static Octets controller_page(const Personality& is) {
     wire::IdentifyController page = {};
+    page.kas.set(is.kas);
+    page.icdoff.set(is.icdoff);
+    page.maxcmd.set(is.maxcmd);
     page.mdts = is.mdts;
     page.ioccsz.set(is.ioccsz);
     return octets_of(page);
@@ -282,11 +288,18 @@ TEST_CASE("FabricsController: a controller that this host cannot use") {
         is.cap = wire::Cap::To::set(is.cap, uint64_t{1});
       },
       "the controller did not become ready in the time it stated (CAP.TO)");
+  expect([](Personality& is) { is.kas = 0; }, "the controller cannot be kept alive (KAS is 0)");
+  expect([](Personality& is) { is.icdoff = 4; },
+         "the controller wants the data of capsules elsewhere: expected 0 for ICDOFF, got 4");
+  expect([](Personality& is) { is.maxcmd = 8; }, "queues have at most 8 entries (MAXCMD)");
   expect([](Personality& is) { is.nsze = 0; }, "there is no namespace 3");
-  const std::string blocks = "the namespace has blocks that this host cannot use (LBADS, MS)";
-  expect([](Personality& is) { is.lbads = 8; }, blocks);
-  expect([](Personality& is) { is.lbads = 21; }, blocks);
-  expect([](Personality& is) { is.metadata = 8; }, blocks);
+  const std::string expected =
+      "; expected 512 to 65536 bytes without metadata, and it has no such format";
+  expect([](Personality& is) { is.lbads = 8; }, "namespace 3 has blocks of 256 bytes" + expected);
+  expect([](Personality& is) { is.lbads = 21; },
+         "namespace 3 has blocks of 2097152 bytes" + expected);
+  expect([](Personality& is) { is.metadata = 8; },
+         "namespace 3 has blocks of 4096 bytes with 8 bytes of metadata" + expected);
 }
 
 TEST_CASE("FabricsController: a queue that ends says why, and not its command") {

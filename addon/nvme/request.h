@@ -24,6 +24,8 @@ struct Request {
   uint32_t bytes = 0;          ///< of data; 0 exactly if there is no transfer
   const iovec* iov = nullptr;  ///< covers `bytes`, with no empty member
   Complete complete = nullptr;
+  bool patient = false;    ///< it may be unanswered for as long as there is nothing to say
+  uint32_t way_taken = 0;  ///< of a qpair that has several: the last one
 };
 
 /// The completion's status, without the phase tag.

@@ -3,11 +3,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
 
 namespace capsuled::nvme {
+namespace {
+
+/// The peer says that there is no such connection.
+bool is_reset(int32_t result) { return result == -ECONNRESET; }
+
+}  // namespace
 
 TcpQpair::TcpQpair(Reactor& reactor, TcpQpairOwner& owner)
     : Poller(PollStage::Send),
@@ -41,13 +48,15 @@ void TcpQpair::connect(const TcpQpairOptions& options) {
   digests_ = options.digests;
   in_capsule_bytes_ = options.in_capsule_bytes;
   reason_ = "";
+  ended_by_controller_ = false;
   reader_.reset();
   slots_ = std::vector<Slot>(options.entries - 1u);
   free_cids_.clear();
+  sending_cids_.clear();
   for (uint32_t cid = options.entries - 1u; cid > 0; --cid) {
     free_cids_.push_back(static_cast<uint16_t>(cid - 1));
   }
-  progress_ns_ = reactor_.now_ns();
+  begun_ns_ = reactor_.now_ns();
   set_state(State::Connecting);
   const Result<int> fd = reactor_.env().make_socket(address_);
   if (!fd.ok()) {
@@ -82,9 +91,10 @@ void TcpQpair::send_ic_req() {
   send();
 }
 
-void TcpQpair::terminate(const char* reason) {
+void TcpQpair::terminate(const char* reason, bool by_controller) {
   if (state_ == State::Idle || state_ == State::Closing) return;
   reason_ = reason;
+  ended_by_controller_ = by_controller;
   reader_.stop();
   set_state(State::Closing);
   if (fd_ >= 0) {
@@ -106,6 +116,7 @@ void TcpQpair::close_join() {
     fd_ = -1;
     return;
   }
+  owner_.qpair_stopped(*this);
   fail_requests();
   send_iov_count_ = 0;
   send_bytes_ = 0;
@@ -122,7 +133,7 @@ void TcpQpair::fail_requests() {
   for (size_t cid = 0; cid < slots_.size(); ++cid) {
     if (slots_[cid].request == nullptr) continue;
     cqe.cid.set(static_cast<uint16_t>(cid));
-    complete(static_cast<uint16_t>(cid), cqe);
+    finish(slots_[cid], cqe);
   }
 }
 
@@ -135,15 +146,29 @@ bool TcpQpair::submit(Request& request) {
   free_cids_.pop_back();
   Slot& slot = slots_[cid];
   slot.request = &request;
+  slot.submitted_ns = reactor_.now_ns();
   slot.cursor = PayloadCursor{request.iov, 0};
   slot.received = 0;
   slot.sent = 0;
   slot.asked_bytes = 0;
   slot.data_failed = false;
+  slot.sending = false;
+  slot.answered = false;
   request.sqe.cid.set(cid);
-  if (outstanding_++ == 0) progress_ns_ = reactor_.now_ns();
+  ++outstanding_;
   to_send_.push_back(slot);
   return true;
+}
+
+bool TcpQpair::is_overdue(uint64_t timeout_ns) const {
+  const uint64_t now_ns = reactor_.now_ns();
+  const auto is_late = [&](uint64_t since_ns) {
+    return since_ns < now_ns && now_ns - since_ns > timeout_ns;
+  };
+  if (state_ == State::Connecting || state_ == State::AwaitIcResp) return is_late(begun_ns_);
+  return std::ranges::any_of(slots_, [&](const Slot& slot) {
+    return slot.request != nullptr && !slot.request->patient && is_late(slot.submitted_ns);
+  });
 }
 
 PollResult TcpQpair::poll() {
@@ -196,7 +221,7 @@ bool TcpQpair::gather_capsule(Slot& slot) {
     if (!has_room(2 + segments(request, 0, request.bytes))) return false;
     pdu.sqe.dptr.set_identifier(wire::SglType::kDataBlock, wire::SglSubtype::kOffset);
     append_header(&pdu, sizeof(pdu), request.bytes, 0);
-    append_payload(request, 0, request.bytes);
+    append_payload(slot, 0, request.bytes);
   } else {
     if (!has_room(1)) return false;
     pdu.sqe.dptr.set_identifier(wire::SglType::kTransportDataBlock,
@@ -221,7 +246,7 @@ bool TcpQpair::gather_host_data(Slot& slot) {
     pdu.datao.set(offset);
     pdu.datal.set(bytes);
     append_header(&pdu, sizeof(pdu), bytes, bytes == left ? wire::kDataLastPdu : uint8_t{0});
-    append_payload(request, offset, bytes);
+    append_payload(slot, offset, bytes);
     slot.sent += bytes;
   }
   slot.asked_bytes = 0;
@@ -261,7 +286,10 @@ void TcpQpair::append_header(void* header, uint32_t hlen, uint32_t data_bytes, u
   append(&digest, sizeof(digest));
 }
 
-void TcpQpair::append_payload(const Request& request, uint32_t offset, uint32_t bytes) {
+void TcpQpair::append_payload(Slot& slot, uint32_t offset, uint32_t bytes) {
+  const Request& request = *slot.request;
+  if (!slot.sending) sending_cids_.push_back(request.sqe.cid.get());
+  slot.sending = true;
   const iovec* iov = request.iov;
   size_t skip = offset;
   while (skip >= iov->iov_len) skip -= (iov++)->iov_len;
@@ -295,10 +323,16 @@ void TcpQpair::on_sent(env::Completion completion) {
   send_iov_count_ = 0;
   send_bytes_ = 0;
   headers_bytes_ = 0;
+  for (const uint16_t cid : sending_cids_) slots_[cid].sending = false;
   if (state_ == State::Closing) {
     close_join();
   } else if (!whole) {
-    terminate("connection_lost");
+    terminate("connection_lost", is_reset(completion.result));
+  } else {
+    // Whoever hears of one may submit others, or end this.
+    for (const uint16_t cid : std::exchange(sending_cids_, {})) {
+      if (state_ == State::Live && slots_[cid].answered) finish(slots_[cid], slots_[cid].answer);
+    }
   }
 }
 
@@ -328,10 +362,11 @@ void TcpQpair::on_received(env::Completion completion) {
     return;
   }
   if (completion.result <= 0) {
-    terminate(completion.result == 0 ? "closed_by_controller" : "connection_lost");
+    const bool closed = completion.result == 0;
+    terminate(closed ? "closed_by_controller" : "connection_lost",
+              closed || is_reset(completion.result));
     return;
   }
-  progress_ns_ = reactor_.now_ns();
   const auto count = static_cast<size_t>(completion.result);
   const size_t direct = std::min(count, direct_bytes_);
   if (direct > 0) reader_.advance_direct(direct, *this);
@@ -340,11 +375,11 @@ void TcpQpair::on_received(env::Completion completion) {
   if (state_ != State::Closing) arm();
 }
 
+/// That is not answered yet.
 TcpQpair::Slot* TcpQpair::slot_of(uint16_t cid) {
-  if (state_ != State::Live || cid >= slots_.size() || slots_[cid].request == nullptr) {
-    return nullptr;
-  }
-  return &slots_[cid];
+  if (state_ != State::Live || cid >= slots_.size()) return nullptr;
+  Slot& slot = slots_[cid];
+  return slot.request == nullptr || slot.answered ? nullptr : &slot;
 }
 
 PduVerdict TcpQpair::refuse(const char* reason) {
@@ -360,7 +395,9 @@ PduVerdict TcpQpair::on_header(const PduHeader& header, PayloadCursor*& payload)
   }
   switch (header.type) {
     case wire::PduType::kIcResp: ic_resp_ = header.as<wire::IcResp>(); return PduVerdict::Accept;
-    case wire::PduType::kC2hTermReq: return refuse("controller_terminated");
+    case wire::PduType::kC2hTermReq:
+      terminate("controller_terminated", true);
+      return PduVerdict::Accept;
     case wire::PduType::kCapsuleResp:
       cqe_ = header.as<wire::CapsuleRespHeader>().cqe;
       return PduVerdict::Accept;
@@ -417,7 +454,7 @@ void TcpQpair::on_pdu(DataDigest digest) {
   switch (pdu_type_) {
     case wire::PduType::kIcResp: on_ic_resp(); return;
     case wire::PduType::kC2hData: on_data_end(digest); return;
-    case wire::PduType::kCapsuleResp: complete(cqe_.cid.get(), cqe_); return;
+    case wire::PduType::kCapsuleResp: on_response(); return;
     default: return;
   }
 }
@@ -445,13 +482,25 @@ void TcpQpair::on_data_end(DataDigest digest) {
   complete(data_cid_, cqe);
 }
 
+void TcpQpair::on_response() {
+  // That the way to it has failed is for the host to say alone: whoever hears it takes the queue
+  // for ended.
+  const wire::Status status = status_of(cqe_);
+  if (status.type() == wire::StatusCodeType::kPathRelated &&
+      status.code() == static_cast<uint8_t>(wire::PathStatus::kHostPathingError)) {
+    const wire::Status theirs(wire::PathStatus::kControllerPathingError);
+    cqe_.status.set((status.dnr() ? theirs.do_not_retry() : theirs).pack());
+  }
+  complete(cqe_.cid.get(), cqe_);
+}
+
 void TcpQpair::complete(uint16_t cid, const wire::CompletionQueueEntry& cqe) {
-  Slot* const slot = cid < slots_.size() && slots_[cid].request != nullptr ? &slots_[cid] : nullptr;
+  Slot* const slot = slot_of(cid);
   if (slot == nullptr || slot->send_node.queued()) {
     terminate("invalid_cid");
     return;
   }
-  Request& request = *slot->request;
+  const Request& request = *slot->request;
   wire::CompletionQueueEntry answer = cqe;
   const bool whole =
       request.transfer != Transfer::FromController || slot->received == request.bytes;
@@ -463,10 +512,17 @@ void TcpQpair::complete(uint16_t cid, const wire::CompletionQueueEntry& cqe) {
     }
     answer.status.set(wire::Status(wire::GenericStatus::kTransientTransportError).pack());
   }
-  slot->request = nullptr;
-  free_cids_.push_back(cid);
+  if (!slot->sending) return finish(*slot, answer);
+  slot->answered = true;
+  slot->answer = answer;
+}
+
+void TcpQpair::finish(Slot& slot, const wire::CompletionQueueEntry& cqe) {
+  Request& request = *std::exchange(slot.request, nullptr);
+  slot.answered = false;
+  free_cids_.push_back(static_cast<uint16_t>(&slot - slots_.data()));
   --outstanding_;
-  request.complete(request, answer);
+  request.complete(request, cqe);
 }
 
 void TcpQpair::on_error(const PduError& error) {

@@ -15,6 +15,9 @@
 //
 // When Closing ends every request has completed, and the owner hears qpair_closed().
 //
+// A request that is answered while the kernel still reads its data, as a bad controller may bring
+// about, completes when it does not any more: only then are the data its owner's again.
+//
 // Owner: a controller. Thread: the reactor's.
 #pragma once
 
@@ -43,6 +46,9 @@ class TcpQpairOwner {
   virtual ~TcpQpairOwner() = default;
   /// Connecting has ended well: requests may be submitted.
   virtual void qpair_live(TcpQpair& qpair) = 0;
+  /// It takes no requests any more, and those that it has are about to complete with Host Pathing
+  /// Error. Also of a connection that never was live.
+  virtual void qpair_stopped(TcpQpair& qpair) { (void)qpair; }
   /// The end of a connection that was begun; `reason` is a stable lower_snake word. All requests
   /// have completed. The qpair may be connected again, from inside this call too, or destroyed, but
   /// not from inside it.
@@ -68,16 +74,17 @@ class TcpQpair final : public Qpair, private Poller {
   /// From Idle. The outcome comes to the owner.
   void connect(const TcpQpairOptions& options);
   bool submit(Request& request) override;
-  /// Requests that were taken and have not completed.
-  uint32_t outstanding() const { return outstanding_; }
-  /// Nothing if it is Idle or Closing.
-  void terminate(const char* reason);
+  uint32_t outstanding() const override { return outstanding_; }
+  /// The controller owes an answer for longer than that: to connect(), or to a request that is not
+  /// patient.
+  bool is_overdue(uint64_t timeout_ns) const;
+  /// Nothing if it is Idle or Closing. `by_controller`: the controller has ended the association.
+  void terminate(const char* reason, bool by_controller = false);
+  bool ended_by_controller() const override { return ended_by_controller_; }
   bool live() const { return state_ == State::Live; }
   bool idle() const { return state_ == State::Idle; }
   /// IOCCSZ counts once Connect was answered.
   void set_in_capsule_bytes(uint32_t bytes) { in_capsule_bytes_ = bytes; }
-  /// When the last bytes came, or the connection was begun.
-  uint64_t progress_ns() const { return progress_ns_; }
 
   // From PduReader.
   PduVerdict on_header(const PduHeader& header, PayloadCursor*& payload);
@@ -98,6 +105,7 @@ class TcpQpair final : public Qpair, private Poller {
   /// One outstanding command, by CID.
   struct Slot {
     Request* request = nullptr;
+    uint64_t submitted_ns = 0;
     PayloadCursor cursor;       // where the next byte from the controller goes
     uint32_t received = 0;      // bytes of data from the controller
     uint32_t sent = 0;          // of the data that the controller asked for last
@@ -105,6 +113,9 @@ class TcpQpair final : public Qpair, private Poller {
     uint32_t asked_bytes = 0;   // R2TL; 0: the command itself is to be sent
     uint16_t ttag = 0;
     bool data_failed = false;  // a data digest was wrong
+    bool sending = false;      // the send in flight reads its data
+    bool answered = false;     // `answer` waits for the end of that send
+    wire::CompletionQueueEntry answer = {};
     QueueNode send_node;
   };
 
@@ -118,7 +129,7 @@ class TcpQpair final : public Qpair, private Poller {
   bool has_room(uint32_t iov_count) const;
   void append(const void* bytes, size_t count);
   void append_header(void* header, uint32_t hlen, uint32_t data_bytes, uint8_t flags);
-  void append_payload(const Request& request, uint32_t offset, uint32_t bytes);
+  void append_payload(Slot& slot, uint32_t offset, uint32_t bytes);
   void send();
   void on_sent(env::Completion completion);
   void send_ic_req();
@@ -132,7 +143,9 @@ class TcpQpair final : public Qpair, private Poller {
   PduVerdict on_r2t(const PduHeader& header);
   void on_ic_resp();
   void on_data_end(DataDigest digest);
+  void on_response();
   void complete(uint16_t cid, const wire::CompletionQueueEntry& cqe);
+  void finish(Slot& slot, const wire::CompletionQueueEntry& cqe);
 
   void close_join();
   void fail_requests();
@@ -141,17 +154,19 @@ class TcpQpair final : public Qpair, private Poller {
   TcpQpairOwner& owner_;
   State state_ = State::Idle;
   const char* reason_ = "";
+  bool ended_by_controller_ = false;
   env::SocketAddress address_;
   TcpDigests digests_;
   uint32_t in_capsule_bytes_ = 0;
   uint32_t maxh2cdata_ = 0;
   int fd_ = -1;
-  uint64_t progress_ns_ = 0;
+  uint64_t begun_ns_ = 0;  // connect()
 
   std::vector<Slot> slots_;
   std::vector<uint16_t> free_cids_;
   uint32_t outstanding_ = 0;
   Queue<Slot, &Slot::send_node> to_send_;
+  std::vector<uint16_t> sending_cids_;  // of the slots that are `sending`
 
   Op send_op_;
   msghdr send_message_ = {};

@@ -485,6 +485,68 @@ TEST_CASE("TcpQpair: terminate() while data are on their way fails all requests,
   CHECK(fixture.journal.empty());
 }
 
+TEST_CASE("TcpQpair: data that the kernel still reads are not given back by an early answer") {
+  Fixture fixture;
+  fixture.bring_up(1 << 20);
+  TestRequest read("read", fixture.journal, Transfer::None, {});
+  const uint16_t read_cid = fixture.submitted(read);
+  constexpr uint32_t kBytes = 16 << 20;
+  TestRequest write("write", fixture.journal, Transfer::ToController, pattern(kBytes, 1));
+  const uint16_t cid = fixture.submitted(write);
+  fixture.peer.send(make_r2t(cid, 1, 0, kBytes, {}));
+  Pdu data = fixture.peer.receive();
+  REQUIRE(data.type == PduType::kH2cData);
+  // Most of it is still in the ring when the write is answered, before another one.
+  fixture.answer(cid);
+  fixture.answer(read_cid);
+  CHECK(fixture.journal.next() == "read: Successful Completion");
+  CHECK(fixture.journal.empty());
+  SUBCASE("it is, when it was sent") {
+    Octets sent = std::move(data.data);
+    while (sent.size() < kBytes) {
+      data = fixture.peer.receive();
+      REQUIRE(data.type == PduType::kH2cData);
+      sent.insert(sent.end(), data.data.begin(), data.data.end());
+    }
+    CHECK(fixture.journal.next() == "write: Successful Completion");
+    CHECK(sent == write.memory);
+  }
+  SUBCASE("there is one answer") {
+    fixture.answer(cid);
+    CHECK(fixture.journal.next() == "write: Host Pathing Error");
+    CHECK(fixture.journal.next() == "closed: invalid_cid");
+  }
+  SUBCASE("and nothing is asked for behind it") {
+    fixture.peer.send(make_r2t(cid, 2, 0, 512, {}));
+    CHECK(fixture.journal.next() == "write: Host Pathing Error");
+    CHECK(fixture.journal.next() == "closed: invalid_cccid");
+  }
+}
+
+TEST_CASE("TcpQpair: what was not delivered when it ended is not delivered later") {
+  Fixture fixture;
+  fixture.controller.keep_little();
+  fixture.bring_up();
+  // More than the controller's kernel keeps, less than ours does, which takes it at once.
+  TestRequest first("first", fixture.journal, Transfer::ToController, pattern(8192, 1));
+  TestRequest second("second", fixture.journal, Transfer::ToController, pattern(8192, 2));
+  fixture.host.run([&] {
+    if (!fixture.qpair->submit(first) || !fixture.qpair->submit(second))
+      fixture.journal.add("full");
+  });
+  // The beginning of it is there.
+  std::byte byte;
+  REQUIRE(::recv(fixture.peer.fd(), &byte, 1, MSG_PEEK) == 1);
+  fixture.terminate("gives_up");
+  CHECK(fixture.journal.next().ends_with(": Host Pathing Error"));
+  CHECK(fixture.journal.next().ends_with(": Host Pathing Error"));
+  CHECK(fixture.journal.next() == "closed: gives_up");
+  // Both may be carried out elsewhere by now. The controller comes back to this connection.
+  size_t commands = 0;
+  while (!fixture.peer.receive().closed) ++commands;
+  CHECK(commands < 2);
+}
+
 TEST_CASE("TcpQpair: connects again after its end, from inside the news of it too") {
   Fixture fixture;
   fixture.bring_up();

@@ -15,7 +15,7 @@ uint64_t share(uint64_t total, uint32_t count, uint32_t index) {
 
 /// Each worker has a queue at least, and at least 1 of a rate and a count: 0 would be no limit.
 uint32_t worker_count(const LoadRunOptions& options) {
-  uint64_t count = std::min<uint64_t>(options.cores.size(), options.load.controller.io_queues);
+  uint64_t count = std::min<uint64_t>(options.cores.size(), options.qpairs);
   if (options.load.rate_iops > 0) count = std::min(count, options.load.rate_iops);
   if (options.load.operations_max > 0) count = std::min(count, options.load.operations_max);
   return static_cast<uint32_t>(count);
@@ -23,56 +23,71 @@ uint32_t worker_count(const LoadRunOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Load>> Load::start(const env::Endpoint& target,
+Load::Load(std::unique_ptr<env::Env> env, std::unique_ptr<LoadTarget> target,
+           std::function<void()> done)
+    : env_(std::move(env)), target_(std::move(target)), done_(std::move(done)) {}
+
+Result<std::unique_ptr<Load>> Load::start(std::unique_ptr<env::Env> env,
+                                          std::unique_ptr<LoadTarget> target,
                                           const LoadRunOptions& options,
                                           std::function<void()> done) {
-  std::unique_ptr<Load> load(new Load());
-  load->done_ = std::move(done);
-  Result<std::unique_ptr<env::Env>> env = env::make_linux_env();
-  if (!env.ok()) return env.error();
-  load->env_ = std::move(env).value();
-  const Result<env::SocketAddress> address = load->env_->resolve(target);
-  if (!address.ok()) return address.error();
-  const uint32_t queues = options.load.controller.io_queues;
+  std::unique_ptr<Load> load(new Load(std::move(env), std::move(target), std::move(done)));
   const uint32_t count = worker_count(options);
   ASSERT(count > 0);
+  if (const auto started = load->start_reactors(options, count); !started) return started.error();
+  LoadPlan plan{.workers = {}, .queue_depth = options.load.queue_depth};
+  for (uint32_t index = 0; index < count; ++index) {
+    plan.workers.push_back({.reactor = load->reactors_[index].get(),
+                            .qpairs = static_cast<uint32_t>(share(options.qpairs, count, index))});
+  }
+  load->refusal_ = load->target_->open(plan);
+  if (load->refusal_.empty()) {
+    load->start_workers(options);
+  } else {
+    load->done_();
+  }
+  return load;
+}
+
+Result<void> Load::start_reactors(const LoadRunOptions& options, uint32_t count) {
   for (uint32_t index = 0; index < count; ++index) {
     ReactorOptions reactor_options;
     reactor_options.index = index;
     reactor_options.core = options.cores[index];
     reactor_options.mode = options.poll;
-    // The data are the worker's own; the pool is not used.
-    reactor_options.memory_bytes = kBufferMemoryBytesMin;
-    Result<std::unique_ptr<Reactor>> reactor = Reactor::create(*load->env_, reactor_options);
+    reactor_options.memory_bytes = target_->buffer_bytes();
+    Result<std::unique_ptr<Reactor>> reactor = Reactor::create(*env_, reactor_options);
     if (!reactor.ok()) return reactor.error();
+    reactors_.push_back(std::move(reactor).value());
+  }
+  for (const auto& reactor : reactors_) {
+    if (const Result<void> started = reactor->start(); !started.ok()) return started.error();
+  }
+  return {};
+}
+
+void Load::start_workers(const LoadRunOptions& options) {
+  const auto count = static_cast<uint32_t>(reactors_.size());
+  for (uint32_t index = 0; index < count; ++index) {
     LoadOptions worker = options.load;
-    worker.controller.address = address.value();
     worker.worker_index = index;
     worker.worker_count = count;
-    worker.controller.io_queues = static_cast<uint16_t>(share(queues, count, index));
     worker.rate_iops = share(options.load.rate_iops, count, index);
     worker.operations_max = share(options.load.operations_max, count, index);
-    load->workers_.push_back(
-        std::make_unique<LoadWorker>(*reactor.value(), worker, worker_done, load.get()));
-    load->reactors_.push_back(std::move(reactor).value());
+    workers_.push_back(
+        std::make_unique<LoadWorker>(*reactors_[index], *target_, worker, worker_done, this));
   }
-  for (const auto& reactor : load->reactors_) {
-    const Result<void> started = reactor->start();
-    if (!started.ok()) return started.error();
-  }
-  load->running_ = count;
+  running_ = count;
   for (uint32_t index = 0; index < count; ++index) {
-    load->reactors_[index]->send_message_wait(
+    reactors_[index]->send_message_wait(
         {.run = [](Reactor&, void* worker) { static_cast<LoadWorker*>(worker)->start(); },
-         .argument = load->workers_[index].get()});
+         .argument = workers_[index].get()});
   }
-  return load;
 }
 
 Load::~Load() {
   ASSERT_MSG(running_ == 0, "a load destroyed while it runs");
   for (const auto& reactor : reactors_) reactor->stop();
-  workers_.clear();
 }
 
 /// On a reactor's thread.
@@ -104,8 +119,10 @@ Load::Sum Load::progress() const {
 
 LoadReport Load::finish() {
   ASSERT(running_ == 0);
+  if (refusal_.empty()) target_->close();
   for (const auto& reactor : reactors_) reactor->stop();
   LoadReport sum;
+  sum.failure = refusal_;
   for (const auto& worker : workers_) {
     const LoadReport& report = worker->report();
     sum.read.merge(report.read);
@@ -114,11 +131,15 @@ LoadReport Load::finish() {
     sum.elapsed_ns = std::max(sum.elapsed_ns, report.elapsed_ns);
     sum.busy_ns += report.busy_ns;
     sum.reconnects += report.reconnects;
-    sum.block_bytes = report.block_bytes;
-    sum.block_count = report.block_count;
     sum.qpairs += report.qpairs;
     if (sum.failure.empty()) sum.failure = report.failure;
     if (sum.first_error_status == 0) sum.first_error_status = report.first_error_status;
+    if (report.block_count == 0) continue;
+    sum.block_bytes = report.block_bytes;
+    sum.block_count = report.block_count;
+    sum.model = report.model;
+    sum.serial = report.serial;
+    sum.firmware = report.firmware;
   }
   return sum;
 }

@@ -50,6 +50,10 @@ struct LoadReport {
   uint32_t block_bytes = 0;
   uint64_t block_count = 0;
   uint32_t qpairs = 0;  ///< as granted, all workers together
+  // Of the controller, as it says itself; empty: it is a bdev.
+  std::string model;
+  std::string serial;
+  std::string firmware;
   /// Why the run could not begin or ended early; empty: it went through.
   std::string failure;
   /// The status field of the first I/O that failed, phase tag 0; 0: none.

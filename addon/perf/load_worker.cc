@@ -21,47 +21,47 @@ constexpr uint64_t kTickNs = 1'000'000;
 
 }  // namespace
 
-LoadWorker::LoadWorker(Reactor& reactor, const LoadOptions& options, void (*done)(void*),
-                       void* argument)
+LoadWorker::LoadWorker(Reactor& reactor, LoadTarget& target, const LoadOptions& options,
+                       void (*done)(void*), void* argument)
     : reactor_(reactor),
       options_(options),
       done_(done),
       argument_(argument),
-      controller_(reactor, *this) {
+      path_(target.path(options.worker_index)) {
   timer_.worker = this;
   timer_.expired = [](Timer& timer) { static_cast<TickTimer&>(timer).worker->tick(); };
-  reactor_.add_poller(*this);
 }
 
 LoadWorker::~LoadWorker() {
   ASSERT(state_ == State::Idle || state_ == State::Done);
   while (idle_.pop_front() != nullptr) {
   }
-  reactor_.remove_poller(*this);
+  if (state_ == State::Done) reactor_.remove_poller(*this);
 }
 
 void LoadWorker::start() {
   ASSERT(state_ == State::Idle);
   state_ = State::Connecting;
-  options_.controller.io_entries = static_cast<uint16_t>(options_.queue_depth + 1);
-  controller_.connect(options_.controller);
+  reactor_.add_poller(*this);
+  path_.open(*this);
   tick();
 }
 
 void LoadWorker::stop() { stop_asked_ = true; }
 
-// ---- The controller ----------------------------------------------------------------------------
+// ---- The path ----------------------------------------------------------------------------------
 
-void LoadWorker::controller_live(nvme::FabricsController&) {
+void LoadWorker::path_live() {
+  ASSERT(state_ == State::Connecting);
   if (reconnecting_) {
     reconnecting_ = false;
     ++report_.reconnects;
+    for (size_t index = 0; index < ios_.size(); ++index) ios_[index]->qpair = &qpair_of(index);
     state_ = resume_;
     reconnect_at_ns_ = reactor_.now_ns() + options_.reconnect_ns;
     return;
   }
-  std::string failure;
-  if (!prepare(failure)) {
+  if (std::string failure = prepare(); !failure.empty()) {
     report_.failure = std::move(failure);
     leave();
     return;
@@ -71,11 +71,11 @@ void LoadWorker::controller_live(nvme::FabricsController&) {
   reconnect_at_ns_ = reactor_.now_ns() + options_.reconnect_ns;
 }
 
-void LoadWorker::controller_closed(nvme::FabricsController&, const std::string& reason) {
+void LoadWorker::path_closed(const std::string& reason) {
   // Everything that was outstanding has completed.
   ASSERT(outstanding_ == 0);
   if (reconnecting_ && reason.empty() && state_ == State::Connecting) {
-    controller_.connect(options_.controller);
+    path_.open(*this);
     return;
   }
   if (state_ != State::Leaving) {
@@ -86,28 +86,54 @@ void LoadWorker::controller_closed(nvme::FabricsController&, const std::string& 
 }
 
 /// Sizes, memory and place, now that the namespace is known.
-bool LoadWorker::prepare(std::string& failure) {
-  const nvme::NamespaceFacts& facts = controller_.facts();
+std::string LoadWorker::prepare() {
+  const nvme::NamespaceFacts& facts = path_.facts();
   report_.block_bytes = facts.block_bytes;
   report_.block_count = facts.block_count;
-  report_.qpairs = controller_.io_queue_count();
+  report_.model = facts.model;
+  report_.serial = facts.serial;
+  report_.firmware = facts.firmware;
+  report_.qpairs = path_.qpair_count();
+  if (std::string failure = choose_region(facts); !failure.empty()) return failure;
+  if (std::string failure = check_sizes(facts); !failure.empty()) return failure;
+  options_.workload.block_bytes = facts.block_bytes;
+  options_.workload.first_lba = first_lba_;
+  options_.workload.block_count = region_blocks_;
+  options_.workload.seed += options_.worker_index;
+  Result<Workload> workload = Workload::create(options_.workload);
+  if (!workload.ok()) return workload.error().what;
+  workload_ = std::make_unique<Workload>(std::move(workload).value());
+  if (options_.verify) {
+    Result<Verifier> verifier = Verifier::create({.seed = options_.workload.seed,
+                                                  .block_bytes = facts.block_bytes,
+                                                  .first_lba = first_lba_,
+                                                  .block_count = region_blocks_});
+    if (!verifier.ok()) return std::string("verify: ") + verifier.error().what;
+    verifier_ = std::make_unique<Verifier>(std::move(verifier).value());
+  }
+  if (options_.rate_iops > 0) {
+    const uint64_t burst = std::max<uint64_t>(options_.rate_iops * kBurstNs / 1'000'000'000, 1);
+    limiter_ = std::make_unique<RateLimiter>(options_.rate_iops, burst, reactor_.now_ns());
+  }
+  return allocate();
+}
+
+std::string LoadWorker::choose_region(const nvme::NamespaceFacts& facts) {
   block_shift_ = static_cast<uint32_t>(std::countr_zero(facts.block_bytes));
   const uint64_t namespace_bytes = facts.block_count << block_shift_;
   uint64_t region_bytes = options_.region_bytes;
   if (region_bytes == 0 && options_.verify) region_bytes = kVerifyRegionBytes;
   if (options_.region_offset >= namespace_bytes ||
       options_.region_offset % facts.block_bytes != 0) {
-    failure = "the offset is not a block of the namespace, which has " +
-              std::to_string(namespace_bytes) + " bytes in blocks of " +
-              std::to_string(facts.block_bytes);
-    return false;
+    return "the offset is not a block of the namespace, which has " +
+           std::to_string(namespace_bytes) + " bytes in blocks of " +
+           std::to_string(facts.block_bytes);
   }
   const uint64_t there = namespace_bytes - options_.region_offset;
   if (region_bytes == 0) region_bytes = there;
   if (options_.region_bytes > there) {
-    failure = "the namespace ends before the region: it has " + std::to_string(namespace_bytes) +
-              " bytes";
-    return false;
+    return "the namespace ends before the region: it has " + std::to_string(namespace_bytes) +
+           " bytes";
   }
   region_bytes = std::min(region_bytes, there);
   region_blocks_ = region_bytes >> block_shift_;
@@ -116,67 +142,53 @@ bool LoadWorker::prepare(std::string& failure) {
     region_blocks_ /= options_.worker_count;
     first_lba_ += region_blocks_ * options_.worker_index;
   }
-  for (const IoSize& size : options_.workload.sizes) {
-    if (size.io_bytes > facts.transfer_bytes_max) {
-      failure = "an I/O of " + std::to_string(size.io_bytes) +
-                " bytes is more than the controller takes at once (MDTS): " +
-                std::to_string(facts.transfer_bytes_max);
-      return false;
-    }
-    if (size.io_bytes % facts.block_bytes != 0) {
-      failure = "an I/O of " + std::to_string(size.io_bytes) +
-                " bytes is not a multiple of the namespace's block of " +
-                std::to_string(facts.block_bytes);
-      return false;
-    }
-  }
-  options_.workload.block_bytes = facts.block_bytes;
-  options_.workload.first_lba = first_lba_;
-  options_.workload.block_count = region_blocks_;
-  options_.workload.seed += options_.worker_index;
-  Result<Workload> workload = Workload::create(options_.workload);
-  if (!workload.ok()) {
-    failure = workload.error().what;
-    return false;
-  }
-  workload_ = std::make_unique<Workload>(std::move(workload).value());
-  if (options_.verify) {
-    Result<Verifier> verifier = Verifier::create({.seed = options_.workload.seed,
-                                                  .block_bytes = facts.block_bytes,
-                                                  .first_lba = first_lba_,
-                                                  .block_count = region_blocks_});
-    if (!verifier.ok()) {
-      failure = std::string("verify: ") + verifier.error().what;
-      return false;
-    }
-    verifier_ = std::make_unique<Verifier>(std::move(verifier).value());
-  }
-  if (options_.rate_iops > 0) {
-    const uint64_t burst = std::max<uint64_t>(options_.rate_iops * kBurstNs / 1'000'000'000, 1);
-    limiter_ = std::make_unique<RateLimiter>(options_.rate_iops, burst, reactor_.now_ns());
-  }
-  return allocate(failure);
+  return "";
 }
 
-bool LoadWorker::allocate(std::string& failure) {
+std::string LoadWorker::check_sizes(const nvme::NamespaceFacts& facts) const {
+  for (const IoSize& size : options_.workload.sizes) {
+    const std::string io = "an I/O of " + std::to_string(size.io_bytes) + " bytes";
+    if (size.io_bytes > facts.transfer_bytes_max) {
+      return io +
+             " is more than the target takes at once: " + std::to_string(facts.transfer_bytes_max);
+    }
+    if (size.io_bytes % facts.block_bytes != 0) {
+      return io + " is not a multiple of the namespace's block of " +
+             std::to_string(facts.block_bytes);
+    }
+  }
+  return "";
+}
+
+nvme::Qpair& LoadWorker::qpair_of(size_t index) {
+  return path_.qpair(static_cast<uint32_t>(index % path_.qpair_count()));
+}
+
+std::string LoadWorker::allocate() {
   uint32_t bytes_max = 0;
   for (const IoSize& size : options_.workload.sizes) bytes_max = std::max(bytes_max, size.io_bytes);
   const size_t stride = (bytes_max + 4095u) & ~size_t{4095};
-  const size_t count = size_t{controller_.io_queue_count()} * options_.queue_depth;
+  const size_t count = size_t{path_.qpair_count()} * options_.queue_depth;
   Result<std::unique_ptr<env::Region>> memory =
       reactor_.env().allocate(stride * count, env::HugePages::Auto);
-  if (!memory.ok()) {
-    failure = "no memory for the data of " + std::to_string(count) + " I/Os";
-    return false;
-  }
+  if (!memory.ok()) return "no memory for the data of " + std::to_string(count) + " I/Os";
   memory_ = std::move(memory).value();
+  reachable_ = std::make_unique<env::ReachableMemory>(
+      reactor_.env().memory(), env::MemoryRange{memory_->base(), memory_->bytes()});
   Prng prng(options_.workload.seed);
   for (size_t index = 0; index < count; ++index) {
     auto io = std::make_unique<Io>();
     io->worker = this;
-    io->qpair = static_cast<uint32_t>(index % controller_.io_queue_count());
+    io->qpair = &qpair_of(index);
+    io->sqe.nsid.set(path_.nsid());
     std::byte* const buffer = memory_->base() + index * stride;
     io->place = {buffer, bytes_max};
+    io->iov = &io->place;
+    io->bytes = bytes_max;
+    if (!io->qpair->reaches(*io)) {
+      return "the device cannot be shown the memory for the data of " + std::to_string(count) +
+             " I/Os: raise the limit of locked memory, or use a smaller --qd or --bs";
+    }
     if (options_.workload.read_percent < 100) {
       for (size_t at = 0; at < bytes_max; at += sizeof(uint64_t)) {
         const uint64_t word = prng.next();
@@ -190,7 +202,7 @@ bool LoadWorker::allocate(std::string& failure) {
     idle_.push_back(*io);
     ios_.push_back(std::move(io));
   }
-  return true;
+  return "";
 }
 
 // ---- Phases ------------------------------------------------------------------------------------
@@ -231,7 +243,7 @@ void LoadWorker::advance() {
     resume_ = state_;
     state_ = State::Connecting;
     reconnecting_ = true;
-    controller_.disconnect();
+    path_.close();
     return;
   }
   if (state_ == State::Draining && outstanding_ == 0) {
@@ -257,12 +269,13 @@ void LoadWorker::end_measuring() {
   report_.elapsed_ns = reactor_.now_ns() - measured_from_ns_;
   report_.busy_ns = reactor_.stats().busy_ns - measured_busy_from_ns_;
   state_ = State::Draining;
+  path_.let_go();
 }
 
 /// stop() came while there is no connection, and maybe there never will be.
 void LoadWorker::give_up_connecting() {
   if (!reconnecting_) {
-    report_.failure = "stopped before the controller was ready";
+    report_.failure = "stopped before the target was ready";
   } else {
     if (resume_ == State::Measuring) end_measuring();
     if (verifier_ != nullptr) report_.failure = "stopped while reconnecting: nothing was read back";
@@ -272,7 +285,7 @@ void LoadWorker::give_up_connecting() {
 
 void LoadWorker::leave() {
   state_ = State::Leaving;
-  controller_.disconnect();
+  path_.close();
 }
 
 void LoadWorker::finish() {
@@ -299,7 +312,7 @@ uint64_t LoadWorker::answered_ns() {
 
 /// Puts every I/O that is at rest to work, as far as the rate and the verifier let it.
 bool LoadWorker::submit_idle() {
-  if (idle_.empty()) return false;
+  if (idle_.empty() || !path_.live()) return false;
   const uint64_t now_ns = reactor_.env().now_ns();
   bool issued = false;
   for (size_t turns = idle_.size(); turns > 0; --turns) {
@@ -342,10 +355,8 @@ void LoadWorker::issue(Io& io, const IoOp& op, uint64_t now_ns) {
   const bool reads = op.kind == IoKind::Read;
   io.op = op;
   io.bytes = op.blocks << block_shift_;
-  io.iov = &io.place;
   io.transfer = reads ? nvme::Transfer::FromController : nvme::Transfer::ToController;
   io.sqe.opcode = static_cast<uint8_t>(reads ? wire::IoOpcode::kRead : wire::IoOpcode::kWrite);
-  io.sqe.nsid.set(options_.controller.nsid);
   io.sqe.cdw10.set(static_cast<uint32_t>(op.lba));
   io.sqe.cdw11.set(static_cast<uint32_t>(op.lba >> 32));
   io.sqe.cdw12.set(op.blocks - 1);
@@ -357,9 +368,8 @@ void LoadWorker::issue(Io& io, const IoOp& op, uint64_t now_ns) {
   ++outstanding_;
   io.counted = options_.operations_max > 0 && state_ == State::Measuring;
   if (io.counted) ++counted_;
-  if (controller_.io_qpair(io.qpair).submit(io)) return;
-  // The queue is as deep as its I/Os are many, so its connection has ended; the controller's end
-  // follows.
+  if (path_.live() && io.qpair->submit(io)) return;
+  // The queue is as deep as its I/Os are many, so it has ended; path_closed() follows.
   --outstanding_;
   if (io.counted) --counted_;
   if (verifier_ != nullptr) {
@@ -383,7 +393,7 @@ void LoadWorker::on_complete(Io& io, const wire::CompletionQueueEntry& cqe) {
   }
   if (verifier_ != nullptr) check_data(io, status.is_success());
   IoOp op;
-  if (active() && controller_.live() && idle_.empty() && choose(op)) {
+  if (active() && idle_.empty() && path_.live() && choose(op)) {
     issue(io, op, now_ns);
   } else {
     idle_.push_back(io);

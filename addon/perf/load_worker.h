@@ -1,17 +1,17 @@
-// LoadWorker: one host of a load run, on one reactor: a controller, its queues kept at a depth, and
-// what came back, measured and, if asked for, verified.
+// LoadWorker: one host of a load run, on one reactor: its queues of the target, kept at a depth,
+// and what came back, measured and, if asked for, verified.
 //
 //   Idle ─▶ Connecting ─▶ WarmUp ─▶ Measuring ─▶ Draining ─▶ ReadBack ─▶ Leaving ─▶ Done
 //               ▲            │          │
 //               └────────────┴──────────┘ reconnecting, with I/O outstanding
 //
 //   Idle        not started                                    start()
-//   Connecting  the controller comes up, again maybe           the controller, or stop()
+//   Connecting  the path to the target opens, again maybe      the path, or stop()
 //   WarmUp      I/O that does not count                        the clock
 //   Measuring   I/O that counts                                the clock, the count, or stop()
 //   Draining    no new I/O; what is outstanding ends           the last completion
 //   ReadBack    verifying: everything written is read again    the last completion
-//   Leaving     the connection ends                            the controller
+//   Leaving     the path closes                                the path
 //   Done        report() may be read                           nobody
 //
 // An I/O that fails while the worker itself reconnects is no error: the verifier then takes either
@@ -24,8 +24,8 @@
 #include <string>
 #include <vector>
 
-#include "nvme/fabrics_controller.h"
 #include "perf/load_report.h"
+#include "perf/load_target.h"
 #include "perf/rate_limiter.h"
 #include "perf/verifier.h"
 #include "perf/workload.h"
@@ -33,25 +33,27 @@
 namespace capsuled::perf {
 
 struct LoadOptions {
-  nvme::FabricsControllerOptions controller;  ///< io_queues and io_entries follow from the load
-  WorkloadOptions workload;                   ///< block_bytes and region are set when connected
-  uint32_t queue_depth = 32;                  ///< of each queue
-  uint64_t region_bytes = 0;                  ///< 0: the whole namespace
-  uint64_t region_offset = 0;                 ///< bytes
+  WorkloadOptions workload;    ///< block_bytes and region are set when connected
+  uint32_t queue_depth = 32;   ///< of each queue
+  uint64_t region_bytes = 0;   ///< 0: the whole namespace
+  uint64_t region_offset = 0;  ///< bytes
   uint64_t warm_up_ns = 0;
   uint64_t duration_ns = 10'000'000'000;
   uint64_t operations_max = 0;  ///< of this worker; 0: the time alone ends it
   uint64_t rate_iops = 0;       ///< of this worker; 0: as fast as it goes
   bool verify = false;
-  uint64_t reconnect_ns = 0;  ///< ends all connections every so often and comes back; 0: never
+  /// Over a network: ends all connections every so often and comes back; 0: never.
+  uint64_t reconnect_ns = 0;
   uint32_t worker_index = 0;  ///< workers that verify have disjoint parts of the region
   uint32_t worker_count = 1;
 };
 
-class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
+class LoadWorker final : private LoadPathOwner, private Poller {
  public:
-  /// `done` runs on the reactor's thread when the worker is Done.
-  LoadWorker(Reactor& reactor, const LoadOptions& options, void (*done)(void*), void* argument);
+  /// `done` runs on the reactor's thread when the worker is Done. The target is open, and stays so
+  /// until then.
+  LoadWorker(Reactor& reactor, LoadTarget& target, const LoadOptions& options, void (*done)(void*),
+             void* argument);
   ~LoadWorker() override;
 
   void start();
@@ -73,7 +75,7 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   };
   struct Io : nvme::Request {
     LoadWorker* worker = nullptr;
-    uint32_t qpair = 0;
+    nvme::Qpair* qpair = nullptr;
     IoOp op = {};
     iovec place = {};
     uint64_t started_ns = 0;
@@ -85,12 +87,17 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   };
   using IoQueue = Queue<Io, &Io::idle_node>;
 
-  void controller_live(nvme::FabricsController& controller) override;
-  void controller_closed(nvme::FabricsController& controller, const std::string& reason) override;
+  void path_live() override;
+  void path_closed(const std::string& reason) override;
   PollResult poll() override;
 
-  [[nodiscard]] bool prepare(std::string& failure);
-  bool allocate(std::string& failure);
+  // What is wrong, for people; empty: nothing.
+  [[nodiscard]] std::string prepare();
+  [[nodiscard]] std::string choose_region(const nvme::NamespaceFacts& facts);
+  [[nodiscard]] std::string check_sizes(const nvme::NamespaceFacts& facts) const;
+  /// Of the I/O with that index.
+  nvme::Qpair& qpair_of(size_t index);
+  [[nodiscard]] std::string allocate();
   bool active() const { return state_ == State::WarmUp || state_ == State::Measuring; }
   void advance();
   void begin_measuring();
@@ -113,11 +120,12 @@ class LoadWorker final : public nvme::FabricsControllerOwner, private Poller {
   void (*const done_)(void*);
   void* const argument_;
   State state_ = State::Idle;
-  nvme::FabricsController controller_;
+  LoadPath& path_;
   std::unique_ptr<Workload> workload_;
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<RateLimiter> limiter_;
   std::unique_ptr<env::Region> memory_;
+  std::unique_ptr<env::ReachableMemory> reachable_;
   std::vector<std::unique_ptr<Io>> ios_;
   IoQueue idle_;
   uint32_t outstanding_ = 0;

@@ -46,6 +46,8 @@ enum class Ingredient : uint8_t {
   PowerCuts,       ///< the same, and what disks had in their caches is lost
   Limits,          ///< some bdevs have limits, which hold hosts back now and then
   Pilers,          ///< hosts that give one disk many small commands at once
+  Drives,          ///< one disk is a drive that the target drives by itself
+  DriveFaults,     ///< its controller does what it should not, or nothing
 };
 
 inline constexpr std::array kIngredientNames = {
@@ -55,10 +57,10 @@ inline constexpr std::array kIngredientNames = {
     "slow_control",    "controller_ends", "connection_ends", "withdrawals",    "new_disks",
     "delays",          "slow_disks",      "short_transfers", "disk_errors",    "disk_hangs",
     "disk_cuts",       "lulls",           "pauses",          "kills",          "power_cuts",
-    "limits",          "pilers",
+    "limits",          "pilers",          "drives",          "drive_faults",
 };
 inline constexpr size_t kIngredients = kIngredientNames.size();
-static_assert(kIngredients == static_cast<size_t>(Ingredient::Pilers) + 1);
+static_assert(kIngredients == static_cast<size_t>(Ingredient::DriveFaults) + 1);
 
 class Ingredients {
  public:

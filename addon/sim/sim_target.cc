@@ -27,9 +27,14 @@ SimTarget::SimTarget(env::sim::SimMachine& machine, env::sim::SimNetwork& networ
   engine.pdu_timeout_ns = options.pdu_timeout_ns;
   // From any thread, and any number of times before the control plane looks.
   const auto notify = [](void* argument) { static_cast<SimTarget*>(argument)->look(); };
-  engine_ = control::Engine::create(std::make_unique<env::sim::SimEnv>(machine, network, files),
-                                    engine, notify, this)
-                .value();
+  env::sim::SimEnvOptions has;
+  if (options.drive != nullptr) {
+    has.pci = [this](const std::string&) { return options_.drive->open(engine_->env()); };
+  }
+  engine_ =
+      control::Engine::create(std::make_unique<env::sim::SimEnv>(machine, network, files, has),
+                              engine, notify, this)
+          .value();
   endpoint_ = engine_->listener_add(1, {kAddress, 0}).value();
   engine_->listener_start(1);
 }

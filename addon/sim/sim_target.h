@@ -19,6 +19,7 @@
 #include "bdev/bdev_kinds.h"
 #include "control/engine.h"
 #include "env/sim/sim_env.h"
+#include "sim/sim_drive.h"
 
 namespace capsuled::sim {
 
@@ -35,6 +36,7 @@ struct SimTargetOptions {
   PollMode poll = PollMode::Adaptive;
   uint64_t pdu_timeout_ns = 30'000'000'000;
   uint16_t io_queues_max = 16;
+  SimDrive* drive = nullptr;  ///< that the machine has; null: none
   /// Between an event of a reactor and the control plane's look at it.
   env::sim::SimSpan loop{20'000, 300'000, 500, 20'000'000};
 };

@@ -29,6 +29,9 @@ constexpr uint32_t kGuaranteedBlocks = 64;
 /// Of one queue: what takes a slow line some hundred milliseconds.
 constexpr uint32_t kBlocksUnderWayMax = 2048;
 
+/// Where the machine has its drive.
+constexpr const char* kDrive = "0000:01:00.0";
+
 /// Of the disks that are encrypted.
 constexpr const char* kKeyFile = "key";
 
@@ -47,7 +50,8 @@ constexpr Pace kPaces[] = {
      .hang_max_ns = 5 * kMillisecond,
      .pause_max_ns = 30 * kSecond,
      .keep_alive_ms = 10'000,
-     .pdu_timeout_ns = 30 * kSecond},
+     .pdu_timeout_ns = 30 * kSecond,
+     .drive_timeout_ns = 100 * kMillisecond},
     {.thinks = {kMicrosecond, 200 * kMillisecond, 0, 0},
      .duration_ns = 3 * kSecond,
      .patience_ns = 2 * kSecond,
@@ -56,7 +60,8 @@ constexpr Pace kPaces[] = {
      .hang_max_ns = 500 * kMillisecond,
      .pause_max_ns = 3 * kSecond,
      .keep_alive_ms = 1'000,
-     .pdu_timeout_ns = 2 * kSecond},
+     .pdu_timeout_ns = 2 * kSecond,
+     .drive_timeout_ns = 300 * kMillisecond},
     {.thinks = {kMillisecond, 5 * kSecond, 0, 0},
      .duration_ns = 100 * kSecond,
      .patience_ns = 10 * kSecond,
@@ -65,7 +70,8 @@ constexpr Pace kPaces[] = {
      .hang_max_ns = 25 * kSecond,
      .pause_max_ns = 15 * kSecond,
      .keep_alive_ms = 5'000,
-     .pdu_timeout_ns = 4 * kSecond},
+     .pdu_timeout_ns = 4 * kSecond,
+     .drive_timeout_ns = 2 * kSecond},
 };
 
 }  // namespace
@@ -107,6 +113,9 @@ Simulation::Simulation(const SimulationOptions& options)
         Ingredient::Lulls, Ingredient::Pauses, Ingredient::Kills, Ingredient::PowerCuts}) {
     if (has(one)) acts_.push_back(one);
   }
+  if (has(Ingredient::Drives) && has(Ingredient::DriveFaults)) {
+    acts_.push_back(Ingredient::DriveFaults);
+  }
 }
 
 Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_bytes,
@@ -119,12 +128,13 @@ Simulation::Disk::Disk(uint32_t number, const std::string& kind, uint32_t block_
   for (const Layer& layer : layers) first_block += layer.first_block;
   uint64_t blocks = first_block + kBlocks;
   const uint64_t all = blocks;
-  bdevs.push_back({lowest, kind, {{"block_size", block_bytes}}});
-  if (path.empty()) {
-    bdevs.back().set("size", blocks * block_bytes);
+  if (kind == "nvme") {
+    bdevs.push_back({lowest, kind, {{"address", std::string(kDrive)}}});
+  } else if (path.empty()) {
+    bdevs.push_back({lowest, kind, {{"block_size", block_bytes}, {"size", blocks * block_bytes}}});
   } else {
     // It has the size of its file, which grows.
-    bdevs.back().set("path", path);
+    bdevs.push_back({lowest, kind, {{"block_size", block_bytes}, {"path", path}}});
   }
   for (const Layer& layer : layers) {
     const char* const word = layer.delays ? "slow" : layer.sector_bytes != 0 ? "secret" : "part";
@@ -200,7 +210,7 @@ void Simulation::make_disks() {
         std::make_unique<Disk>(nsid, in_file ? "uring" : "malloc", block_bytes, layers));
     Disk& disk = *disks_.back();
     if (has(Ingredient::Limits)) limit(disk);
-    if (disk.path.empty()) continue;
+    if (disk.is_volatile()) continue;
     SimDisk& file = files_.make(disk.path, (disk.first_block + kBlocks) * block_bytes);
     put_zeros(disk, 0);
     file.atomic_bytes = block_bytes;
@@ -212,6 +222,32 @@ void Simulation::make_disks() {
                       .allocate = {100 * kMicrosecond, kMillisecond, 0, 0}};
     }
   }
+}
+
+/// Where it is, it is the last of the disks.
+void Simulation::make_drive() {
+  Prng prng = draw(7);
+  SimDriveOptions options;
+  options.block_bytes = prng.chance(1, 2) ? 512 : 4096;
+  options.controller.seed = prng.next();
+  options.controller.has_shadows = prng.chance(1, 2);
+  options.controller.has_cache = prng.chance(3, 4);
+  // What it lacks is made up for.
+  if (prng.chance(1, 4)) options.controller.oncs = 0;
+  if (prng.chance(1, 4)) options.controller.mdts = 2;
+  Prng secrets = draw(8);
+  const std::vector<Layer> layers = draw_layers(prng, secrets, false, options.block_bytes);
+  disks_.push_back(std::make_unique<Disk>(5, "nvme", options.block_bytes, layers));
+  Disk& disk = *disks_.back();
+  options.blocks = disk.first_block + kBlocks;
+  drive_ = std::make_unique<SimDrive>(machine_, options);
+  disk.drive = drive_.get();
+  BdevParameters& bdev = disk.bdevs.front();
+  // Who has a few entries uses the one that is free at once, again and again.
+  bdev.set("queue_entries", prng.between(2, prng.chance(1, 2) ? 4 : 129));
+  bdev.set("timeout", pace_.drive_timeout_ns);
+  bdev.set("reset_timeout", 100 * pace_.drive_timeout_ns);
+  if (has(Ingredient::Limits)) limit(disk);
 }
 
 void Simulation::limit(Disk& disk) {
@@ -240,6 +276,7 @@ void Simulation::start_target() {
   options.poll = prng.chance(1, 3) ? PollMode::Interrupt : PollMode::Adaptive;
   options.pdu_timeout_ns = pace_.pdu_timeout_ns;
   if (!has(Ingredient::SlowControl)) options.loop = {20 * kMicrosecond, 300 * kMicrosecond, 0, 0};
+  options.drive = drive_.get();
   target_ = std::make_unique<SimTarget>(machine_, network_, files_, options);
   target_->connection_closed = [this](uint16_t port) {
     for (const auto& host : hosts_) host->target_closed(port);
@@ -378,6 +415,7 @@ void Simulation::make_hosts() {
 
 SimulationResult Simulation::run() {
   make_disks();
+  if (has(Ingredient::Drives)) make_drive();
   start_target();
   make_hosts();
   const uint64_t end_ns = now_ns() + pace_.duration_ns;
@@ -419,6 +457,7 @@ void Simulation::read_all() {
   options.reads_all = true;
   options.load.aborts = false;
   options.load.blocks_max = 64;
+  options.thinks = {kMicrosecond, kMillisecond, 0, 0};
   ModelHost& reader = add_host(options, true);
   if (!wait([&] { return reader.has_read_all(); })) {
     findings_.tell("what was written cannot be read in time");

@@ -19,6 +19,7 @@ namespace {
 constexpr uint64_t kDelayMaxNs = 2'000'000;
 constexpr uint64_t kLongDelayMaxNs = 50'000'000;
 constexpr uint64_t kLookNs = 1'200'000'000;
+constexpr uint64_t kSecond = 1'000'000'000;
 /// A file grows no more once it has so many times what hosts use.
 constexpr uint64_t kGrownMax = 8;
 
@@ -74,6 +75,7 @@ void Simulation::act(Ingredient what) {
     case Ingredient::DiskCuts:
       if (Disk* const disk = pick_disk(true)) cut(*disk);
       return;
+    case Ingredient::DriveFaults: return spoil_drive();
     case Ingredient::Lulls: return lull();
     case Ingredient::Pauses: {
       // Nobody is harmed by it but in time: it is no disturbance of lines.
@@ -118,6 +120,44 @@ void Simulation::hang(Disk& disk) {
   disk.busy = false;
   // What has piled up must go on by itself.
   if (depth_ == 1 && has(Ingredient::Lulls) && machine_.prng().chance(1, 2)) lull();
+}
+
+/// Its controller does something that it should not, a few times; then it is well again.
+void Simulation::spoil_drive() {
+  Disk& disk = *disks_.back();
+  if (disk.busy) return;
+  disk.busy = true;
+  disk.disturbance.begin();
+  Prng& prng = machine_.prng();
+  nvme::testing::SoftwareController& controller = drive_->controller();
+  const auto count = static_cast<uint32_t>(prng.between(1, 4));
+  switch (prng.below(8)) {
+    case 0: controller.fail(); break;
+    case 1: controller.faults.lost_completions = count; break;
+    case 2: controller.faults.late_completions = count; break;
+    case 3:
+      (prng.chance(1, 4) ? controller.faults.duplicate_completions
+                         : controller.faults.late_duplicates) = count;
+      break;
+    case 4: controller.faults.wrong_cids = 1; break;
+    case 5: controller.faults.wrong_phases = 1; break;
+    case 6: controller.faults.held_commands = count; break;
+    default:
+      controller.faults.failures = count;
+      controller.faults.status = prng.chance(1, 2)
+                                     ? wire::Status(wire::MediaStatus::kWriteFault)
+                                     : wire::Status(wire::GenericStatus::kInternalError);
+      break;
+  }
+  pass(pace_.act_max_ns);
+  controller.faults = {.shuffles = true, .lingers = true};
+  // Whatever it owes is noticed, aborted, and if that does not help forgotten in a reset.
+  constexpr uint64_t kNoticedNs = 2 * kSecond;
+  machine_.until([&] { return findings_.any(); },
+                 now_ns() + 3 * pace_.drive_timeout_ns + kNoticedNs);
+  acknowledge(disk);
+  disk.disturbance.end(now_ns());
+  disk.busy = false;
 }
 
 void Simulation::fail(Disk& disk) {
@@ -235,7 +275,7 @@ void Simulation::withdraw(Disk& disk, bool anew) {
     const auto removed = std::span(disk.bdevs).subspan(left);
     if (!remove_bdevs(removed)) return findings_.tell(disk.name + " is still in use");
     add_bdevs(removed);
-    if (left == 0 && disk.path.empty()) disk.judge.make_anew();
+    if (left == 0 && disk.is_volatile()) disk.judge.make_anew();
   } else {
     pass(pace_.act_max_ns / 4);
   }
@@ -284,8 +324,9 @@ void Simulation::restart(bool power) {
   target_->connection_closed = nullptr;
   for (const auto& host : hosts_) host->target_gone();
   files_.crash(power, machine_.prng());
+  if (drive_ != nullptr) drive_->crash(power);
   for (const auto& disk : disks_) {
-    if (disk->path.empty()) {
+    if (disk->is_volatile()) {
       disk->judge.make_anew();
     } else if (power) {
       disk->judge.power_cut(now_ns());

@@ -34,6 +34,7 @@ struct Pace {
   uint64_t pause_max_ns;  ///< of the target; some times its keep-alive timers
   uint32_t keep_alive_ms;
   uint64_t pdu_timeout_ns;
+  uint64_t drive_timeout_ns;
 };
 
 class Simulation {
@@ -55,9 +56,11 @@ class Simulation {
          const std::vector<Layer>& layers);
 
     uint32_t nsid;
-    std::string lowest;                 ///< its name
-    std::string name;                   ///< of the topmost, which is exported
-    std::string path;                   ///< empty: in memory
+    std::string lowest;         ///< its name
+    std::string name;           ///< of the topmost, which is exported
+    std::string path;           ///< of a file; empty: it is none
+    SimDrive* drive = nullptr;  ///< null: it is none
+    bool is_volatile() const { return path.empty() && drive == nullptr; }
     uint64_t first_block = 0;           ///< of the lowest: where the exported blocks begin
     uint32_t sector_bytes = 0;          ///< of the layer that is encrypted; 0: none is
     uint64_t secret_first_block = 0;    ///< of the lowest: where that layer begins
@@ -77,6 +80,7 @@ class Simulation {
   env::sim::SimLine line_of(const SimulationOptions& options) const;
   std::vector<Layer> draw_layers(Prng& prng, Prng& secrets, bool in_file, uint32_t block_bytes);
   void make_disks();
+  void make_drive();
   static BdevSection some_times(Prng& prng);
   void grow(const Disk& disk);
   void change_times(const Disk& disk);
@@ -101,6 +105,7 @@ class Simulation {
   void hang(Disk& disk);
   void fail(Disk& disk);
   void cut(Disk& disk);
+  void spoil_drive();
   void acknowledge(Disk& disk);
   void withdraw(Disk& disk, bool anew);
   void lull();
@@ -120,6 +125,7 @@ class Simulation {
   Disturbance quiet_;  ///< of what nobody touches
   uint64_t next_ = 1;
   const std::shared_ptr<R2tHeard> heard_ = std::make_shared<R2tHeard>();
+  std::unique_ptr<SimDrive> drive_;  ///< null: there is none
   std::vector<std::unique_ptr<Disk>> disks_;
   Disk void_{100, "malloc", 512, {}};
   std::unique_ptr<SimTarget> target_;

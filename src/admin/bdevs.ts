@@ -2,10 +2,13 @@
 
 import { type Static, Type } from '../json-schema.js';
 import { describeBdev, describeParameters } from '../bdev/kinds.js';
+import { type BdevDrive, type BdevPath, pathStates } from '../engine/engine-types.js';
 import { type ListedBdevState, listedBdevStates, stateText } from '../subsystem/bdev-condition.js';
 import type { BdevView } from '../subsystem/views.js';
 import { listRoute } from './listing.js';
 import type { AdminSources, ResourcePlugin } from './sources.js';
+
+const zeroCelsiusKelvin = 273;
 
 const bdevState = Type.Unsafe<ListedBdevState>({ type: 'string', enum: listedBdevStates });
 
@@ -49,6 +52,50 @@ const bdevSchema = Type.Object({
   oldest_operation_ms: Type.Union([Type.Integer(), Type.Null()], {
     description: 'How long its oldest operation has been under way, give or take two seconds.',
   }),
+  drive: Type.Union(
+    [
+      Type.Object({
+        resets: Type.Integer({ description: 'of its controller, since it was opened' }),
+        bounce_copies: Type.Integer({
+          description: 'operations whose data the drive could not reach, and that were copied',
+        }),
+        health: Type.Union(
+          [
+            Type.Object({
+              critical_warning: Type.Integer({ description: 'bits' }),
+              temperature_celsius: Type.Integer(),
+              available_spare: Type.Integer({ description: 'percent' }),
+              available_spare_threshold: Type.Integer({ description: 'percent' }),
+              percentage_used: Type.Integer({ description: 'may exceed 100' }),
+              data_units_read: Type.Integer({ description: 'in 512,000 bytes' }),
+              data_units_written: Type.Integer({ description: 'in 512,000 bytes' }),
+              power_cycles: Type.Integer(),
+              power_on_hours: Type.Integer(),
+              unsafe_shutdowns: Type.Integer(),
+              media_errors: Type.Integer(),
+            }),
+            Type.Null(),
+          ],
+          {
+            description: 'SMART / Health Information, read once a minute while the drive is live.',
+          },
+        ),
+      }),
+      Type.Null(),
+    ],
+    { description: 'Of a bdev that drives its device by itself.' },
+  ),
+  paths: Type.Array(
+    Type.Object({
+      name: Type.String({ description: 'where it leads, such as 192.0.2.1:4420' }),
+      state: Type.Unsafe<BdevPath['state']>({ type: 'string', enum: [...pathStates] }),
+      access: Type.Union([Type.String(), Type.Null()], {
+        description: 'ANA state of the namespace there, such as optimized, if it is known.',
+      }),
+      reason: Type.Union([Type.String(), Type.Null()], { description: 'What is wrong.' }),
+    }),
+    { description: 'Of a bdev that is reached over the network: the ways to it.' },
+  ),
   identity: Type.Union(
     [
       Type.Object({
@@ -126,6 +173,8 @@ const unknownFacts = {
   failure_count: null,
   last_failure: null,
   oldest_operation_ms: null,
+  drive: null,
+  paths: [],
   identity: null,
   namespace: null,
 };
@@ -149,9 +198,45 @@ function bdevJson(view: BdevView): BdevJson {
     failure_count: view.health.failureCount,
     last_failure: failureJson(view),
     oldest_operation_ms: view.health.oldestMs,
+    drive: driveJson(view.drive),
+    paths: view.paths.map(pathJson),
     identity: view.identity,
     namespace: view.namespace,
     configuration: describeBdev(view, view.parameters),
+  };
+}
+
+function driveJson(drive: BdevDrive | null): BdevJson['drive'] {
+  if (drive === null) return null;
+  const { resets, bounceCopies, health } = drive;
+  return {
+    resets,
+    bounce_copies: bounceCopies,
+    health:
+      health === null
+        ? null
+        : {
+            critical_warning: health.criticalWarning,
+            temperature_celsius: health.temperatureKelvin - zeroCelsiusKelvin,
+            available_spare: health.availableSpare,
+            available_spare_threshold: health.availableSpareThreshold,
+            percentage_used: health.percentageUsed,
+            data_units_read: health.dataUnitsRead,
+            data_units_written: health.dataUnitsWritten,
+            power_cycles: health.powerCycles,
+            power_on_hours: health.powerOnHours,
+            unsafe_shutdowns: health.unsafeShutdowns,
+            media_errors: health.mediaErrors,
+          },
+  };
+}
+
+function pathJson({ name, state, access, reason }: BdevPath): BdevJson['paths'][number] {
+  return {
+    name,
+    state,
+    access: access === '' ? null : access,
+    reason: reason === '' ? null : reason,
   };
 }
 

@@ -13,8 +13,10 @@ interface List<Item extends TSchema, Params extends TSchema> {
   /** The fields to sort by; the first is taken unless the query names one. */
   readonly sortBy: readonly (keyof Static<Item> & string)[];
   readonly params?: Params;
-  readonly items: (params: Static<Params>) => readonly (Static<Item> & object)[];
+  readonly items: (params: Static<Params>) => MaybePromise<readonly (Static<Item> & object)[]>;
 }
+
+type MaybePromise<T> = T | Promise<T>;
 
 /** A GET route that answers a list. */
 export function listRoute<Item extends TSchema, Params extends TSchema = TSchema>(
@@ -33,7 +35,8 @@ export function listRoute<Item extends TSchema, Params extends TSchema = TSchema
         response: { 200: listSchema(item), ...problemResponses },
       },
     },
-    async (request) => listed(items(request.params as Static<Params>), request.query as ListQuery),
+    async (request) =>
+      listed(await items(request.params as Static<Params>), request.query as ListQuery),
   );
 }
 

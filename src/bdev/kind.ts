@@ -7,7 +7,8 @@
  */
 
 import type { Reader } from '../config/reader.js';
-import type { BdevDescription, BdevValue } from '../engine/engine-types.js';
+import type { BdevDescription, BdevParameters, BdevValue } from '../engine/engine-types.js';
+import type { Machine } from '../identity/machine.js';
 import type { TSchema } from '../json-schema.js';
 
 /** As the reader left it: what could not be read is missing. */
@@ -18,6 +19,8 @@ export interface BdevKind {
   readonly schema: TSchema;
   /** What was written to it is gone when it is closed. */
   readonly isVolatile: boolean;
+  /** It keeps nothing, so a write destroys nothing. */
+  readonly forgetsWrites?: true;
   /**
    * Of one that stands on another: what of that it is, or what it makes of it, in words that always
    * are the same; nothing, or no such words: all of it, as it is.
@@ -25,6 +28,14 @@ export interface BdevKind {
   readonly part?: (bdev: BdevDraft, description: BdevDescription) => string;
   /** Reports what its keys may not be to each other. */
   readonly check?: (bdev: BdevDraft, path: string, reader: Reader) => void;
+  /**
+   * Its device can be taken out and put back. When it is gone the bdev is closed, and opened anew
+   * when there is one again: hosts see the namespace go and come, since what they had not flushed
+   * may be lost.
+   */
+  readonly isRemovable?: boolean;
+  /** What the engine is told beside what is written, because of the machine that this is. */
+  readonly ofMachine?: (bdev: BdevParameters, machine: Machine) => Record<string, BdevValue>;
   /** How much memory of the machine it takes when it is full. */
   readonly memoryBytes?: (bdev: BdevDraft) => bigint;
 }

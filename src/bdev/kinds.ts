@@ -1,6 +1,6 @@
 /** What follows from the schemas of the kinds of bdevs. */
 
-import { formatDuration } from '../config/duration.js';
+import { formatDuration, formatPatience } from '../config/duration.js';
 import type { SchemaNode } from '../config/schema-node.js';
 import { formatProbability } from '../config/probability.js';
 import { formatSize } from '../config/size.js';
@@ -26,13 +26,9 @@ function withCommonKeys(kind: BdevKind): BdevKind {
   };
 }
 
-/** Known by name alone. */
-const LATER_BDEV_KINDS = ['nvme', 'nvmf'] as const;
-
 export const bdevSchema = Type.Unsafe<BdevParameters>({
   anyOf: kinds.map(({ schema }) => schema),
   'x-discriminator': 'kind',
-  'x-later-kinds': LATER_BDEV_KINDS,
 });
 
 const byName = new Map(kinds.map((kind) => [keysOf(kind)['kind']?.const, kind]));
@@ -164,6 +160,7 @@ function describeValue(value: BdevValue, node: SchemaNode): unknown {
   }
   if (typeof value !== 'number') return value;
   if (format === 'duration') return formatDuration(value);
+  if (format === 'patience') return formatPatience(value);
   return format === 'probability' ? formatProbability(value) : value;
 }
 

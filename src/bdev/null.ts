@@ -26,4 +26,4 @@ const schema = Type.Object(
 );
 
 /** It has nothing to lose. */
-export const nullKind: BdevKind = { schema, isVolatile: false };
+export const nullKind: BdevKind = { schema, isVolatile: false, forgetsWrites: true };

@@ -4,9 +4,10 @@ import { randomBytes, randomInt } from 'node:crypto';
 
 import { DURATION_EXPECTED, durationHint, parseDuration } from '../config/duration.js';
 import { SIZE_EXPECTED, parseSize, sizeHint } from '../config/size.js';
-import type { LoadOptions, LoadSize } from '../engine/load-types.js';
+import type { LoadOptions, LoadSize, LoadTarget } from '../engine/load-types.js';
 import { TargetError } from '../errors.js';
 import { nqnFault } from '../subsystem/nqn.js';
+import { keepsWrites } from './perf-bdev-target.js';
 import type { PerfTarget } from './perf-target.js';
 
 /** As the command line gives them. */
@@ -30,6 +31,7 @@ export interface PerfWords {
   readonly poll: string;
   readonly seed?: string;
   readonly hostnqn?: string;
+  readonly allow?: string;
   readonly json?: true;
 }
 
@@ -77,13 +79,11 @@ export function loadOptions(target: PerfTarget, words: PerfWords): LoadOptions {
   if (!['adaptive', 'busy', 'interrupt'].includes(words.poll)) {
     throw fault('--poll', 'adaptive, busy or interrupt', words.poll);
   }
+  checkWrites(target, words, readPercent);
   return {
-    ...target,
-    ...host(words.hostnqn),
+    target: loadTarget(target, words),
     qpairs: integer('--qpairs', words.qpairs, 1, perfLimits.qpairsMax),
     queueDepth: integer('--qd', words.qd, 1, perfLimits.queueDepthMax),
-    headerDigest: words.headerDigest ?? false,
-    dataDigest: words.dataDigest ?? false,
     pattern: access.pattern,
     readPercent,
     sizes: sizes(words.bs),
@@ -105,6 +105,41 @@ export function loadOptions(target: PerfTarget, words: PerfWords): LoadOptions {
     cores: words.cores === undefined ? [-1] : cores(words.cores),
     poll: words.poll as LoadOptions['poll'],
   };
+}
+
+/** What is said of the host is said of one that goes over a network. */
+function loadTarget(target: PerfTarget, words: PerfWords): LoadTarget {
+  if (target.type === 'tcp') {
+    return {
+      ...target,
+      ...host(words.hostnqn),
+      headerDigest: words.headerDigest ?? false,
+      dataDigest: words.dataDigest ?? false,
+    };
+  }
+  const { headerDigest, dataDigest, reconnect, hostnqn } = words;
+  const remote = { headerDigest, dataDigest, reconnect, hostnqn };
+  for (const [word, value] of Object.entries(remote)) {
+    if (value === undefined) continue;
+    const option = `--${word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new TargetError('argument_invalid', `${option} goes with tcp:// only`, { field: option });
+  }
+  return target;
+}
+
+/**
+ * A target over a network is named at length, and its administrator decides who may write. A disk
+ * of this machine is a few digits away from the one that was meant.
+ */
+function checkWrites(target: PerfTarget, { rw, allow }: PerfWords, readPercent: number): void {
+  if (allow !== undefined && allow !== 'data-loss') throw fault('--allow', 'data-loss', allow);
+  const isAtRisk = target.type === 'pcie' || (target.type === 'bdev' && keepsWrites(target));
+  if (readPercent === 100 || !isAtRisk || allow !== undefined) return;
+  throw new TargetError(
+    'argument_invalid',
+    `--allow: expected data-loss, because --rw ${rw} destroys what is on the disk of TARGET`,
+    { field: '--allow' },
+  );
 }
 
 function fault(option: string, expected: string, got: string, hint = ''): TargetError {

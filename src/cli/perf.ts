@@ -1,4 +1,4 @@
-/** `capsuled perf`: puts load on an NVMe/TCP target and says what came back. */
+/** `capsuled perf`: puts load on a target, a drive or a bdev, and says what came back. */
 
 import { startLoad } from '../engine/load.js';
 import type {
@@ -11,8 +11,9 @@ import type {
 } from '../engine/load-types.js';
 import { statusName } from '../wire/status.js';
 import { type PerfWords, loadOptions } from './perf-options.js';
+import { headLine, targetFacts } from './perf-head.js';
 import { parsePerfTarget } from './perf-target.js';
-import { printableLine } from '../printable.js';
+import { printableJson, printableLine } from '../printable.js';
 import { type Terminal, bold, red } from './terminal.js';
 
 /** Starts runs; a test puts its own in. */
@@ -29,26 +30,41 @@ export async function perf(
   start: StartLoad = startLoad,
 ): Promise<number> {
   const options = loadOptions(parsePerfTarget(targetText), words);
-  const run = start(options);
+  // Before it starts: who sees that it does may end it.
+  let run: LoadRun | undefined;
   const stop = (): void => {
-    run.stop();
+    run?.stop();
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  try {
+    run = start(options);
+    return await show(run, options, words, terminal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+async function show(
+  run: LoadRun,
+  options: LoadOptions,
+  words: PerfWords,
+  terminal: Terminal,
+): Promise<number> {
   const meter = words.json === true || !terminal.isTTY ? undefined : showProgress(run, terminal);
   try {
     const report = await run.report;
     if (words.json === true) {
-      terminal.out(`${JSON.stringify(jsonReport(options, report), null, 2)}\n`);
+      const text = JSON.stringify(jsonReport(options, report), null, 2);
+      terminal.out(`${printableJson(text)}\n`);
     } else {
       meter?.clear();
-      print(report, terminal);
+      print(options, report, terminal);
     }
     return succeeded(report) ? 0 : 1;
   } finally {
     meter?.clear();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
   }
 }
 
@@ -92,8 +108,11 @@ const columns: readonly (readonly [string, keyof LoadLatency])[] = [
   ['max', 'maxNs'],
 ];
 
-function print(report: LoadReport, terminal: Terminal): void {
+function print({ target }: LoadOptions, report: LoadReport, terminal: Terminal): void {
   const seconds = report.elapsedNs / 1e9;
+  if (report.failure === '' || attempted(report.total) > 0) {
+    terminal.out(`${headLine(target, report)}\n`);
+  }
   const kinds = (['read', 'write'] as const).filter((kind) => attempted(report[kind]) > 0);
   for (const kind of kinds) {
     const { operations, bytes, errors, latency } = report[kind];
@@ -152,10 +171,10 @@ function jsonReport(options: LoadOptions, report: LoadReport): object {
     bytes_per_second: seconds > 0 ? of.bytes / seconds : 0,
     latency_us: Object.fromEntries(columns.map(([name, key]) => [name, of.latency[key] / 1000])),
   });
-  const { subnqn, address, port, nsid, qpairs, queueDepth, sizes, readPercent, pattern } = options;
+  const { target, qpairs, queueDepth, sizes, readPercent, pattern } = options;
   const { verify } = report;
   return {
-    target: { address, port, subnqn, nsid },
+    target: targetFacts(target, report),
     load: { pattern, read_percent: readPercent, sizes, queue_depth: queueDepth, qpairs },
     seconds,
     read: operations(report.read),

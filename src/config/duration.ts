@@ -13,6 +13,11 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000_000_000],
 ]);
 
+/** What a time is read as that has no end. */
+export const NEVER = -1;
+
+export const PATIENCE_EXPECTED = 'a time with its unit such as 60s, or never';
+
 export const DURATION_EXPECTED = 'a time with its unit such as 50us, 10ms or 2s';
 
 /** Matches the times of a range, ns, as {@link parseDuration} takes them; for the JSON Schema. */
@@ -59,4 +64,13 @@ export function formatDuration(nanoseconds: number): string {
     }
   }
   return `${String(nanoseconds)}ns`;
+}
+
+/** As {@link parseDuration}, and `never`. */
+export function parsePatience(text: string): number | undefined {
+  return text === 'never' ? NEVER : parseDuration(text);
+}
+
+export function formatPatience(nanoseconds: number): string {
+  return nanoseconds === NEVER ? 'never' : formatDuration(nanoseconds);
 }

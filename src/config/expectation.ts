@@ -1,6 +1,6 @@
 /** What a field takes, in the words of an error message. */
 
-import { parseDuration } from './duration.js';
+import { NEVER, parseDuration } from './duration.js';
 import { FORMATS } from './formats.js';
 import type { SchemaNode } from './schema-node.js';
 import { parseSize } from './size.js';
@@ -48,6 +48,7 @@ function listExpectation({ minItems, maxItems, items }: SchemaNode): string {
 
 /** The range that a size or time is out of, in words; undefined when it is in range. */
 export function outOfRange(schema: SchemaNode, value: unknown): string | undefined {
+  if (schema.format === 'patience' && value === NEVER) return undefined;
   const least = schema['x-least'];
   const most = schema['x-most'];
   const parse = typeof value === 'bigint' ? parseSize : parseDuration;

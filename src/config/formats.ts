@@ -9,7 +9,14 @@ import { nqnFault } from '../subsystem/nqn.js';
 import { mappedIPv4 } from '../transport/address.js';
 import { discoveryNqn, nqnLengthMax } from '../wire/layout.gen.js';
 import { ADDRESS_PATTERN, HOST_PORT_PATTERN } from './address-pattern.js';
-import { DURATION_EXPECTED, durationHint, durationPattern, parseDuration } from './duration.js';
+import {
+  DURATION_EXPECTED,
+  PATIENCE_EXPECTED,
+  durationHint,
+  durationPattern,
+  parseDuration,
+  parsePatience,
+} from './duration.js';
 import { notationHint } from './number-notation.js';
 import {
   PROBABILITY_EXPECTED,
@@ -201,6 +208,11 @@ function durationSchema(node: SchemaNode): Record<string, unknown> {
   return { ...bare, pattern: durationPattern(least, most) };
 }
 
+function patienceSchema(node: SchemaNode): Record<string, unknown> {
+  const schema = durationSchema(node);
+  return { ...schema, pattern: `^never$|${String(schema['pattern'])}` };
+}
+
 export const FORMATS: Readonly<Record<string, Format>> = {
   size: {
     expected: SIZE_EXPECTED,
@@ -229,6 +241,13 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     schema: durationSchema,
     takesInteger: true,
     parse: parseDuration,
+    hint: durationHint,
+  },
+  patience: {
+    expected: PATIENCE_EXPECTED,
+    schema: patienceSchema,
+    takesInteger: true,
+    parse: parsePatience,
     hint: durationHint,
   },
   probability: {
@@ -276,6 +295,12 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     expected: 'a host name such as storage1.example.com',
     ...matching(/^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/),
     hint: (text) => (/:[0-9]+$/.test(text) ? 'without the port' : ''),
+  },
+  pci_address: {
+    expected: 'a PCI address such as 0000:01:00.0',
+    ...matching(/^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/),
+    hint: (text) =>
+      /^[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/.test(text) ? `with its domain: 0000:${text}` : '',
   },
   name: {
     expected:

@@ -390,9 +390,6 @@ function variantMessage(schema: SchemaNode, discriminator: string, value: unknow
     return `expected one of ${available}, got null; write "null" in quotes`;
   }
   const tag = isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
-  if (tag !== undefined && schema['x-later-kinds']?.includes(tag) === true) {
-    return `${discriminator} "${tag}" is not available in this version; available: ${available}`;
-  }
   const meant = schema.anyOf?.find((variant) =>
     variant.properties?.[discriminator]?.['x-also']?.includes(tag?.toLowerCase() ?? ''),
   )?.properties?.[discriminator]?.const;

@@ -52,15 +52,12 @@ export function referencePage(): string {
 function sections(path: string, node: SchemaNode): string[] {
   if (node['x-discriminator'] !== undefined) {
     const tag = node['x-discriminator'];
-    return [
-      laterKinds(path, node),
-      ...(node.anyOf ?? []).map((variant) =>
-        [
-          table(`${path}, kind ${String(variant.properties?.[tag]?.const)}`, variant),
-          ...innerTables(variant),
-        ].join('\n'),
-      ),
-    ];
+    return (node.anyOf ?? []).map((variant) =>
+      [
+        table(`${path}, kind ${String(variant.properties?.[tag]?.const)}`, variant),
+        ...innerTables(variant),
+      ].join('\n'),
+    );
   }
   if (node.type === 'array' && node.items !== undefined) {
     return sections(`${path}[]`, node.items);
@@ -76,13 +73,6 @@ function sections(path: string, node: SchemaNode): string[] {
 
 function isObject(node: SchemaNode): boolean {
   return node.type === 'object';
-}
-
-function laterKinds(path: string, node: SchemaNode): string {
-  const later = node['x-later-kinds'] ?? [];
-  if (later.length === 0) return '';
-  const kinds = later.map((kind) => `\`${kind}\``).join(', ');
-  return `## ${path}\n\nOne table for each kind follows. Known, but not available in this version: ${kinds}.\n`;
 }
 
 const KEYS_BEGIN =

@@ -77,6 +77,16 @@ export function duration(options: FieldOptions) {
   });
 }
 
+/** A time that may have no end: `NEVER`. */
+export function patience(options: FieldOptions) {
+  return Type.Unsafe<number>({
+    type: 'string',
+    format: 'patience',
+    'x-unit': 'time',
+    ...keywords(options),
+  });
+}
+
 export function text(format: string, options: FieldOptions) {
   return Type.Unsafe<string>({ type: 'string', format, ...keywords(options) });
 }

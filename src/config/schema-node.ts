@@ -37,7 +37,6 @@ export interface SchemaNode {
   readonly 'x-discriminator'?: string;
   /** Other words for a constant, for which readers of an error are told this one. */
   readonly 'x-also'?: readonly string[];
-  /** Keys, and variants, that a later version will know. */
+  /** Keys that a later version will know. */
   readonly 'x-later'?: readonly string[];
-  readonly 'x-later-kinds'?: readonly string[];
 }

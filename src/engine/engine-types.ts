@@ -261,6 +261,8 @@ export interface BdevDescription {
   blockCount: bigint;
   readonly readOnly: boolean;
   readonly canUnmap: boolean;
+  /** What was deallocated reads as zeros. */
+  readonly unmapZeroes: boolean;
   readonly canWriteZeroes: boolean;
   readonly volatileCache: boolean;
   readonly optimalWriteBlocks: number;
@@ -328,6 +330,49 @@ export interface BdevSize {
   readonly foundBytes: bigint;
 }
 
+/** SMART / Health Information of a drive, as it said it at most a minute ago. */
+export interface DriveHealth {
+  /** Bits: `CriticalWarningBits`. */
+  readonly criticalWarning: number;
+  readonly temperatureKelvin: number;
+  /** Percent. */
+  readonly availableSpare: number;
+  readonly availableSpareThreshold: number;
+  /** Percent; may exceed 100. */
+  readonly percentageUsed: number;
+  /** In 512,000 bytes. */
+  readonly dataUnitsRead: number;
+  readonly dataUnitsWritten: number;
+  readonly powerCycles: number;
+  readonly powerOnHours: number;
+  readonly unsafeShutdowns: number;
+  readonly mediaErrors: number;
+}
+
+/** Of a bdev that drives its device by itself. */
+export interface BdevDrive {
+  /** Of the controller, since it was opened. */
+  readonly resets: number;
+  /** Operations whose data the device could not reach where they were. */
+  readonly bounceCopies: number;
+  /** Null before it was read. */
+  readonly health: DriveHealth | null;
+}
+
+/** The states of {@link BdevPath}. */
+export const pathStates = ['connecting', 'live', 'reconnecting', 'lost', 'closing'] as const;
+
+/** One of several ways to what a bdev has. */
+export interface BdevPath {
+  /** Where it leads, such as `192.0.2.1:4420`. */
+  readonly name: string;
+  readonly state: (typeof pathStates)[number];
+  /** How good it is, in the words of ANA; empty: that is not known now. */
+  readonly access: string;
+  /** What is wrong with it; empty: nothing. */
+  readonly reason: string;
+}
+
 export interface ListenerAddress extends Endpoint {
   readonly listener: number;
 }
@@ -369,6 +414,10 @@ export interface Engine {
   bdevHealth(name: string): BdevHealth | null;
   /** Null if there is none of that name. */
   bdevSize(name: string): BdevSize | null;
+  /** Null if there is none of that name, or it has no drive of its own. */
+  bdevDrive(name: string): BdevDrive | null;
+  /** Empty if there is none of that name, or there is but one way to what it has. */
+  bdevPaths(name: string): BdevPath[];
   /**
    * The bdev, and what stands on it, become as large as they are found to be. Resolves when
    * commands reach the new blocks. Rejects with a TargetError if there is none of that name.

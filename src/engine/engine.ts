@@ -11,6 +11,8 @@ import { listenReason } from '../transport/listen-reason.js';
 import { type NativeError, errnoText, loadAddon, targetError } from './addon.js';
 import type {
   BdevDescription,
+  BdevDrive,
+  BdevPath,
   BdevHealth,
   BdevSize,
   BdevParameters,
@@ -48,6 +50,8 @@ interface NativeEngine {
   bdevDelete(name: string): Promise<void>;
   bdevHealth(name: string): BdevHealth | null;
   bdevSize(name: string): BdevSize | null;
+  bdevDrive(name: string): BdevDrive | null;
+  bdevPaths(name: string): BdevPath[];
   bdevGrow(name: string): Promise<void>;
   bdevAcknowledge(name: string): Promise<BdevOutcome>;
   namespacesPublish(table: number, entries: readonly NamespaceEntry[]): NamespacePublication;
@@ -175,6 +179,14 @@ class AddonEngine implements Engine {
 
   bdevSize(name: string): BdevSize | null {
     return this.#native.bdevSize(name);
+  }
+
+  bdevDrive(name: string): BdevDrive | null {
+    return this.#native.bdevDrive(name);
+  }
+
+  bdevPaths(name: string): BdevPath[] {
+    return this.#native.bdevPaths(name);
   }
 
   async bdevGrow(name: string): Promise<void> {

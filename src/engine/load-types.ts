@@ -1,26 +1,51 @@
 /** What the load generator of the engine takes and answers (addon/perf). */
 
+import type { BdevParameters } from './engine-types.js';
+
 /** One size of I/O, and how often it comes relative to the others. */
 export interface LoadSize {
   readonly bytes: number;
   readonly weight: number;
 }
 
-export interface LoadOptions {
+/** A namespace of a remote subsystem, over NVMe/TCP; each worker is a host of its own. */
+export interface TcpLoadTarget {
+  readonly type: 'tcp';
   /** IPv4 or IPv6. */
   readonly address: string;
   readonly port: number;
   readonly subnqn: string;
+  readonly nsid: number;
   readonly hostnqn: string;
   /** 16 bytes. */
   readonly hostid: Uint8Array;
+  readonly headerDigest: boolean;
+  readonly dataDigest: boolean;
+}
+
+/** A namespace of a local controller, by its driver alone. */
+export interface PcieLoadTarget {
+  readonly type: 'pcie';
+  /** `0000:01:00.0` */
+  readonly address: string;
   readonly nsid: number;
+}
+
+/** A bdev in this process. */
+export interface BdevLoadTarget {
+  readonly type: 'bdev';
+  /** The load is on the last; each may stand on the one before it. */
+  readonly bdevs: readonly BdevParameters[];
+}
+
+export type LoadTarget = TcpLoadTarget | PcieLoadTarget | BdevLoadTarget;
+
+export interface LoadOptions {
+  readonly target: LoadTarget;
   /** I/O queues, all workers together. */
   readonly qpairs: number;
   /** Of each queue, 1 to 1023. */
   readonly queueDepth: number;
-  readonly headerDigest: boolean;
-  readonly dataDigest: boolean;
   readonly pattern: 'sequential' | 'random';
   /** 0 to 100. */
   readonly readPercent: number;
@@ -36,7 +61,7 @@ export interface LoadOptions {
   /** 0: as fast as it goes. */
   readonly rateIops: number;
   readonly verify: boolean;
-  /** 0: never. */
+  /** Over TCP; 0: never. */
   readonly reconnectNs: number;
   /** One worker each; -1: not pinned. */
   readonly cores: readonly number[];
@@ -70,8 +95,13 @@ export interface LoadReport {
   /** How long the workers' threads had work in it. */
   readonly busyNs: number;
   readonly reconnects: number;
+  /** 0, like the next: the target was never ready. */
   readonly blockBytes: number;
   readonly blockCount: bigint;
+  /** Of the controller, by its own account; empty: the target is a bdev. */
+  readonly model: string;
+  readonly serial: string;
+  readonly firmware: string;
   /** As granted. */
   readonly qpairs: number;
   /** Why the run could not begin or ended early; empty: it went through. */

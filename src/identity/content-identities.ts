@@ -83,6 +83,9 @@ export class ContentIdentities {
     const { content } = description;
     const [base] = bases;
     if (base !== undefined) return this.#ofPart(parameters, description, base);
+    if (content?.kind === 'block_device' && contentPath(parameters) === undefined) {
+      return this.#ofDevice(description.name, content);
+    }
     const path = contentPath(parameters);
     if (content === null || path === undefined) {
       const uuid = randomUUID();

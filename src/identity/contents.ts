@@ -3,9 +3,9 @@
  * for each target; whoever opens a bdev or exports a namespace asks here first.
  */
 
-import { basesOf, contentPath } from '../bdev/kinds.js';
+import { basesOf, contentPath, kindOf } from '../bdev/kinds.js';
 import { formatSize } from '../config/size.js';
-import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
+import type { BdevDescription, BdevParameters, BdevValue } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import type { NamespaceConfiguration } from '../subsystem/configuration.js';
 import type { Logger } from '../subsystem/logger.js';
@@ -187,6 +187,14 @@ export class Contents {
   }
 
   /**
+   * What the engine is told of a bdev because of the machine that this is. Throws `state_unusable`.
+   */
+  async parametersOfMachine(bdev: BdevParameters): Promise<Record<string, BdevValue>> {
+    const make = kindOf(bdev.kind)?.ofMachine;
+    return make === undefined ? {} : make(bdev, (await this.#prepared()).machine);
+  }
+
+  /**
    * Looks what the names of open bdevs point at now. All at once: none waits for another's disk.
    * Resolves by the deadline of one look; what could not be seen is a change, too.
    */
@@ -252,6 +260,10 @@ function openedText(
   const size = formatSize(blockCount * BigInt(blockSize));
   const bases = basesOf(parameters);
   if (bases.length > 0) return `opened ${name} (${kind}) on ${bases.join(', ')}, ${size}`;
+  if (content?.kind === 'block_device' && path === undefined) {
+    const { model, serial } = content.names;
+    return `opened ${name} (${kind}), ${size}, ${[model, serial].filter(Boolean).join(' ')}`;
+  }
   if (content === null || path === undefined) return `made ${name} (${kind}), ${size}, empty`;
   if (content.kind !== 'file') return `opened ${path}, ${size}, a block device`;
   const where = `${size}, on ${fileSystemText(content.fileSystem)}`;

@@ -8,14 +8,10 @@ import type { LogSink } from '../log-sink.js';
 import { type ListedBdevState, listedBdevStates } from '../subsystem/bdev-condition.js';
 import type { Target } from '../subsystem/target.js';
 import { endpointText } from '../transport/listener.js';
-import {
-  Family,
-  type FamilyOptions,
-  type Sample,
-  exportedBounds,
-  histogramSamples,
-} from './family.js';
+import { driveFamilies } from './drive-families.js';
+import { Family, type Sample, counter, exportedBounds, gauge, histogramSamples } from './family.js';
 import type { HostTotals } from './host-totals.js';
+import { pathFamilies } from './path-families.js';
 import type { ObservedEngine, ScrapeCache } from './scrape-cache.js';
 import { operationWords, sumWord } from './stat-words.js';
 
@@ -65,18 +61,12 @@ export function families(live: MetricSources, cache: ScrapeCache): Family[] {
     ...namespaceFamilies(sources),
     ...hostFamilies(sources),
     ...bdevFamilies(sources),
+    ...driveFamilies(sources.target),
+    ...pathFamilies(sources.target),
   ];
 }
 
 const NS_PER_SECOND = 1e9;
-
-function counter(name: string, help: string, collect: FamilyOptions['collect']): Family {
-  return new Family({ name, help, type: 'counter', collect });
-}
-
-function gauge(name: string, help: string, collect: FamilyOptions['collect']): Family {
-  return new Family({ name, help, type: 'gauge', collect });
-}
 
 function targetFamilies(readings: Readings): Family[] {
   const { engine, target, logSink, version, reloaded, httpLimitCounts } = readings;

@@ -45,6 +45,14 @@ export class Family {
   }
 }
 
+export function counter(name: string, help: string, collect: FamilyOptions['collect']): Family {
+  return new Family({ name, help, type: 'counter', collect });
+}
+
+export function gauge(name: string, help: string, collect: FamilyOptions['collect']): Family {
+  return new Family({ name, help, type: 'gauge', collect });
+}
+
 /** The samples of one histogram: counts per bucket in, cumulative counts out. */
 export function histogramSamples(
   name: string,

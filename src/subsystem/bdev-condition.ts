@@ -1,6 +1,6 @@
 /** How a bdev is doing, in the words that the log, the API and the metrics share. */
 
-import type { BdevHealth } from '../engine/engine-types.js';
+import type { BdevHealth, DriveHealth } from '../engine/engine-types.js';
 import { CriticalWarningBits } from '../wire/layout.gen.js';
 import { packBits } from '../wire/bits.js';
 
@@ -8,7 +8,7 @@ import { packBits } from '../wire/bits.js';
  * Worst first.
  *
  * - `gone`: its device went; nothing is read or written
- * - `lost_data`: its file became shorter than the bdev; nothing is read or written
+ * - `lost_data`: its file or namespace became shorter than the bdev; nothing is read or written
  * - `lost_flush`: a flush failed; each later one, and each durable write, fails
  * - `hung`: an operation has been under way for longer than any should take
  * - `write_protected`: its device refuses writes
@@ -72,9 +72,9 @@ export function stateText(state: BdevState): string | null {
     case 'gone':
       return 'its device is gone';
     case 'lost_data':
-      return 'its file became shorter than the bdev: data are lost';
+      return 'its file or namespace became shorter than the bdev: data are lost';
     case 'lost_flush':
-      return 'a flush failed: what hosts wrote may be lost';
+      return 'a flush failed, or its drive had no power: what hosts wrote may be lost';
     case 'hung':
       return `its disk hangs: an operation takes longer than ${hungAfterMs / 1000} s`;
     case 'write_protected':
@@ -86,16 +86,23 @@ export function stateText(state: BdevState): string | null {
 
 /**
  * Critical Warning of the SMART log (NVMe Base 2.1, 5.1.12.1.3) over the bdevs of the namespaces
- * that the log is about. Read-only is said of all media together.
+ * that the log is about, and over the drives that these drive. Read-only is said of all media
+ * together.
  */
-export function criticalWarning(healths: readonly BdevHealth[]): number {
+export function criticalWarning(
+  healths: readonly BdevHealth[],
+  drives: readonly DriveHealth[] = [],
+): number {
   const states = healths.map(statesOf);
   const degraded = states.some((held) =>
     held.some((state) => state !== 'ok' && state !== 'write_protected'),
   );
   const readOnly = states.length > 0 && states.every((held) => held.includes('write_protected'));
-  return packBits(
+  const ours = packBits(
     [CriticalWarningBits.ndr, degraded ? 1 : 0],
     [CriticalWarningBits.amro, readOnly ? 1 : 0],
   );
+  // A drive that has become read-only is known by its writes.
+  const own = ~packBits([CriticalWarningBits.amro, 1]);
+  return drives.reduce((warning, drive) => warning | (drive.criticalWarning & own), ours);
 }

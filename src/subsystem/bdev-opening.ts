@@ -5,7 +5,7 @@
  */
 
 import { baseKeys, basesOf, contentPath, engineParameters } from '../bdev/kinds.js';
-import type { BdevDescription, BdevParameters } from '../engine/engine-types.js';
+import type { BdevDescription, BdevParameters, BdevValue } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { checkFree, closeBdev } from './bdev-closing.js';
 import { inTime } from './deadline.js';
@@ -31,7 +31,9 @@ export async function openBdev(
   checkFree(state, opening);
   await contents.beforeCreate(opening);
   const bases = findBases(opening, baseOf);
-  const bdev = { parameters, description: await openInTime(state, opening, { bases, onMade }) };
+  const ofMachine = await contents.parametersOfMachine(opening);
+  const description = await openInTime(state, opening, { bases, ofMachine, onMade });
+  const bdev = { parameters, description };
   const opened = await known(state, bdev, contents.opened(bdev, descriptions(bases)));
   const { warning } = bdev.description;
   if (warning !== '')
@@ -70,7 +72,8 @@ export async function tryBdev(
 ): Promise<OpenBdev> {
   const opening = { ...parameters, ...(parameters['create'] === true ? { create: false } : {}) };
   const bases = findBases(opening, baseOf);
-  const description = await openInTime(state, opening, { claim: false, bases });
+  const ofMachine = await state.contents.parametersOfMachine(opening);
+  const description = await openInTime(state, opening, { claim: false, bases, ofMachine });
   const bdev = { parameters, description };
   return known(state, bdev, state.contents.identify(bdev, descriptions(bases)));
 }
@@ -93,6 +96,7 @@ async function known(
 interface InTime {
   /** By configured name. */
   readonly bases: ReadonlyMap<string, OpenBdev>;
+  readonly ofMachine: Record<string, BdevValue>;
   readonly claim?: boolean;
   readonly onMade?: (path: string) => void;
 }
@@ -100,7 +104,7 @@ interface InTime {
 function openInTime(
   state: TargetState,
   parameters: BdevParameters,
-  { bases, claim = true, onMade = () => undefined }: InTime,
+  { bases, ofMachine, claim = true, onMade = () => undefined }: InTime,
 ): Promise<BdevDescription> {
   const { clock, engine, limits, logger, opening } = state;
   const { name } = parameters;
@@ -111,7 +115,11 @@ function openInTime(
   opening.add(name);
   let isLate = false;
   const engineNameOf = (base: string): string => bases.get(base)?.description.name ?? base;
-  const told = { ...engineParameters(parameters, engineNameOf), name: engineName };
+  const told = {
+    ...engineParameters(parameters, engineNameOf),
+    ...ofMachine,
+    name: engineName,
+  };
   const baseNames = descriptions(bases).map((base) => base.name);
   const opened = engine.bdevCreate(told, claim, baseNames);
   const ended = opened

@@ -7,11 +7,14 @@
  * of them, so that a failing disk writes a line each interval and no more.
  */
 
+import { kindOf } from '../bdev/kinds.js';
 import type { BdevDescription, BdevFailure, BdevHealth } from '../engine/engine-types.js';
 import type { BdevState } from './bdev-condition.js';
 import { BdevGrowth } from './bdev-growth.js';
 import { criticalWarning, soundHealth, stateText, statesOf } from './bdev-condition.js';
 import type { OpenBdev } from './open-bdev.js';
+import { PathWatch } from './path-watch.js';
+import { isRemoved } from './plan-removal.js';
 import type { Subsystem } from './subsystem.js';
 import type { TargetState } from './target-state.js';
 
@@ -24,6 +27,7 @@ interface Told {
   failureCount: number;
   /** The end of the interval in which errors are only counted; null if there were none. */
   quietUntilMs: number | null;
+  readonly paths: PathWatch;
 }
 
 export class BdevWatch {
@@ -36,10 +40,13 @@ export class BdevWatch {
   /** Critical warnings that hosts were told of. */
   readonly #warnings = new WeakMap<Subsystem, number>();
   readonly #growth: BdevGrowth;
+  readonly #onRemoved: () => void;
   #cancel: (() => void) | null = null;
 
-  constructor(state: TargetState) {
+  /** `onRemoved`: a device is gone whose bdev is to be closed; until it is, at each look. */
+  constructor(state: TargetState, onRemoved: () => void = () => undefined) {
     this.#state = state;
+    this.#onRemoved = onRemoved;
     this.#growth = new BdevGrowth(state);
   }
 
@@ -62,6 +69,7 @@ export class BdevWatch {
     for (const bdev of bdevs.values()) this.#lookAt(bdev);
     for (const subsystem of subsystems.values()) this.#warn(subsystem);
     this.#growth.look();
+    if ([...bdevs.values()].some((bdev) => isRemoved(this.#state, bdev))) this.#onRemoved();
   }
 
   #health(engineName: string): BdevHealth {
@@ -73,7 +81,8 @@ export class BdevWatch {
     const health = this.#health(description.name);
     const told = this.#toldOf(bdev, description);
     this.#tellFailures(bdev, health, told);
-    this.#tellStates(bdev, health, told);
+    this.#tellStates(bdev, health, told, kindOf(parameters.kind)?.isRemovable === true);
+    told.paths.look(bdev, this.#state.engine.bdevPaths(description.name));
   }
 
   #toldOf(bdev: string, description: BdevDescription): Told {
@@ -86,6 +95,7 @@ export class BdevWatch {
       hungSinceMs: 0,
       failureCount: 0,
       quietUntilMs: null,
+      paths: new PathWatch(this.#state.logger),
     };
     this.#told.set(bdev, told);
     return told;
@@ -101,7 +111,7 @@ export class BdevWatch {
     logger.info({ bdev }, 'its disk errors were before it was opened anew');
   }
 
-  #tellStates(bdev: string, health: BdevHealth, told: Told): void {
+  #tellStates(bdev: string, health: BdevHealth, told: Told, isRemovable: boolean): void {
     const { logger, clock } = this.#state;
     const states = new Set(statesOf(health));
     for (const state of states) {
@@ -109,7 +119,10 @@ export class BdevWatch {
       if (text === null || told.states.has(state)) continue;
       if (state === 'hung') told.hungSinceMs = clock.nowMs() - health.oldestMs;
       const latched = state === 'gone' || state === 'lost_data' || state === 'lost_flush';
-      logger[latched ? 'error' : 'warn']({ bdev, state }, `${text}${adviceFor(state, bdev)}`);
+      logger[latched ? 'error' : 'warn'](
+        { bdev, state },
+        `${text}${adviceFor(state, bdev, isRemovable)}`,
+      );
     }
     for (const state of told.states) {
       if (state === 'ok' || states.has(state)) continue;
@@ -146,7 +159,8 @@ export class BdevWatch {
     const { controllers } = this.#state;
     const namespaces = [...subsystem.namespaces.values()];
     const healths = namespaces.map(({ bdev }) => this.#state.healthOf(bdev.name));
-    const warning = criticalWarning(healths);
+    const drives = namespaces.flatMap(({ bdev }) => this.#state.drivesOf(bdev.name));
+    const warning = criticalWarning(healths, drives);
     const raised = warning & ~(this.#warnings.get(subsystem) ?? 0);
     this.#warnings.set(subsystem, warning);
     if (raised === 0) return;
@@ -165,13 +179,14 @@ function failureText({ op, offset, code, message }: BdevFailure): string {
   return `${op.replaceAll('_', ' ')}${where} failed: ${code} (${message})`;
 }
 
-function adviceFor(state: BdevState, bdev: string): string {
+function adviceFor(state: BdevState, bdev: string, isRemovable: boolean): string {
+  if (state === 'gone' && isRemovable) return '; its namespaces go until there is one again';
   const until = `until \`capsuled acknowledge ${bdev}\`, or until the bdev is opened anew`;
   switch (state) {
     case 'gone':
       return `; nothing is read or written ${until} with its device back`;
     case 'lost_data':
-      return `; nothing is read or written ${until} with its file whole again`;
+      return `; nothing is read or written ${until} with all of it there again`;
     case 'lost_flush':
       return `; flushes and durable writes fail ${until}`;
     default:

@@ -7,7 +7,9 @@ import type { Engine } from '../engine/engine-types.js';
 import type { Subsystem } from './subsystem.js';
 
 /**
- * WCTEMP and CCTEMP must not be 0; hosts compare them with a temperature that is never reported.
+ * WCTEMP and CCTEMP, which must not be 0. Hosts compare them with the temperature of the hottest of
+ * a subsystem's drives, if there are any: what is usual for drives, whatever these say of
+ * themselves.
  */
 export const warningTemperatureKelvin = 343;
 export const criticalTemperatureKelvin = 353;

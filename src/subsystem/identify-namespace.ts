@@ -31,7 +31,8 @@ export function identifyNamespace(namespace: Namespace): Buffer {
   id.nuse = bdev.blockCount;
   id.nsfeat = packBits([NsfeatBits.optperf, 1]);
   id.nmic = packBits([NmicBits.shrns, 1]);
-  if (bdev.canUnmap) id.dlfeat = packBits([DlfeatBits.drb, deallocatedReadsZeroes]);
+  if (bdev.canUnmap && bdev.unmapZeroes)
+    id.dlfeat = packBits([DlfeatBits.drb, deallocatedReadsZeroes]);
   // NOIOB stays 0: Linux would cut I/O at its multiples, and no bdev has a boundary that is worth
   // it. The hints below are 0's based blocks.
   const granularity = Math.max(0, Math.min(bdev.optimalWriteBlocks, 0x10000) - 1);

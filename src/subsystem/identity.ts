@@ -10,7 +10,12 @@ const nameSpace = Buffer.from('6ba7b8119dad11d180b400c04fd430c8', 'hex');
  * equal names, and like no other.
  */
 export function namedUuid(purpose: string, name: string): string {
-  const uuid = digest(purpose, name).subarray(0, 16);
+  return uuidOfDigest(digest(purpose, name));
+}
+
+/** The UUID (version 8) that the first bytes of a hash make. */
+export function uuidOfDigest(hash: Buffer): string {
+  const uuid = Buffer.from(hash.subarray(0, 16));
   uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6);
   uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8);
   return uuidText(uuid);

@@ -22,7 +22,7 @@ import {
   SupportedLogPages,
   nsidBroadcast,
 } from '../wire/layout.gen.js';
-import type { BdevHealth } from '../engine/engine-types.js';
+import type { BdevHealth, DriveHealth } from '../engine/engine-types.js';
 import type { AdminCommand } from './admin-command.js';
 import { criticalWarning } from './bdev-condition.js';
 import { invalidNamespace } from './command-error.js';
@@ -125,9 +125,10 @@ function errorInformation({ controller }: AdminCommand): Buffer {
 function smart(command: AdminCommand): Buffer {
   const { state, controller } = command;
   const usage = usageOf(command);
+  const drives = drivesOf(command);
   const log = SmartLog.alloc();
-  log.criticalWarning = criticalWarning(healthsOf(command));
-  log.availableSpare = 100;
+  log.criticalWarning = criticalWarning(healthsOf(command), drives);
+  showDrives(log, drives);
   log.dataUnitsRead = dataUnits(usage.readBytes);
   log.dataUnitsWritten = dataUnits(usage.writeBytes);
   log.hostReadCommands = usage.readOperations;
@@ -152,15 +153,33 @@ function usageOf({ state, controller, sqe }: AdminCommand): Usage {
   return namespaceUsage(state.engine, subsystem.table, nsid);
 }
 
-/** Of the bdevs of the namespace that is asked for, or of all. */
-function healthsOf({ state, controller, sqe }: AdminCommand): BdevHealth[] {
+/** By the engine's names: the bdevs of the namespace that is asked for, or all. */
+function bdevsOf({ controller, sqe }: AdminCommand): string[] {
   const { subsystem } = controller;
   if (subsystem.kind === 'discovery') return [];
   const { nsid } = sqe;
   const all = nsid === 0 || nsid === nsidBroadcast;
   return [...subsystem.namespaces.values()]
     .filter((namespace) => all || namespace.nsid === nsid)
-    .map(({ bdev }) => state.healthOf(bdev.name));
+    .map(({ bdev }) => bdev.name);
+}
+
+function healthsOf(command: AdminCommand): BdevHealth[] {
+  return bdevsOf(command).map((bdev) => command.state.healthOf(bdev));
+}
+
+function drivesOf(command: AdminCommand): DriveHealth[] {
+  return bdevsOf(command).flatMap((bdev) => command.state.drivesOf(bdev));
+}
+
+/** The worst of each. */
+function showDrives(log: SmartLog, drives: readonly DriveHealth[]): void {
+  const of = (read: (drive: DriveHealth) => number): number[] => drives.map(read);
+  log.availableSpare = Math.min(100, ...of((drive) => drive.availableSpare));
+  log.availableSpareThreshold = Math.max(0, ...of((drive) => drive.availableSpareThreshold));
+  log.percentageUsed = Math.max(0, ...of((drive) => drive.percentageUsed));
+  log.compositeTemperature = Math.max(0, ...of((drive) => drive.temperatureKelvin));
+  log.mediaErrors = BigInt(Math.max(0, ...of((drive) => drive.mediaErrors)));
 }
 
 /** Rounded up, as the specification asks. */

@@ -27,6 +27,8 @@ export interface BdevPlan {
   readonly displaced: readonly OpenBdev[];
   /** Unavailable before, and no other now: tried again, and no reason to refuse the rest. */
   readonly retry: readonly Place<BdevParameters>[];
+  /** Of `close`: missing from then on, since their device is gone. */
+  readonly lost?: readonly Place<BdevParameters>[];
   /** Closed at the end; without `displaced`. */
   readonly close: readonly OpenBdev[];
 }

@@ -50,7 +50,13 @@ export class Preparation {
    * any case.
    */
   async open({ bdevs, endpoints }: Plan, missing: Missing): Promise<void> {
-    const { keep } = bdevs;
+    const { keep, lost = [] } = bdevs;
+    for (const { item, key } of lost) {
+      const error = new TargetError('bdev_failed', `${key}: the device of ${item.name} is gone`, {
+        field: key,
+      });
+      this.missingBdevs.push({ item, key, error });
+    }
     for (const place of endpoints.retry) await this.#bind(place, 'wait');
     await this.#openBdevs(bdevs.retry, 'wait', keep);
     for (const place of endpoints.open) await this.#bind(place, missing);

@@ -4,7 +4,7 @@
  * one exception: controllers, whose end the engine may announce at any time.
  */
 
-import type { BdevHealth, Engine } from '../engine/engine-types.js';
+import type { BdevHealth, DriveHealth, Engine } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { ContentFiles } from '../identity/content-files.js';
 import { Contents } from '../identity/contents.js';
@@ -137,6 +137,14 @@ export class TargetState {
   healthOf(bdev: string): BdevHealth {
     const stack = this.tables.stackOf(bdev);
     return joinedHealth(stack.map((name) => this.engine.bdevHealth(name) ?? soundHealth));
+  }
+
+  /** Health of the drives that the bdev of this engine's name stands on, as far as it is known. */
+  drivesOf(bdev: string): DriveHealth[] {
+    return this.tables.stackOf(bdev).flatMap((name) => {
+      const health = this.engine.bdevDrive(name)?.health ?? null;
+      return health === null ? [] : [health];
+    });
   }
 
   /** The namespace that a configuration makes of an open bdev. */

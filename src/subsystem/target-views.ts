@@ -95,6 +95,8 @@ export function bdevViews(state: TargetState): BdevView[] {
       parameters,
       states: statesOf(health),
       health,
+      drive: state.engine.bdevDrive(description.name),
+      paths: state.engine.bdevPaths(description.name),
       identity: { uuid, source, detail },
       namespace: users.get(description.name) ?? null,
     };

@@ -35,6 +35,7 @@ import type { Made } from './making.js';
 import type { PeerLimitCount } from './peer-limits.js';
 import { planChanges } from './plan.js';
 import type { Plan } from './plan.js';
+import { planRemoval } from './plan-removal.js';
 import { planRetry } from './plan-retry.js';
 import type { Missing } from './preparation.js';
 import { RetryTimer } from './retry-timer.js';
@@ -65,7 +66,7 @@ export class Target {
   readonly #dispatcher: EventDispatcher;
   readonly #retry: RetryTimer;
   readonly #watch: BdevWatch;
-  /** Bdevs that are being looked at again. */
+  #isClosingRemoved = false;
   /** The change that all later ones wait for. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -75,7 +76,9 @@ export class Target {
     this.#retry = new RetryTimer(this.#state.clock, () => {
       void this.#tryAgain();
     });
-    this.#watch = new BdevWatch(this.#state);
+    this.#watch = new BdevWatch(this.#state, () => {
+      void this.#closeRemoved();
+    });
   }
 
   get engine(): Engine {
@@ -393,6 +396,23 @@ export class Target {
     if (this.#missingCount >= before) return;
     this.#retry.reset();
     this.#scheduleRetry();
+  }
+
+  /** Once at a time: what is found meanwhile is found again. */
+  async #closeRemoved(): Promise<void> {
+    if (this.#isClosingRemoved) return;
+    this.#isClosingRemoved = true;
+    try {
+      await this.#inTurn(async () => {
+        const { desired } = this.#state;
+        const plan = planRemoval(this.#state);
+        if (plan.bdevs.close.length === 0) return;
+        await make(this.#state, { desired, plan, missing: 'wait', recheck: () => plan });
+      });
+    } catch (error) {
+      this.#state.logger.error({ err: error }, 'could not close a bdev whose device is gone');
+    }
+    this.#isClosingRemoved = false;
   }
 
   async #retryNow(): Promise<void> {

@@ -5,6 +5,8 @@
 
 import type {
   BdevDescription,
+  BdevDrive,
+  BdevPath,
   BdevHealth,
   BdevParameters,
   Endpoint,
@@ -101,6 +103,10 @@ export interface BdevView extends BdevDescription {
   /** All that hold, worst first; never empty. */
   readonly states: readonly BdevState[];
   readonly health: BdevHealth;
+  /** Of one that drives its device by itself. */
+  readonly drive: BdevDrive | null;
+  /** The ways to it, if there may be several. */
+  readonly paths: readonly BdevPath[];
   readonly identity: Pick<ContentIdentity, 'uuid' | 'source' | 'detail'>;
   /** The namespace that uses it, or null. */
   readonly namespace: { readonly subsystem: string; readonly nsid: number } | null;

@@ -1,18 +1,16 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { until, within } from '../host/bounded.js';
 import { patternOf } from '../host/pattern.js';
-import type { Address } from '../host/pdu-link.js';
 import { TcpHost } from '../host/tcp-host.js';
 import { Daemon, configuration, loopback, makeFolder, subsystem, subsystemNqn } from './daemon.js';
 import type { Teardown } from './daemon.js';
+import { Perf, reportOf } from './perf-process.js';
+import type { Outcome, Place, Report } from './perf-process.js';
 
-const mainScript = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const closedNqn = 'nqn.2026-11.com.example:closed';
 
 const folder = makeFolder(t);
@@ -54,101 +52,16 @@ const daemon = await Daemon.start(
 );
 const target = daemon.target(subsystemNqn, '127.0.0.1');
 
-interface Place {
-  readonly at?: Address;
-  readonly nqn?: string;
-  readonly nsid?: number;
-}
-
-interface Figures {
-  readonly operations: number;
-  readonly bytes: number;
-  readonly errors: number;
-  readonly iops: number;
-  readonly latency_us: Readonly<Record<string, number>>;
-}
-
-interface Report {
-  readonly seconds: number;
-  readonly read: Figures;
-  readonly write: Figures;
-  readonly total: Figures;
-  readonly reconnects: number;
-  readonly verify: {
-    readonly blocks_checked: number;
-    readonly mismatches: number;
-    readonly first: string | null;
-  } | null;
-  readonly failure: string | null;
-  readonly first_error: string | null;
-}
-
-interface Outcome {
-  readonly status: number | null;
-  readonly out: string;
-  readonly error: string;
-}
-
-/** A run as a process of its own, which sleeps when it has nothing to do. */
-class Perf {
-  readonly #child;
-  readonly #ended: Promise<Outcome>;
-
-  constructor(t: Teardown, place: Place, args: readonly string[]) {
-    const { at = target, nqn = subsystemNqn, nsid = 1 } = place;
-    const host = at.address.includes(':') ? `[${at.address}]` : at.address;
-    const url = `tcp://${host}:${at.port}/${nqn}?nsid=${nsid}`;
-    const child = spawn(
-      process.execPath,
-      [mainScript, 'perf', url, '--poll', 'interrupt', '--warm-up', '0', ...args],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1' },
-      },
-    );
-    this.#child = child;
-    let out = '';
-    let error = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text));
-    this.#ended = once(child, 'close').then(([status]) => ({
-      status: status as number | null,
-      out,
-      error,
-    }));
-    t.teardown(async () => {
-      if (child.exitCode === null) child.kill('SIGKILL');
-      await this.#ended;
-    });
-  }
-
-  interrupt(): void {
-    this.#child.kill('SIGINT');
-  }
-
-  async outcome(): Promise<Outcome> {
-    return within(this.#ended, 'the end of the run', 60_000);
-  }
-}
-
-async function run(t: Teardown, place: Place, ...args: string[]): Promise<Outcome> {
-  return new Perf(t, place, args).outcome();
+async function run(t: Teardown, place: Partial<Place>, ...args: string[]): Promise<Outcome> {
+  return new Perf(t, { at: target, ...place }, args).outcome();
 }
 
 async function report(
   t: Test,
-  place: Place,
+  place: Partial<Place>,
   ...args: string[]
 ): Promise<Report & { readonly status: number | null }> {
   return reportOf(t, await run(t, place, '--json', ...args));
-}
-
-function reportOf(
-  t: Test,
-  { status, out, error }: Outcome,
-): Report & { readonly status: number | null } {
-  t.equal(error, '', 'nothing but the report');
-  return { status, ...(JSON.parse(out) as Report) };
 }
 
 for (const rw of ['read', 'write', 'rw', 'randread', 'randwrite', 'randrw']) {
@@ -229,7 +142,7 @@ for (const [bdev, nsid] of [
 t.test('--verify finds what somebody else has written, and says where', async (t) => {
   const load = ['--rw', 'randrw', '--bs', '512', '--qd', '4', '--rate', '2000', '--time', '3s'];
   const place = ['--region', '64KiB', '--offset', '1MiB'];
-  const verifying = new Perf(t, {}, ['--json', ...load, ...place, '--verify']);
+  const verifying = new Perf(t, { at: target }, ['--json', ...load, ...place, '--verify']);
   const host = await TcpHost.connect(target, subsystemNqn);
   t.teardown(() => host.disconnect());
   const first = 2048n;
@@ -267,12 +180,12 @@ t.test('what cannot begin is one clear line, with status 1', async (t) => {
   await new Promise((resolve) => unused.close(resolve));
   const big = ['--bs', '64MiB', '--qd', '1'];
   const closed = daemon.target(closedNqn);
-  const mistakes: readonly (readonly [Place, readonly string[], RegExp])[] = [
+  const mistakes: readonly (readonly [Partial<Place>, readonly string[], RegExp])[] = [
     [{ nqn: 'nqn.2026-11.com.example:none' }, [], /Connect: Connect Invalid Parameters/],
     [{ at: closed, nqn: closedNqn }, [], /Connect: Connect Invalid Host/],
     [{ nsid: 77 }, [], /Identify Namespace: Invalid Namespace or Format|no namespace 77/],
     [{ at: { address: '127.0.0.1', port } }, [], /the admin queue ended: connection_refused/],
-    [{}, big, /an I\/O of 67108864 bytes is more than the controller takes at once \(MDTS\): \d+/],
+    [{}, big, /an I\/O of 67108864 bytes is more than the target takes at once: \d+/],
     [{ nsid: 2 }, ['--bs', '4608'], /4608 bytes is not a multiple of .* block of 4096/],
     [{ nsid: 2 }, ['--offset', '512'], /the offset is not a block of the namespace, .* of 4096/],
     [{}, ['--offset', '64MiB'], /the offset is not a block of the namespace, .* 67108864 bytes/],
@@ -306,7 +219,7 @@ t.test('--rate is kept', async (t) => {
 });
 
 t.test('SIGINT ends a run early, with its report', async (t) => {
-  const perf = new Perf(t, {}, ['--json', '--rate', '1000', '--time', '10m']);
+  const perf = new Perf(t, { at: target }, ['--json', '--rate', '1000', '--time', '10m']);
   const before = await commands();
   await until('the run to do I/O', async () => (await commands()) > before + 100);
   perf.interrupt();
@@ -329,7 +242,7 @@ t.test('SIGINT ends a run that does not come up', async (t) => {
   socket.on('error', () => undefined).resume();
   perf.interrupt();
   const found = reportOf(t, await perf.outcome());
-  t.match(found, { status: 1, failure: 'stopped before the controller was ready' });
+  t.match(found, { status: 1, failure: 'stopped before the target was ready' });
   socket.destroy();
 });
 

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { open, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { FileFault, SmallFiles } from '../../src/small-file.js';
+import { FileFault, LateFault, SmallFiles } from '../../src/small-file.js';
 
 /** A file system that answers nothing until it is released. */
 function hanging(deadlineMs: number) {
@@ -96,4 +96,19 @@ t.test('who asks while another waits reads what is there then', async (t) => {
   t.equal(calls(), 2);
   await Promise.resolve();
   t.notOk(files.isHeld);
+});
+
+t.test('what is told to a file of the kernel has a deadline of its own', async (t) => {
+  const files = new SmallFiles();
+  const folder = t.testdir({ file: 'old text' });
+  const file = join(folder, 'file');
+  await files.write(file, 'new', 5000);
+  t.equal((await files.read(file, 100)).toString(), 'new text', 'no more than is written');
+  await t.rejects(files.write(join(folder, 'absent'), 'new', 5000), { code: 'ENOENT' });
+  await t.rejects(files.write(folder, 'x', 5000), /it is a folder, not a regular file/);
+  const hung = hanging(60_000);
+  const late = await hung.files.write(file, 'late', 1).catch((thrown: unknown) => thrown);
+  t.ok(late instanceof LateFault);
+  t.match(late, { message: 'the file system has not answered for 0.001 s' });
+  hung.release();
 });

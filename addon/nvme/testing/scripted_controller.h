@@ -44,6 +44,11 @@ class ScriptedController {
     if (listen_fd_ >= 0) ::close(listen_fd_);
     listen_fd_ = -1;
   }
+  /// Of the connections to come, as little as the kernel can keep that was not read.
+  void keep_little() {
+    const int least = 1;
+    ASSERT(::setsockopt(listen_fd_, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) == 0);
+  }
   PduPeer accept() {
     int fd = -1;
     // The end of an earlier test's ring may interrupt.
@@ -88,9 +93,9 @@ class Journal {
 
 class OnReactor {
  public:
-  OnReactor() {
+  explicit OnReactor(PollMode mode = PollMode::Interrupt) {
     ReactorOptions options;
-    options.mode = PollMode::Interrupt;
+    options.mode = mode;
     options.memory_bytes = kBufferMemoryBytesMin;
     options.huge_pages = env::HugePages::Never;
     options.ring_entries = 64;

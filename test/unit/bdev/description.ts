@@ -14,6 +14,7 @@ export function description(parameters: BdevParameters): BdevDescription {
     blockCount: size / BigInt(blockSize),
     readOnly: parameters['read_only'] === true,
     canUnmap: true,
+    unmapZeroes: true,
     canWriteZeroes: true,
     volatileCache: false,
     optimalWriteBlocks: 8,

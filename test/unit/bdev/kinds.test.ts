@@ -51,6 +51,27 @@ const configurations: readonly BdevParameters[] = [
     ],
     seed: 0,
   },
+  {
+    name: 'f',
+    kind: 'nvmf',
+    subnqn: 'nqn.2026-11.com.example:far0',
+    nsid: 3,
+    hostnqn: 'nqn.2026-11.com.example:host',
+    paths: [
+      { transport: 'tcp', address: '192.0.2.1', port: 4420 },
+      { transport: 'tcp', address: '2001:db8::1', port: 4421 },
+    ],
+    discovery: [],
+    policy: 'round_robin',
+    fast_io_fail: 30_000_000_000,
+    controller_loss: -1,
+    reconnect_delay: 500_000_000,
+    keep_alive: 0,
+    timeout: 20_000_000_000,
+    header_digest: true,
+    data_digest: false,
+    queue_entries: 65,
+  },
 ];
 
 for (const parameters of configurations) {

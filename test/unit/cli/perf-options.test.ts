@@ -1,8 +1,16 @@
 import t from 'tap';
 import { type PerfWords, loadOptions } from '../../../src/cli/perf-options.js';
-import type { LoadOptions } from '../../../src/engine/load-types.js';
+import { type PerfTarget, parsePerfTarget } from '../../../src/cli/perf-target.js';
+import type { LoadOptions, TcpLoadTarget } from '../../../src/engine/load-types.js';
 
-const target = { address: '127.0.0.1', port: 4420, subnqn: 'nqn.2026-11.com.example:a', nsid: 1 };
+const target = {
+  type: 'tcp',
+  address: '127.0.0.1',
+  port: 4420,
+  subnqn: 'nqn.2026-11.com.example:a',
+  nsid: 1,
+} as const;
+const drive = { type: 'pcie', address: '0000:01:00.0', nsid: 1 } as const;
 
 /** As the command line has them when nothing is said. */
 const words: PerfWords = {
@@ -15,18 +23,21 @@ const words: PerfWords = {
   poll: 'busy',
 };
 
-function options(given: Partial<PerfWords> = {}): LoadOptions {
-  return loadOptions(target, { ...words, ...given });
+function options(given: Partial<PerfWords> = {}, of: PerfTarget = target): LoadOptions {
+  return loadOptions(of, { ...words, ...given });
+}
+
+function remote(given: Partial<PerfWords> = {}): TcpLoadTarget {
+  return options(given).target as TcpLoadTarget;
 }
 
 t.test('what is not said has its default', (t) => {
-  const { hostnqn, hostid, seed, ...rest } = options();
+  const { target: at, seed, ...rest } = options();
+  const { hostnqn, hostid, ...place } = at as TcpLoadTarget;
+  t.same(place, { ...target, headerDigest: false, dataDigest: false });
   t.same(rest, {
-    ...target,
     qpairs: 1,
     queueDepth: 32,
-    headerDigest: false,
-    dataDigest: false,
     pattern: 'random',
     readPercent: 100,
     sizes: [{ bytes: 4096, weight: 1 }],
@@ -49,9 +60,9 @@ t.test('what is not said has its default', (t) => {
 
 t.test('each run is a host of its own with places of its own', (t) => {
   const [first, second] = [options(), options()];
-  t.not(first.hostnqn, second.hostnqn);
-  t.notSame(first.hostid, second.hostid);
   t.not(first.seed, second.seed);
+  t.not(remote().hostnqn, remote().hostnqn);
+  t.notSame(remote().hostid, remote().hostid);
   t.end();
 });
 
@@ -94,13 +105,15 @@ t.test('each option goes where it belongs', (t) => {
       verify: true,
       regionBytes: 1n << 30n,
       offsetBytes: 65_536n,
-      headerDigest: true,
-      dataDigest: true,
       reconnectNs: 250_000_000,
       cores: [1, 3],
       poll: 'interrupt',
       seed: 0n,
-      hostnqn: 'nqn.2026-11.com.example:host',
+      target: {
+        headerDigest: true,
+        dataDigest: true,
+        hostnqn: 'nqn.2026-11.com.example:host',
+      },
     },
   );
   t.end();
@@ -149,6 +162,7 @@ t.test('a wrong value is named with its option and what was expected', (t) => {
     [{ cores: '1,,2' }, '--cores', /a whole number from 0 to 1023, got ""/],
     [{ poll: 'lazy' }, '--poll', /expected adaptive, busy or interrupt, got "lazy"/],
     [{ seed: '9007199254740992' }, '--seed', /a whole number from 0 .*got "9007199254740992"/],
+    [{ allow: 'everything' }, '--allow', /expected data-loss, got "everything"/],
     [{ hostnqn: 'me' }, '--hostnqn', /expected a name that begins with 'nqn\.', got "me"/],
   ];
   for (const [given, field, message] of mistakes) {
@@ -170,5 +184,42 @@ t.test('options that contradict each other are refused', (t) => {
     message: /got rw with --read-percent 100$/,
   });
   t.ok(options({ rw: 'rw', readPercent: '99', verify: true }).verify);
+  t.end();
+});
+
+t.test('what is said of a connection goes with one', (t) => {
+  const given: Partial<PerfWords>[] = [
+    { headerDigest: true },
+    { dataDigest: true },
+    { reconnect: '1s' },
+    { hostnqn: 'nqn.2026-11.com.example:host' },
+  ];
+  const fields = ['--header-digest', '--data-digest', '--reconnect', '--hostnqn'];
+  given.forEach((words, index) => {
+    const field = fields[index] ?? '';
+    const message = `${field} goes with tcp:// only`;
+    t.throws(() => options(words, drive), { code: 'argument_invalid', field, message });
+  });
+  t.same(options({}, drive).target, drive);
+  t.end();
+});
+
+t.test('writes to what is kept need a word', (t) => {
+  const refused = {
+    code: 'argument_invalid',
+    field: '--allow',
+    message:
+      /^--allow: expected data-loss, because --rw randrw destroys what is on the disk of TARGET$/,
+  };
+  const write = (text: string, words: Partial<PerfWords> = {}) =>
+    options({ rw: 'randrw', ...words }, parsePerfTarget(text));
+  for (const text of ['pcie://0000:01:00.0', 'bdev:uring?path=/dev/sdb']) {
+    t.throws(() => write(text), refused);
+    t.equal(write(text, { allow: 'data-loss' }).readPercent, 50);
+    t.equal(write(text, { rw: 'randread' }).readPercent, 100, 'reads need none');
+    t.equal(write(text, { readPercent: '100' }).readPercent, 100);
+  }
+  t.equal(write('bdev:malloc?size=1MiB').readPercent, 50);
+  t.equal(options({ rw: 'write' }).readPercent, 0, 'nor does a remote target');
   t.end();
 });

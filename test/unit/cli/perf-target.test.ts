@@ -5,31 +5,51 @@ const nqn = 'nqn.2026-11.com.example:disk0';
 
 t.test('an IPv4 target has namespace 1 unless it says which', (t) => {
   t.same(parsePerfTarget(`tcp://192.0.2.7:4420/${nqn}`), {
+    type: 'tcp',
     address: '192.0.2.7',
     port: 4420,
     subnqn: nqn,
     nsid: 1,
   });
-  t.equal(parsePerfTarget(`tcp://192.0.2.7:4420/${nqn}?nsid=4294967294`).nsid, 4_294_967_294);
+  t.match(parsePerfTarget(`tcp://192.0.2.7:4420/${nqn}?nsid=4294967294`), { nsid: 4_294_967_294 });
   t.end();
 });
 
 t.test('an IPv6 address stands in brackets and may have a scope', (t) => {
-  t.equal(parsePerfTarget(`tcp://[::1]:1/${nqn}`).address, '::1');
-  t.equal(parsePerfTarget(`tcp://[fe80::1%eth0]:65535/${nqn}`).address, 'fe80::1%eth0');
+  t.match(parsePerfTarget(`tcp://[::1]:1/${nqn}`), { address: '::1' });
+  t.match(parsePerfTarget(`tcp://[fe80::1%eth0]:65535/${nqn}`), { address: 'fe80::1%eth0' });
   t.end();
 });
 
 t.test('an NQN may hold colons and slashes', (t) => {
   const long = 'nqn.2014-08.org.nvmexpress:uuid:0/1:2';
-  t.equal(parsePerfTarget(`tcp://127.0.0.1:4420/${long}?nsid=2`).subnqn, long);
+  t.match(parsePerfTarget(`tcp://127.0.0.1:4420/${long}?nsid=2`), { subnqn: long });
+  t.end();
+});
+
+t.test('a drive is named by its PCI address', (t) => {
+  t.same(parsePerfTarget('pcie://0000:01:00.0'), {
+    type: 'pcie',
+    address: '0000:01:00.0',
+    nsid: 1,
+  });
+  t.match(parsePerfTarget('pcie://abcd:e1:1f.7?nsid=3'), { address: 'abcd:e1:1f.7', nsid: 3 });
+  t.end();
+});
+
+t.test('a bdev is what a configuration would make of it', (t) => {
+  t.match(parsePerfTarget('bdev:malloc?size=1MiB'), {
+    type: 'bdev',
+    bdevs: [{ kind: 'malloc', size: 1n << 20n, block_size: 512 }],
+  });
   t.end();
 });
 
 t.test('each mistake is named with what was expected and what was given', (t) => {
   const mistakes: readonly (readonly [string, RegExp])[] = [
-    ['', /expected tcp:\/\/ADDRESS:PORT\/NQN\[\?nsid=N\], got ""$/],
-    [`rdma://127.0.0.1:4420/${nqn}`, /expected tcp:.*got "rdma:/],
+    ['', /expected tcp:\S+, pcie:\S+ or bdev:KIND\?key=value&…, got ""$/],
+    [`rdma://127.0.0.1:4420/${nqn}`, /expected tcp:.*pcie:.*bdev:.*got "rdma:/],
+    ['tcp:', /expected tcp:\/\/ADDRESS:PORT\/NQN\[\?nsid=N\], got "tcp:"$/],
     [`tcp://127.0.0.1/${nqn}`, /expected tcp:/],
     ['tcp://127.0.0.1:4420', /expected tcp:/],
     ['tcp://127.0.0.1:4420/', /expected tcp:/],
@@ -46,6 +66,12 @@ t.test('each mistake is named with what was expected and what was given', (t) =>
     [`tcp://127.0.0.1:4420/${nqn}?nsid=`, /expected a namespace ID from 1 .*got ""$/],
     [`tcp://127.0.0.1:4420/${nqn}?nsid=1e3`, /expected a namespace ID from 1 .*got "1e3"$/],
     [`tcp://127.0.0.1:4420/${nqn}?nsid=4294967295`, /from 1 to 4294967294.*got "4294967295"$/],
+    ['pcie:0000:01:00.0', /expected pcie:\/\/0000:01:00\.0\[\?nsid=N\], got "pcie:0000:01:00\.0"$/],
+    ['pcie://', /expected pcie:/],
+    ['pcie://0000:01:00.0?ns=1', /expected pcie:/],
+    ['pcie://01:00.0', /expected a PCI address .*got "01:00\.0"; with its domain: 0000:01:00\.0$/],
+    ['pcie://nvme0', /expected a PCI address such as 0000:01:00\.0, got "nvme0"$/],
+    ['pcie://0000:01:00.0?nsid=0', /expected a namespace ID from 1 .*got "0"$/],
   ];
   for (const [text, message] of mistakes) {
     t.throws(() => parsePerfTarget(text), { code: 'argument_invalid', field: 'TARGET', message });

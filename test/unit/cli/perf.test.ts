@@ -50,7 +50,10 @@ const report: LoadReport = {
   busyNs: 8e6,
   reconnects: 0,
   blockBytes: 512,
-  blockCount: 1000n,
+  blockCount: 131_072n,
+  model: 'capsuled',
+  serial: 'ABC123',
+  firmware: '',
   qpairs: 2,
   failure: '',
   firstErrorStatus: 0,
@@ -75,7 +78,7 @@ const damaged: LoadReport['verify'] = {
 };
 
 /** Runs the command against an engine that answers `answer`. */
-async function run(answer: Partial<LoadReport>, given: Partial<PerfWords> = {}) {
+async function run(answer: Partial<LoadReport>, given: Partial<PerfWords> = {}, at = target) {
   let out = '';
   let error = '';
   const started: LoadOptions[] = [];
@@ -88,7 +91,7 @@ async function run(answer: Partial<LoadReport>, given: Partial<PerfWords> = {}) 
     };
   };
   const status = await perf(
-    target,
+    at,
     { ...words, ...given },
     {
       out: (text) => (out += text),
@@ -105,10 +108,13 @@ t.test('the text says rate, latency and own cost, with status 0', async (t) => {
   const { status, out, error, started } = await run({});
   t.equal(status, 0);
   t.equal(error, '');
-  t.match(started, [{ address: '127.0.0.1', port: 4420, qpairs: 2, readPercent: 50 }]);
+  t.match(started, [
+    { target: { type: 'tcp', address: '127.0.0.1', port: 4420 }, qpairs: 2, readPercent: 50 },
+  ]);
   t.equal(
     out,
-    `read  1,500 IOPS, 0.006 GiB/s
+    `nqn.2026-11.com.example:disk0, namespace 1: capsuled, serial ABC123, 64MiB in blocks of 512
+read  1,500 IOPS, 0.006 GiB/s
       latency, µs: min 1.0  mean 2.5  p50 2.0  p90 3.0  p99 4.0  p99.9 5.0  p99.99 6.0  max 7.0
 write 500 IOPS, 0.002 GiB/s
       latency, µs: min 1.0  mean 2.5  p50 2.0  p90 3.0  p99 4.0  p99.9 5.0  p99.99 6.0  max 7.0
@@ -121,6 +127,51 @@ t.test('a kind of I/O that the load has not is left out', async (t) => {
   const { out } = await run({ write: operations(0), total: operations(3000) });
   t.match(out, /^read /m);
   t.notMatch(out, /^write /m);
+});
+
+t.test('the first line says what was measured', async (t) => {
+  const drive = await run(
+    { model: 'Some\u0007 Drive', firmware: '1.0', blockCount: 1_953_525_168n },
+    { rw: 'randread' },
+    'pcie://0000:01:00.0?nsid=2',
+  );
+  t.equal(
+    drive.out.split('\n')[0],
+    '0000:01:00.0, namespace 2: Some\\u{7} Drive, serial ABC123, firmware 1.0, 931.5GiB in blocks of 512',
+  );
+  const none = { model: '', serial: '', blockCount: 2048n };
+  const stack = await run(none, {}, 'bdev:delay?read=1ms&base=malloc?size=1MiB');
+  t.equal(stack.out.split('\n')[0], 'bdev delay on malloc: 1MiB in blocks of 512');
+});
+
+t.test('--json says what was measured, and how it was made', async (t) => {
+  const facts = async (at: string, answer: Partial<LoadReport> = {}) => {
+    const { out } = await run(answer, { json: true, rw: 'randread' }, at);
+    return (JSON.parse(out) as { target: object }).target;
+  };
+  const found = {
+    model: 'capsuled',
+    serial: 'ABC123',
+    firmware: '',
+    block_size: 512,
+    size: 67_108_864,
+  };
+  const subnqn = 'nqn.2026-11.com.example:disk0';
+  const tcp = { type: 'tcp', address: '127.0.0.1', port: 4420, subnqn, nsid: 1 };
+  t.strictSame(await facts(target), { ...tcp, ...found });
+  const pcie = { type: 'pcie', address: '0000:01:00.0', nsid: 1 };
+  t.strictSame(await facts('pcie://0000:01:00.0'), { ...pcie, ...found });
+  const unknown = { blockBytes: 0, blockCount: 0n, failure: 'no' };
+  t.match(await facts('pcie://0000:01:00.0', unknown), { model: null, size: null });
+  t.strictSame(await facts('bdev:delay?read=1ms&base=malloc?size=64MiB'), {
+    type: 'bdev',
+    bdevs: [
+      { name: 'bdev0', kind: 'delay', base: 'bdev1', read: '1ms', seed: 0 },
+      { name: 'bdev1', kind: 'malloc', size: '64MiB', block_size: 512 },
+    ],
+    block_size: 512,
+    size: 67_108_864,
+  });
 });
 
 t.test('errors of I/O have status 1 and name the first', async (t) => {
@@ -167,7 +218,7 @@ t.test('--json prints the same for scripts, and nothing else', async (t) => {
   t.equal(good.status, 0);
   t.equal(good.error, '');
   t.match(JSON.parse(good.out), {
-    target: { address: '127.0.0.1', port: 4420, nsid: 1 },
+    target: { type: 'tcp', address: '127.0.0.1', port: 4420, nsid: 1 },
     load: {
       pattern: 'random',
       read_percent: 50,
@@ -249,7 +300,9 @@ t.test('wrong usage has status 2 and one line that names what is wrong', async (
   const usages: readonly (readonly [readonly string[], RegExp])[] = [
     [[], /missing required argument 'target'/],
     [[target, '--colour'], /unknown option '--colour'/],
-    [['nowhere'], /TARGET: expected tcp:\/\/ADDRESS:PORT\/NQN\[\?nsid=N\], got "nowhere"/],
+    [['nowhere'], /TARGET: expected tcp:\S+, pcie:\S+ or bdev:\S+, got "nowhere"/],
+    [['bdev:malloc?sise=1MiB'], /TARGET: sise: .*did you mean "size"\?/],
+    [['pcie://0000:01:00.0', '--rw', 'write'], /--allow: expected data-loss, because --rw write/],
     [[target, '--qd', '0'], /--qd: expected a whole number from 1 to 1023, got "0"/],
     [[target, '--time', '10'], /--time: expected a time .*got "10"/],
     [[target, '--verify'], /--verify .*expected --rw with writes, got randread/],

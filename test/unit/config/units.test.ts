@@ -1,10 +1,13 @@
 import t from 'tap';
 import { autoCores, highestCores, parseCoreList } from '../../../src/config/cores.js';
 import {
+  NEVER,
   durationPattern,
   durationHint,
   formatDuration,
+  formatPatience,
   parseDuration,
+  parsePatience,
 } from '../../../src/config/duration.js';
 import { nearest } from '../../../src/config/nearest.js';
 import { formatSize, parseSize, sizeHint, sizePattern } from '../../../src/config/size.js';
@@ -87,4 +90,13 @@ t.test('reactors leave a core to the admin plane where there are several', async
   t.strictSame(autoCores([0, 1]), [1]);
   t.strictSame(autoCores([0, 1, 2, 3, 4, 5, 6, 7]), [4, 5, 6, 7]);
   t.strictSame(highestCores([3, 5, 9], 2), [5, 9]);
+});
+
+t.test('a time may have no end where that is allowed', async (t) => {
+  t.equal(parsePatience('never'), NEVER);
+  t.equal(parsePatience('60s'), 60_000_000_000);
+  t.equal(parsePatience('Never'), undefined);
+  t.equal(parseDuration('never'), undefined);
+  t.equal(formatPatience(NEVER), 'never');
+  t.equal(formatPatience(60_000_000_000), '60s');
 });

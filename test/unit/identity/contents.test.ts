@@ -273,6 +273,18 @@ t.test('a file whose file system cannot be told is not taken for a copy', async 
   });
 });
 
+t.test('a drive that the daemon drives by itself is known as it is to the kernel', async (t) => {
+  const bed = ContentBed.on(t);
+  const names = { wwid: 'eui.0025385a01b2c3d4', serial: 'S1', model: 'A drive' };
+  bed.engine.disk.put('/dev/nvme0n1', { kind: 'block_device', inode: 0n, names });
+  const kernels = await bed.export(await bed.file('/dev/nvme0n1'));
+  const again = bed.restarted();
+  again.engine.bdevFields = { content: bed.engine.disk.get('/dev/nvme0n1') };
+  const drive = { name: 'ssd0', kind: 'nvme', address: '0000:01:00.0', nsid: 1 };
+  t.same(await again.export(await again.open(drive)), kernels);
+  t.match(again.lines.at(0)?.message, /^opened ssd0 \(nvme\), 1MiB, A drive S1$/);
+});
+
 t.test('a device that cannot say now which one it is gets no new identity', async (t) => {
   const bed = ContentBed.on(t);
   const device = { kind: 'block_device', inode: 0n, names: { sysfs_path: '/sys/vda' } } as const;

@@ -7,6 +7,8 @@ import type {
   BdevDescription,
   BdevHealth,
   BdevParameters,
+  BdevDrive,
+  BdevPath,
   BdevSize,
   ContentFacts,
   Endpoint,
@@ -60,6 +62,7 @@ export class FakeEngine implements Engine {
   errors: { operation: string; status: number; count: bigint }[] = [];
   /** Of every bdev. */
   health = soundHealth;
+  drive: BdevDrive | null = null;
   /** Ports that are taken. */
   readonly takenPorts = new Set<number>();
   /** What a stop waits for. */
@@ -127,6 +130,14 @@ export class FakeEngine implements Engine {
 
   bdevSize(): BdevSize {
     return { blockCount: 1n, foundBytes: 512n };
+  }
+
+  bdevDrive(): BdevDrive | null {
+    return this.drive;
+  }
+
+  bdevPaths(): BdevPath[] {
+    return [];
   }
 
   async bdevGrow(name: string): Promise<void> {

@@ -104,6 +104,8 @@ export function fakeTarget(): { -readonly [Key in keyof FakeTarget]: FakeTarget[
         parameters,
         states: ['ok'],
         health: soundHealth,
+        drive: null,
+        paths: [],
         identity: {
           uuid: '0b6f6f2e-9f0e-4c0c-8a51-6d0f9d5a7a11',
           source: 'random',

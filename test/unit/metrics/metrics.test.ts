@@ -24,6 +24,20 @@ function setup() {
   return { engine, target, hostTotals, metrics, reload };
 }
 
+const driveHealth = {
+  criticalWarning: 1,
+  temperatureKelvin: 310,
+  availableSpare: 90,
+  availableSpareThreshold: 10,
+  percentageUsed: 120,
+  dataUnitsRead: 2,
+  dataUnitsWritten: 3,
+  powerCycles: 4,
+  powerOnHours: 5,
+  unsafeShutdowns: 6,
+  mediaErrors: 5,
+};
+
 /** read: 3 operations of 4096 bytes, one in each of three buckets; write: none. */
 function someReads(engine: FakeEngine): void {
   const words = BigUint64Array.from(new Array(2 * 11).fill(0n) as bigint[]);
@@ -44,6 +58,8 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
     ...bdev,
     states: ['lost_flush'],
     health: { ...bdev.health, failureCount: 2 },
+    drive: { resets: 2, bounceCopies: 0, health: driveHealth },
+    paths: [{ name: '192.0.2.1:4420', state: 'reconnecting', access: '', reason: 'silent' }],
   }));
   metrics.observeCommand('identify', 0.0002);
   const { contentType, body } = await metrics.scrape('text/plain');
@@ -74,6 +90,16 @@ t.test('every metric of the interface is there, and promtool accepts all of it',
     'capsuled_bdev_operations_total{bdev="ram0",kind="malloc",op="read"} 5',
     'capsuled_bdev_latency_seconds_total{bdev="ram0",kind="malloc",op="read"} 1.5',
     'capsuled_qos_delayed_total{bdev="ram0"} 3',
+    'capsuled_nvme_resets_total{bdev="ram0"} 2',
+    'capsuled_bounce_copies_total{bdev="ram0"} 0',
+    'capsuled_drive_critical_warnings{bdev="ram0"} 1',
+    'capsuled_drive_temperature_celsius{bdev="ram0"} 37',
+    'capsuled_drive_available_spare_ratio{bdev="ram0"} 0.9',
+    'capsuled_drive_used_ratio{bdev="ram0"} 1.2',
+    'capsuled_drive_read_bytes_total{bdev="ram0"} 1024000',
+    'capsuled_drive_media_errors_total{bdev="ram0"} 5',
+    'capsuled_nvmf_path_state{bdev="ram0",path="192.0.2.1:4420",state="live"} 0',
+    'capsuled_nvmf_path_state{bdev="ram0",path="192.0.2.1:4420",state="reconnecting"} 1',
     'capsuled_pdu_errors_total{reason="pdu_sequence"} 1',
     'capsuled_peer_limit_total{resource="small_buffers",class="io"} 7',
     'capsuled_peer_limit_total{resource="connections",class="http"} 4',

@@ -61,6 +61,11 @@ t.test('includes go downward', async (t) => {
   const direction = tidy.includeDirection;
   t.ok(isClean(direction, 'addon/nvmf/a.cc', '#include "wire/pdu.h"\n#include "nvmf/b.h"\n'));
   t.ok(isClean(direction, 'addon/perf/a.cc', '#include "nvme/qpair.h"\n'));
+  t.ok(isClean(direction, 'addon/perf/a.cc', '#include "bdev/bdev_io.h"\n'));
+  t.ok(isClean(direction, 'addon/sim/a.cc', '#include "nvme/testing/b.h"\n'));
+  t.match(findings(direction, 'addon/sim/a.cc', '#include "nvme/qpair.h"\n'), [
+    /^1: sim includes nvme/,
+  ]);
   t.match(findings(direction, 'addon/bdev/null/a.cc', '#include "nvme/qpair.h"\n'), [
     /^1: bdev includes nvme/,
   ]);

@@ -9,6 +9,8 @@ import type {
   BdevDescription,
   BdevHealth,
   BdevParameters,
+  BdevDrive,
+  BdevPath,
   BdevSize,
   CommandAnswer,
   ContentFacts,
@@ -85,6 +87,10 @@ export class FakeEngine implements Engine {
   readonly bdevWords = new Map<string, BigUint64Array>();
   /** By the engine's name of the bdev. */
   readonly sizes = new Map<string, BdevSize>();
+  /** By name; of bdevs that drive their device. */
+  readonly drives = new Map<string, BdevDrive>();
+  /** By name; of bdevs that have several. */
+  readonly paths = new Map<string, BdevPath[]>();
   /** Of bdevs that are not sound. */
   readonly healths = new Map<string, BdevHealth>();
   /** While set, acknowledgements wait for it. */
@@ -219,6 +225,14 @@ export class FakeEngine implements Engine {
 
   bdevSize(name: string): BdevSize | null {
     return this.bdevNames.has(name) ? (this.sizes.get(name) ?? null) : null;
+  }
+
+  bdevDrive(name: string): BdevDrive | null {
+    return this.drives.get(name) ?? null;
+  }
+
+  bdevPaths(name: string): BdevPath[] {
+    return this.paths.get(name) ?? [];
   }
 
   async bdevGrow(name: string): Promise<void> {

@@ -138,6 +138,15 @@ t.test('a discovery controller describes itself, and nothing else', async (t) =>
   t.equal((await identify(host, Cns.activeNamespaceList)).status, invalidField);
 });
 
+t.test('what deallocated blocks read as is only said where it is known', async (t) => {
+  const bed = new Bed({});
+  bed.engine.bdevFields = { unmapZeroes: false };
+  await bed.target.apply(twoNamespaces);
+  const host = await FakeHost.ready(bed);
+  const id = new IdentifyNamespace(dataOf(await identify(host, Cns.namespace, { nsid: 7 })));
+  t.equal(id.dlfeat, 0);
+});
+
 t.test('a namespace describes its blocks and its identities', async (t) => {
   const host = await ready();
   const id = new IdentifyNamespace(dataOf(await identify(host, Cns.namespace, { nsid: 7 })));

@@ -1,5 +1,6 @@
 import t from 'tap';
 
+import type { DriveHealth } from '../../../src/engine/engine-types.js';
 import type { Target } from '../../../src/subsystem/target.js';
 import { hasBit, packBits } from '../../../src/wire/bits.js';
 import {
@@ -7,6 +8,7 @@ import {
   CommandEffectsBits,
   CommandSpecificStatus,
   CommandsSupportedAndEffects,
+  CriticalWarningBits,
   DiscoveryLspBits,
   ErrorLogEntry,
   Feature,
@@ -164,6 +166,34 @@ t.test('SMART counts what hosts read and wrote, and the hours since the start', 
     t.equal(log.criticalWarning, 0);
     t.equal(log.availableSpare, 100);
   }
+});
+
+t.test('SMART has the worst that the drives of the namespaces say', async (t) => {
+  const { bed, host } = await ready();
+  const health: DriveHealth = {
+    criticalWarning: packBits([CriticalWarningBits.ttc, 1], [CriticalWarningBits.amro, 1]),
+    temperatureKelvin: 350,
+    availableSpare: 80,
+    availableSpareThreshold: 10,
+    percentageUsed: 7,
+    dataUnitsRead: 1,
+    dataUnitsWritten: 2,
+    powerCycles: 3,
+    powerOnHours: 4,
+    unsafeShutdowns: 5,
+    mediaErrors: 6,
+  };
+  for (const name of bed.engine.bdevNames) {
+    bed.engine.drives.set(name, { resets: 0, bounceCopies: 0, health });
+  }
+  const page = await host.logPage(LogPage.smartHealthInformation, { bytes: 512 });
+  const log = new SmartLog(dataOf(page));
+  t.equal(log.compositeTemperature, 350);
+  t.equal(log.availableSpare, 80);
+  t.equal(log.availableSpareThreshold, 10);
+  t.equal(log.percentageUsed, 7);
+  t.equal(log.mediaErrors, 6n);
+  t.equal(log.criticalWarning, packBits([CriticalWarningBits.ttc, 1]), 'writes tell the rest');
 });
 
 t.test('SMART of a namespace that is not there is refused', async (t) => {
