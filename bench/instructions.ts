@@ -18,7 +18,8 @@ import { parseProfile } from './callgrind.js';
 import type { Cost } from './callgrind.js';
 
 const root = resolve(import.meta.dirname, '..', '..');
-const program = join(root, 'build', 'Release', 'io_path_bench');
+/** A source each, below addon/, which says what it takes. */
+const programs = ['io_path_bench', 'pcie_qpair_bench'];
 const budgetFile = 'bench/instruction-budgets.json';
 /** A budget is missed by more than this part of it, in either direction. */
 const tolerance = 0.05;
@@ -26,11 +27,12 @@ const tolerance = 0.05;
 const batchesMin = 32;
 const commandsMin = 256;
 
-/** Per command: `instructions`, and what io_path_bench prints. */
+/** Per command: `instructions`, and what the program prints. */
 export type Figures = Readonly<Record<string, number>>;
 export type Budgets = Readonly<Record<string, Figures>>;
 
 interface Case {
+  readonly program: string;
   readonly name: string;
   readonly queueDepth: number;
 }
@@ -56,8 +58,8 @@ const copies = /::(stream|prefetch)_lines\(/;
  */
 export function isCounted({ object, function: name }: Cost): boolean {
   return (
-    basename(object) === basename(program) &&
-    !/capsuled::(env::sim|transport::bench)::/.test(name) &&
+    programs.includes(basename(object)) &&
+    !/capsuled::(env::sim|transport::bench|nvme::(bench|testing))::/.test(name) &&
     !standIns.test(name)
   );
 }
@@ -69,12 +71,16 @@ interface Totals {
   readonly costs: readonly Cost[];
 }
 
-async function runOnce(name: string, commands: number, folder: string): Promise<Totals> {
+function executable(program: string): string {
+  return join(root, 'build', 'Release', program);
+}
+
+async function runOnce({ program, name }: Case, commands: number, folder: string): Promise<Totals> {
   const profile = join(folder, `${name}.${String(commands)}`);
   const { stdout } = await promisify(execFile)('valgrind', [
     ...['-q', '--tool=callgrind', `--callgrind-out-file=${profile}`, '--collect-atstart=no'],
     ...['--compress-strings=no', '--compress-pos=no'],
-    ...[program, name, String(commands)],
+    ...[executable(program), name, String(commands)],
   ]);
   const costs = parseProfile(readFileSync(profile, 'utf8')).filter(isCounted);
   return { counts: JSON.parse(stdout) as Figures, costs };
@@ -110,11 +116,12 @@ function rounded(value: number): number {
   return Number(value.toFixed(4));
 }
 
-async function measure({ name, queueDepth }: Case, folder: string): Promise<Measurement> {
+async function measure(one: Case, folder: string): Promise<Measurement> {
+  const { queueDepth } = one;
   const batches = Math.max(batchesMin, Math.ceil(commandsMin / queueDepth));
   const commands = batches * queueDepth;
-  const first = await runOnce(name, commands, folder);
-  return difference(first, await runOnce(name, 2 * commands, folder), commands);
+  const first = await runOnce(one, commands, folder);
+  return difference(first, await runOnce(one, 2 * commands, folder), commands);
 }
 
 async function measureAll(cases: readonly Case[]): Promise<Map<string, Measurement>> {
@@ -251,7 +258,7 @@ export function shortName(name: string): string {
   return name
     .replaceAll('(anonymous namespace)::', '')
     .replace(/\(.*$/, '')
-    .replace(/capsuled::(transport::)?/g, '');
+    .replace(/capsuled::(transport::|nvme::)?/g, '');
 }
 
 const functionsShown = 15;
@@ -309,12 +316,15 @@ function printTable(measured: ReadonlyMap<string, Measurement>): void {
 
 // ---- The command --------------------------------------------------------------------------------
 
-function listCases(): Case[] {
-  const lines = execFileSync(program, ['--list'], { encoding: 'utf8' }).trim().split('\n');
-  return lines.map((line) => {
-    const [name = '', queueDepth] = line.split(' ');
-    return { name, queueDepth: Number(queueDepth) };
-  });
+function listCases(program: string): Case[] {
+  const output = execFileSync(executable(program), ['--list'], { encoding: 'utf8' });
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [name = '', queueDepth] = line.split(' ');
+      return { program, name, queueDepth: Number(queueDepth) };
+    });
 }
 
 async function main(): Promise<number> {
@@ -322,9 +332,9 @@ async function main(): Promise<number> {
     options: { update: { type: 'boolean' }, table: { type: 'boolean' } },
     allowPositionals: true,
   });
-  const make = ['make', '-s', '-C', 'build', basename(program)];
+  const make = ['make', '-s', '-C', 'build', ...programs];
   execFileSync('flock', ['build/.lock', ...make], { cwd: root, stdio: 'inherit' });
-  const cases = listCases();
+  const cases = programs.flatMap(listCases);
   const known = new Set(cases.map(({ name }) => name));
   const unknown = positionals.find((name) => !known.has(name));
   if (unknown !== undefined) {
