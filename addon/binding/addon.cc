@@ -1,8 +1,9 @@
-// The addon's entry: exports the classes NativeEngine, NativeLoad and NativeLineWriter, and the end
-// of the process.
+// The addon's entry: exports the classes NativeEngine, NativeLoad and NativeLineWriter, the trial
+// of the machine, and the end of the process.
 #include <napi.h>
 #include <unistd.h>
 
+#include "binding/machine_trial.h"
 #include "binding/native_engine.h"
 #include "binding/native_line_writer.h"
 #include "binding/native_load.h"
@@ -16,6 +17,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   capsuled::binding::NativeEngine::define(env, exports);
   capsuled::binding::NativeLoad::define(env, exports);
   capsuled::binding::NativeLineWriter::define(env, exports);
+  exports.Set("tryMachine", Napi::Function::New(env, capsuled::binding::try_machine, "tryMachine"));
   exports.Set("exitNow", Napi::Function::New(env, exit_now, "exitNow"));
   return exports;
 }

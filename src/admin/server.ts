@@ -19,6 +19,7 @@ import { bdevsPlugin } from './bdevs.js';
 import { configurationPlugin } from './configuration.js';
 import { connectionsPlugin } from './connections.js';
 import { controllersPlugin } from './controllers.js';
+import { devicesPlugin } from './devices.js';
 import { registerEtags } from './etag.js';
 import { healthPlugin } from './health.js';
 import { checkHosts } from './host-check.js';
@@ -140,6 +141,7 @@ async function v1(
     controllersPlugin,
     connectionsPlugin,
     bdevsPlugin,
+    devicesPlugin,
     reactorsPlugin,
     configurationPlugin,
   ];

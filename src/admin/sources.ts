@@ -2,6 +2,7 @@
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { DaemonConfiguration } from '../config/normalize.js';
+import type { DeviceView } from '../device/device-list.js';
 import type { Engine } from '../engine/engine-types.js';
 import type { DaemonLogger } from '../log.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -28,6 +29,8 @@ export interface AdminSources {
   /** Empty when everything that is configured works. */
   readonly unreadyReasons: () => readonly string[];
   readonly configuration: () => DaemonConfiguration;
+  /** Of this machine, as they are now. */
+  readonly devices: () => Promise<readonly DeviceView[]>;
   /** Reads the configuration file again and makes its changes, or says which they would be. */
   readonly reload: (request: {
     readonly allow: readonly Permission[];

@@ -11,6 +11,8 @@ import type { AdminServer } from '../admin/server.js';
 import { hasErrors, formatIssue, type ConfigurationIssue } from '../config/issue.js';
 import { loadConfiguration } from '../config/load.js';
 import type { DaemonConfiguration } from '../config/normalize.js';
+import { type DeviceBdev, DeviceList } from '../device/device-list.js';
+import { numberText } from '../device/machine-files.js';
 import type { Engine, EngineEventsSink, EngineOptions } from '../engine/engine-types.js';
 import { TargetError } from '../errors.js';
 import { FileState } from '../identity/state-directory.js';
@@ -56,6 +58,11 @@ export interface ReloadOutcome {
   readonly success: boolean;
   readonly at: Date;
 }
+
+/**
+ * Open files of other processes that one request has looked at, by the thread of the admin plane.
+ */
+const LINKS_BESIDE_IO_MAX = 8192;
 
 /** How long a drain may take before it is given up. */
 export const STOP_DEADLINE_MS = 10_000;
@@ -147,6 +154,10 @@ export class Daemon {
     await target.apply(this.#configuration.target, { missing: 'wait' });
     this.#startStep = 'starting the side-car';
     const { startAdmin } = await import('../admin/server.js');
+    const devices = new DeviceList({
+      linksMax: LINKS_BESIDE_IO_MAX,
+      bdevs: () => deviceBdevs(target),
+    });
     this.#admin = await startAdmin(this.#configuration.admin, {
       engine,
       target,
@@ -155,6 +166,7 @@ export class Daemon {
       version,
       unreadyReasons: () => this.unreadyReasons(),
       configuration: () => this.#configuration,
+      devices: () => devices.read(),
       reload: (request) => this.reload(request),
     });
   }
@@ -414,4 +426,13 @@ function bounded(message: string): string {
   if (message.length <= lengthMax) return message;
   const more = (message.length - lengthMax).toLocaleString('en-US');
   return `${message.slice(0, lengthMax)}… and ${more} characters more`;
+}
+
+/** Bdevs that have a device of this machine, or a part of it. */
+function deviceBdevs({ bdevs }: Pick<Target, 'bdevs'>): DeviceBdev[] {
+  return bdevs.flatMap(({ name, kind, content, parameters: { address } }) => {
+    const own = kind === 'nvme' && typeof address === 'string' ? address : null;
+    const number = content?.kind === 'block_device' ? numberText(content.device) : null;
+    return own === null && number === null ? [] : [{ name, address: own, number }];
+  });
 }

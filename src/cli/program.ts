@@ -5,6 +5,8 @@ import { TargetError } from '../errors.js';
 import { printableLine } from '../printable.js';
 import type { AdminWords } from './admin-client.js';
 import type { ApplyWords } from './apply.js';
+import type { DeviceWords } from './device.js';
+import type { DoctorWords } from './doctor.js';
 import type { PerfWords } from './perf-options.js';
 import { type Terminal, processTerminal, red } from './terminal.js';
 import { packageVersion } from './version.js';
@@ -87,9 +89,12 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
 
   program
     .command('perf')
-    .argument('<target>', 'tcp://ADDRESS:PORT/NQN[?nsid=N]')
+    .argument(
+      '<target>',
+      'tcp://ADDRESS:PORT/NQN[?nsid=N], pcie://0000:01:00.0[?nsid=N] or bdev:KIND?key=value&…',
+    )
     .description(
-      'Put load on an NVMe/TCP target, ours or not, and say how fast it answered. Writes destroy what is there.',
+      'Put load on an NVMe/TCP target, ours or not, on a local drive or on a bdev, and say how fast it answered. Writes destroy what is there.',
     )
     .option('--rw <access>', 'read, write, randread, randwrite, rw or randrw', 'randread')
     .option('--read-percent <n>', 'reads among a hundred I/Os of rw and randrw (50)')
@@ -110,13 +115,93 @@ function createProgram(terminal: Terminal, setStatus: (status: number) => void):
     .option('--poll <mode>', 'busy, adaptive or interrupt', 'busy')
     .option('--seed <n>', 'of places and contents (another one each run)')
     .option('--hostnqn <nqn>', 'the host’s name (a random one)')
+    .option('--allow <what>', 'data-loss: write to a drive or file of this machine')
     .option('--json', 'print the report as JSON')
     .action(async (target: string, words: PerfWords) => {
       const { perf } = await import('./perf.js');
       setStatus(await perf(target, words, terminal));
     });
 
+  addDevice(program, terminal, setStatus);
+  addDoctor(program, terminal, setStatus);
   return program;
+}
+
+/** The commands about the NVMe devices of this machine. */
+function addDevice(
+  program: Command,
+  terminal: Terminal,
+  setStatus: (status: number) => void,
+): void {
+  const device = program
+    .command('device')
+    .description('NVMe devices of this machine: which there are, and giving them to the daemon.');
+
+  device
+    .command('list')
+    .description('Say which there are, which driver has each, and who uses it.')
+    .option('--json', 'print them as JSON')
+    .action(async (words: DeviceWords) => {
+      const { listDevices } = await import('./device.js');
+      setStatus(await listDevices(words, terminal));
+    });
+
+  device
+    .command('status')
+    .argument('<address>', 'such as 0000:01:00.0')
+    .description('Say all that is known of one.')
+    .option('--json', 'print it as JSON')
+    .action(async (address: string, words: DeviceWords) => {
+      const { showDevice } = await import('./device.js');
+      setStatus(await showDevice(address, words, terminal));
+    });
+
+  device
+    .command('bind')
+    .argument('<address...>', 'such as 0000:01:00.0')
+    .description(
+      'Take devices from the kernel and give them to vfio-pci, for bdevs of kind nvme. What is in use is refused.',
+    )
+    .option(
+      '--dry-run',
+      'look whether it could be done, print what would be written, write nothing',
+    )
+    .action(async (addresses: string[], words: DeviceWords) => {
+      const { bindDevices } = await import('./device.js');
+      setStatus(await bindDevices(addresses, words, terminal));
+    });
+
+  device
+    .command('unbind')
+    .argument('<address...>', 'such as 0000:01:00.0')
+    .description('Give devices back to the driver that they had.')
+    .option(
+      '--dry-run',
+      'look whether it could be done, print what would be written, write nothing',
+    )
+    .action(async (addresses: string[], words: DeviceWords) => {
+      const { unbindDevices } = await import('./device.js');
+      setStatus(await unbindDevices(addresses, words, terminal));
+    });
+}
+
+function addDoctor(
+  program: Command,
+  terminal: Terminal,
+  setStatus: (status: number) => void,
+): void {
+  program
+    .command('doctor')
+    .description(
+      'Look at what this machine has of what the daemon needs. Changes nothing. Status 1 if something is missing.',
+    )
+    .option('--config <file>', 'configuration that it is held against', CONFIG_DEFAULT)
+    .option('--json', 'print what was found as JSON')
+    .action(async (words: DoctorWords, command: Command) => {
+      const { doctor } = await import('./doctor.js');
+      const isConfigGiven = command.getOptionValueSource('config') !== 'default';
+      setStatus(await doctor({ ...words, isConfigGiven }, terminal));
+    });
 }
 
 /** The commands that have a daemon take its file. */

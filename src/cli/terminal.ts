@@ -34,6 +34,10 @@ export function red(text: string, terminal: Terminal): string {
   return terminal.color ? `\u001b[31m${text}\u001b[39m` : text;
 }
 
+export function green(text: string, terminal: Terminal): string {
+  return terminal.color ? `\u001b[32m${text}\u001b[39m` : text;
+}
+
 export function yellow(text: string, terminal: Terminal): string {
   return terminal.color ? `\u001b[33m${text}\u001b[39m` : text;
 }

@@ -5,7 +5,10 @@ import t, { type Test } from 'tap';
 import { TokenFile } from '../../../src/admin/authorization.js';
 import { createApp, startAdmin } from '../../../src/admin/server.js';
 import type { AdminSources } from '../../../src/admin/sources.js';
+import { DeviceList, type DeviceView } from '../../../src/device/device-list.js';
+import { FormerDrivers } from '../../../src/device/former-drivers.js';
 import { PermissionError } from '../../../src/subsystem/change.js';
+import { machineWithDrive } from '../device/made-machine.js';
 import { HOST, NQN, fakeTarget, subsystem } from '../metrics/fake-target.js';
 import { sources } from './sources.js';
 
@@ -69,9 +72,56 @@ t.test('every resource answers what it documents', async (t) => {
   t.match(await get('/v1/reactors'), {
     items: [{ reactor: 0, core: 1, connection_count: 2, statistics: { busy_ns: 0 } }, {}],
   });
+  t.match(await get('/v1/devices'), { items: [], total: 0 });
   t.match(await get('/v1/config'), { version: 1, bdevs: [{ name: 'ram0' }] });
   await app.close();
 });
+
+t.test('devices are those of the machine, as they are when asked for', async (t) => {
+  const machine = machineWithDrive(t.testdir());
+  machine.addDevice({ address: '0000:02:00.0', driver: 'vfio-pci', group: 5 });
+  const list = new DeviceList({ files: machine, former: new FormerDrivers(machine, '/run/x') });
+  const app = await createApp(sources({ devices: () => list.read() }), null);
+  const get = async (query: string) =>
+    (await app.inject(`/v1/devices${query}`)).json<{ items: DeviceView[]; total: number }>();
+  const { items, total } = await get('');
+  t.equal(total, 2);
+  t.strictSame(items, await list.read());
+  const sorted = async (query: string) =>
+    (await get(query)).items.map(({ address }) => address.slice(5, 7)).join(' ');
+  t.equal(await sorted('?sort=iommu_group'), '02 01');
+  t.equal(await sorted('?sort=-address&limit=1'), '02');
+  t.equal(await sorted('?sort=size'), '01 02', 'what is not known goes last');
+  machine.put('/proc/swaps', 'Filename\n/dev/nvme0n1 partition 1 0 -2\n');
+  t.match(await get('?limit=1'), { items: [{ in_use_by: [{ kind: 'swap' }] }] });
+  const { properties } = (await app.inject('/openapi.json')).json<OpenApi>().paths['/v1/devices']!
+    .get.responses['200']!.content['application/json']!.schema.properties.items.items;
+  t.strictSame(Object.keys(properties), Object.keys(items[0]!));
+  machine.take('/sys');
+  const refused = await app.inject('/v1/devices');
+  t.equal(refused.statusCode, 503);
+  t.match(refused.json(), { code: 'platform_unsupported', detail: /^sysfs is not mounted/ });
+  await app.close();
+});
+
+interface OpenApi {
+  readonly paths: Record<
+    string,
+    {
+      get: {
+        responses: Record<
+          string,
+          {
+            content: Record<
+              string,
+              { schema: { properties: { items: { items: { properties: object } } } } }
+            >;
+          }
+        >;
+      };
+    }
+  >;
+}
 
 t.test('lists are windows of bounded size, sorted as asked', async (t) => {
   const target = fakeTarget();
@@ -313,6 +363,7 @@ t.test('the OpenAPI document has every resource and its errors', async (t) => {
     '/v1/config',
     '/v1/connections',
     '/v1/controllers',
+    '/v1/devices',
     '/v1/reactors',
     '/v1/reload',
     '/v1/subsystems',
@@ -579,6 +630,29 @@ t.test('a bdev shows what is wrong with it', async (t) => {
         failure_count: 3,
         last_failure: { op: 'flush', offset: 0, error: 'EIO', message: 'Input/output error' },
         oldest_operation_ms: 12_500,
+      },
+    ],
+  });
+  await app.close();
+});
+
+t.test('a bdev that is reached over the network shows the ways to it', async (t) => {
+  const from = sources();
+  const bdevs = from.target.bdevs.map((bdev) => ({
+    ...bdev,
+    paths: [
+      { name: '192.0.2.1:4420', state: 'live', access: 'optimized', reason: '' } as const,
+      { name: '[2001:db8::1]:4420', state: 'lost', access: '', reason: 'no answer' } as const,
+    ],
+  }));
+  const app = await createApp({ ...from, target: { ...from.target, bdevs } }, null);
+  t.match((await app.inject('/v1/bdevs')).json(), {
+    items: [
+      {
+        paths: [
+          { name: '192.0.2.1:4420', state: 'live', access: 'optimized', reason: null },
+          { name: '[2001:db8::1]:4420', state: 'lost', access: null, reason: 'no answer' },
+        ],
       },
     ],
   });

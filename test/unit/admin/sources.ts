@@ -30,6 +30,7 @@ export function sources(changes: Partial<AdminSources> = {}): AdminSources & { r
     version,
     unreadyReasons: () => reasons,
     configuration: () => configuration!,
+    devices: () => Promise.resolve([]),
     reload: () => Promise.resolve({ file: '/c.yaml', changes: [], warnings: [] }),
     reasons,
     ...changes,

@@ -25,9 +25,9 @@ t.test('--version prints the version alone', async (t) => {
 t.test('help names the commands there are, and no others', async (t) => {
   const { status, out } = await run('--help');
   t.equal(status, 0);
-  for (const command of ['serve', 'check', 'acknowledge', 'perf'])
+  for (const command of ['serve', 'check', 'acknowledge', 'perf', 'device', 'doctor'])
     t.match(out, new RegExp(`^  ${command} `, 'm'));
-  for (const command of ['device', 'doctor']) {
+  for (const command of ['status', 'import']) {
     t.notMatch(out, new RegExp(`^  ${command} `, 'm'));
   }
   t.match((await run('serve', '--help')).out, /--check/);
