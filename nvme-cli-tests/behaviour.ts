@@ -10,6 +10,8 @@
  *   runner: qemu      only there
  *   target: guest     the daemon runs in the guest too, from `daemon_start` to `daemon_stop`
  *   smp: 4            processors of the guest (QEMU; User-Mode Linux has one)
+ *   drives: yes       QEMU with an IOMMU and two NVMe drives: TB0 with a namespace of 512-byte
+ *                     blocks and one of 4 KiB, and TB1; `outer.guest.qmp()` plugs them
  *   timeout: 90       seconds, under User-Mode Linux (60)
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -44,6 +46,7 @@ export interface Behaviour {
   /** The daemon runs in the guest, beside its host. */
   readonly inGuest: boolean;
   readonly smp: number;
+  readonly hasDrives: boolean;
   readonly timeoutSeconds: number;
 }
 
@@ -61,7 +64,8 @@ function readBehaviour(folder: string, name: string, compiled: URL): Behaviour {
   const scriptPath = join(folder, `${name}.sh`);
   const header = readHeader(readFileSync(scriptPath, 'utf8'));
   const own = join(folder, `${name}.yaml`);
-  const runner = header.keys.get('runner');
+  const hasDrives = header.keys.get('drives') === 'yes';
+  const runner = hasDrives ? 'qemu' : header.keys.get('runner');
   if (runner !== undefined && runner !== 'qemu' && runner !== 'uml') {
     throw new Error(`expected qemu or uml for \`runner\` in ${scriptPath}, got ${runner}`);
   }
@@ -80,6 +84,7 @@ function readBehaviour(folder: string, name: string, compiled: URL): Behaviour {
     needsCapsuled: header.keys.get('needs') === 'capsuled',
     runner,
     inGuest: target === 'guest',
+    hasDrives,
     smp: Number(header.keys.get('smp') ?? 1),
     timeoutSeconds: Number(header.keys.get('timeout') ?? timeoutSecondsDefault),
   };
@@ -91,7 +96,7 @@ function readHeader(text: string): { summary: string; keys: Map<string, string> 
   for (const line of text.split('\n')) {
     if (!line.startsWith('#')) break;
     const comment = line.replace(/^#!?\s?/, '');
-    const key = /^(needs|runner|target|smp|timeout): (\S+)$/.exec(comment);
+    const key = /^(needs|runner|target|smp|drives|timeout): (\S+)$/.exec(comment);
     if (key?.[1] !== undefined && key[2] !== undefined) keys.set(key[1], key[2]);
     else sentences.push(comment);
   }

@@ -3,7 +3,8 @@
 # From the runner: KIND (capsuled or nvmet), PORT, DISCOVERY_PORT, ADMIN_PORT,
 # TRADDR (what the target advertises), LISTENERS ("nqn=port ..."), OUTER_PORT.
 . /usr/share/testbed/testbed.sh
-address=10.0.2.2
+outer_address=10.0.2.2
+address=$outer_address
 nqn=nqn.2026-11.test.capsuled:one
 set -o pipefail
 
@@ -216,7 +217,7 @@ metric() {
 
 # outer NAME [ARGUMENT]...  has the runner do something; prints its answer
 outer() {
-  local path=/$1 a; shift
+  local path=/$1 a address=$outer_address; shift
   for a; do path=$path/$a; done
   http_get "$OUTER_PORT" "$path" > /tmp/outer || fail "outer $path: no answer"
   [ "$(head -n 1 /tmp/outer)" = ok ] || fail "outer $path: $(tail -n +2 /tmp/outer)"

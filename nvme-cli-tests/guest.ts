@@ -5,7 +5,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { RunnerKind } from './behaviour.js';
 
 export interface GuestOptions {
@@ -15,6 +17,8 @@ export interface GuestOptions {
   /** Where the kernel's console goes. */
   readonly consolePath: string;
   readonly smp: number;
+  /** With an IOMMU and NVMe drives, and its monitor at this socket. */
+  readonly drivesMonitor?: string;
   readonly timeoutSeconds: number;
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly string[];
@@ -42,6 +46,17 @@ export class Guest {
     if (options.runner === 'qemu') args.push('--smp', String(options.smp));
     for (const [name, value] of Object.entries(options.env)) args.push('--env', `${name}=${value}`);
     for (const file of options.files) args.push('--file', file);
+    if (options.drivesMonitor !== undefined) {
+      args.push('--viommu', '--mem', '2500', '--qmp', options.drivesMonitor);
+      args.push(
+        '--nvme',
+        '64M',
+        '--nvme-ns',
+        '64M,logical_block_size=4096,physical_block_size=4096',
+        '--nvme',
+        '64M',
+      );
+    }
     if (options.hostRoot === true) args.push('--host-root');
     for (const forward of options.forward ?? []) args.push('--forward', forward);
     this.child = spawn(join(options.testbed, `run-${options.runner}`), [...args, options.script], {
@@ -67,6 +82,30 @@ export class Guest {
   consoleTail(lines: number): string {
     const text = readFileSync(this.options.consolePath, 'utf8').trimEnd();
     return text.split('\n').slice(-lines).join('\n');
+  }
+
+  /** Has QEMU's monitor carry out a command. Throws what it says if it does not. */
+  async qmp(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const socket = connect(this.options.drivesMonitor ?? '');
+    try {
+      const lines = createInterface({ input: socket });
+      const answers = lines[Symbol.asyncIterator]();
+      const ask = async (execute: string, args: object): Promise<void> => {
+        socket.write(`${JSON.stringify({ execute, arguments: args })}\n`);
+        for (;;) {
+          const line: IteratorResult<string, undefined> = await answers.next();
+          if (line.done === true) throw new Error(`the monitor closed at ${execute}`);
+          const answer = JSON.parse(line.value) as { return?: object; error?: { desc: string } };
+          if (answer.error !== undefined) throw new Error(`${execute}: ${answer.error.desc}`);
+          // Events, and the greeting, are no answers.
+          if (answer.return !== undefined) return;
+        }
+      };
+      await ask('qmp_capabilities', {});
+      await ask(command, parameters);
+    } finally {
+      socket.destroy();
+    }
   }
 
   /** Kills the guest where it stands, without a word to the target. */

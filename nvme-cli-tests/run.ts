@@ -154,6 +154,7 @@ async function runGuest(
     },
     files: [join(source, 'guest.sh'), ...(inside === undefined ? [] : [inside.configFile])],
     hostRoot: inside !== undefined,
+    ...(behaviour.hasDrives ? { drivesMonitor: join(folder, 'monitor') } : {}),
     ...(verbose ? { onOutput: (text: string) => process.stdout.write(text) } : {}),
   });
   running.guest = guest;
