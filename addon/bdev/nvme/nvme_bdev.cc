@@ -1,15 +1,15 @@
 #include "bdev/nvme/nvme_bdev.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
 
 #include "bdev/nvme/nvme_channel.h"
+#include "bdev/nvme/nvme_facts.h"
 #include "bdev/nvme/nvme_namespace.h"
 #include "env/memory_registry.h"
+#include "env/pci_device.h"
 #include "reactor/buffer_pool.h"
-#include "wire/identify.h"
 
 namespace capsuled {
 namespace {
@@ -75,8 +75,6 @@ class NvmeBdev final : public Bdev {
   const std::unique_ptr<NvmeNamespace> namespace_;
 };
 
-bool can(const nvme::NamespaceFacts& found, uint16_t bit) { return (found.oncs & bit) != 0; }
-
 /// What is said of a controller that another bdev has is the same there.
 std::optional<BdevError> check_shared(const NvmeDeviceOptions& wanted,
                                       const NvmeDeviceOptions& is) {
@@ -99,23 +97,9 @@ std::optional<BdevError> check_shared(const NvmeDeviceOptions& wanted,
 }
 
 BdevFacts facts_of(NvmeNamespace& on, const std::string& name) {
-  const nvme::NamespaceFacts& found = on.facts();
-  BdevFacts facts;
-  facts.name = name;
-  facts.kind = "nvme";
-  facts.block_size = found.block_bytes;
-  facts.block_count = found.block_count;
-  facts.transfer_bytes_max = std::min(found.transfer_bytes_max, kTransferBytesMax);
-  facts.boundary_blocks = found.boundary_blocks;
-  facts.zero_blocks_max = found.zero_blocks_max();
-  facts.unmap_blocks_max = std::min(found.deallocate_blocks_max, ReportedWrites::kBlocksMax);
+  BdevFacts facts = nvme_bdev_facts(on.facts(), name, "nvme");
   facts.buffer_alignment = 4;
-  facts.can_unmap = can(found, wire::Oncs::Nvmdsmsv::mask<uint16_t>());
-  facts.can_write_zeroes =
-      can(found, wire::Oncs::Nvmwzsv::mask<uint16_t>()) && !on.device().quirks().no_write_zeroes;
-  facts.can_compare = can(found, wire::Oncs::Nvmcmps::mask<uint16_t>());
-  facts.volatile_cache = found.volatile_cache;
-  facts.has_device = true;
+  if (on.device().quirks().no_write_zeroes) facts.can_write_zeroes = false;
   facts.content = std::make_shared<const env::ContentFacts>(on.content());
   return facts;
 }
@@ -143,11 +127,7 @@ BdevResult make_nvme_bdev(const BdevContext& context, const std::string& name,
   auto bdev = std::make_unique<NvmeBdev>(std::move(facts), context.env, std::move(on),
                                          std::move(memory).value(), context.reactors.size());
   if (!bdev->device_reaches()) {
-    return BdevError{ENOMEM, "address",
-                     options.address + ": " + std::to_string(memory_bytes) +
-                         " bytes of memory for I/O cannot be pinned: the limit of locked memory is "
-                         "too low; `ulimit -l unlimited`, or LimitMEMLOCK=infinity of the "
-                         "service, raises it"};
+    return BdevError{ENOMEM, "address", options.address + ": " + env::kNotPinnedWords};
   }
   return std::unique_ptr<Bdev>(std::move(bdev));
 }

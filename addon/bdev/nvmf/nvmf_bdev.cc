@@ -6,10 +6,9 @@
 #include <utility>
 
 #include "bdev/nvme/nvme_channel.h"
+#include "bdev/nvme/nvme_facts.h"
 #include "bdev/nvme/nvme_names.h"
 #include "bdev/nvmf/nvmf_device.h"
-#include "reactor/buffer_pool.h"
-#include "wire/identify.h"
 
 namespace capsuled {
 namespace {
@@ -54,24 +53,9 @@ class NvmfBdev final : public Bdev {
   const std::unique_ptr<NvmfDevice> device_;
 };
 
-bool can(const nvme::NamespaceFacts& found, uint16_t bit) { return (found.oncs & bit) != 0; }
-
 BdevFacts facts_of(const nvme::NamespaceFacts& found, const std::string& name,
                    const NvmfOptions& options) {
-  BdevFacts facts;
-  facts.name = name;
-  facts.kind = "nvmf";
-  facts.block_size = found.block_bytes;
-  facts.block_count = found.block_count;
-  facts.transfer_bytes_max = std::min(found.transfer_bytes_max, kTransferBytesMax);
-  facts.boundary_blocks = found.boundary_blocks;
-  facts.zero_blocks_max = found.zero_blocks_max();
-  facts.unmap_blocks_max = std::min(found.deallocate_blocks_max, ReportedWrites::kBlocksMax);
-  facts.can_unmap = can(found, wire::Oncs::Nvmdsmsv::mask<uint16_t>());
-  facts.can_write_zeroes = can(found, wire::Oncs::Nvmwzsv::mask<uint16_t>());
-  facts.can_compare = can(found, wire::Oncs::Nvmcmps::mask<uint16_t>());
-  facts.volatile_cache = found.volatile_cache;
-  facts.has_device = true;
+  BdevFacts facts = nvme_bdev_facts(found, name, "nvmf");
   facts.found.emplace("hostnqn", options.hostnqn);
   auto content = std::make_shared<env::ContentFacts>();
   content->kind = env::ContentKind::BlockDevice;

@@ -10,6 +10,7 @@
 #include "bdev/nvme/nvme_names.h"
 #include "bdev/nvme/reported_writes.h"
 #include "reactor/buffer_pool.h"
+#include "reactor/run_on.h"
 
 namespace capsuled {
 namespace {
@@ -58,29 +59,13 @@ NvmfDevice::NvmfDevice(env::Env& env, const std::vector<Reactor*>& reactors,
   };
 }
 
-template <typename What>
-void NvmfDevice::run_on(Reactor& reactor, What what) {
-  struct Call {
-    What& what;
-    std::atomic<bool> done = false;
-  } call{what};
-  reactor.send_message_wait({[](Reactor& there, void* argument) {
-                               auto& self = *static_cast<Call*>(argument);
-                               self.what(there);
-                               // Release: the caller goes on with what was done.
-                               self.done.store(true, std::memory_order_release);
-                             },
-                             &call});
-  while (!call.done.load(std::memory_order_acquire)) env_.yield();
-}
-
 // ---- From the outside --------------------------------------------------------------------------
 
 std::unique_ptr<NvmfDevice> NvmfDevice::open(env::Env& env, const std::vector<Reactor*>& reactors,
                                              const NvmfOptions& options, BdevError& error) {
   std::unique_ptr<NvmfDevice> device(new NvmfDevice(env, reactors, options));
   device->make();
-  device->run_on(device->home(), [&](Reactor&) { device->start(); });
+  run_on(device->home(), [&] { device->start(); });
   while (device->state() == State::Starting || device->state() == State::Closing) env.rest();
   if (device->state() != State::Closed) return device;
   error = {EIO, options.paths.empty() ? "discovery" : "paths", device->failure_};
@@ -88,7 +73,7 @@ std::unique_ptr<NvmfDevice> NvmfDevice::open(env::Env& env, const std::vector<Re
 }
 
 NvmfDevice::~NvmfDevice() {
-  run_on(home(), [this](Reactor&) { close(); });
+  run_on(home(), [this] { close(); });
   while (state() != State::Closed) env_.rest();
   unmake();
 }
@@ -96,16 +81,16 @@ NvmfDevice::~NvmfDevice() {
 void NvmfDevice::make() {
   const size_t count = options_.paths.empty() ? kPathsMax : options_.paths.size();
   NvmfPathOwner& owner = *this;
-  run_on(home(), [&](Reactor& there) {
+  run_on(home(), [&] {
     for (size_t index = 0; index < count; ++index) {
-      paths_.push_back(std::make_unique<NvmfPath>(there, reactors_, options_, owner));
+      paths_.push_back(std::make_unique<NvmfPath>(home(), reactors_, options_, owner));
     }
-    if (options_.paths.empty()) discovery_ = std::make_unique<nvme::DiscoveryReader>(there);
+    if (options_.paths.empty()) discovery_ = std::make_unique<nvme::DiscoveryReader>(home());
   });
   for (Reactor* const reactor : reactors_) {
-    run_on(*reactor, [this](Reactor& there) {
+    run_on(*reactor, [&] {
       for (const auto& path : paths_) {
-        path->io_queue(there.index()).attach(chooser(there).add_way(path->access()));
+        path->io_queue(reactor->index()).attach(chooser(*reactor).add_way(path->access()));
       }
     });
   }
@@ -116,13 +101,13 @@ void NvmfDevice::unmake() {
     while (!chooser->all_heard()) env_.rest();
   }
   for (Reactor* const reactor : reactors_) {
-    run_on(*reactor, [this](Reactor& there) {
-      for (const auto& path : paths_) path->io_queue(there.index()).detach();
-      chooser(there).end();
+    run_on(*reactor, [&] {
+      for (const auto& path : paths_) path->io_queue(reactor->index()).detach();
+      chooser(*reactor).end();
     });
   }
   // What home has in hand ends before this.
-  run_on(home(), [this](Reactor&) {
+  run_on(home(), [this] {
     paths_.clear();
     discovery_.reset();
   });

@@ -79,9 +79,6 @@ class NvmfDevice final : public NvmeDisk, private NvmfPathOwner, private PathHom
   Reactor& home() const { return *reactors_[0]; }
   State state() const { return state_.load(std::memory_order_acquire); }
   void set_state(State state);
-  /// On the reactor's thread; waits for its end.
-  template <typename What>
-  void run_on(Reactor& reactor, What what);
   void make();
   void unmake();
   void start();
